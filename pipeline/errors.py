@@ -1,0 +1,53 @@
+"""The errors of the pipeline; the class says whether trying again can help.
+
+SpendlineError
+├── Transient               try again later: nothing is wrong with the request
+│   ├── BrokerUnavailable   no confirm in time, an alarm, a full queue
+│   ├── StoreUnavailable    PostgreSQL is away, frozen or read-only
+│   └── CacheUnavailable    Redis is away; readers go to PostgreSQL
+└── Permanent               trying again gives the same answer
+    ├── InvalidMessage      an envelope or chunk that this version cannot read
+    ├── NoPartition         a date outside the managed months
+    ├── InvalidSettings     the process cannot start like this
+    └── MigrationMismatch   an applied migration is not the one in this version
+"""
+
+
+class SpendlineError(Exception):
+    """Root of all errors of the pipeline."""
+
+
+class Transient(SpendlineError):
+    """Trying again later can succeed."""
+
+
+class BrokerUnavailable(Transient):
+    """The broker did not confirm."""
+
+
+class StoreUnavailable(Transient):
+    """PostgreSQL did not answer."""
+
+
+class CacheUnavailable(Transient):
+    """Redis did not answer."""
+
+
+class Permanent(SpendlineError):
+    """Trying again gives the same answer."""
+
+
+class InvalidMessage(Permanent):
+    """An envelope or chunk that cannot be read."""
+
+
+class NoPartition(Permanent):
+    """A date outside the managed months."""
+
+
+class InvalidSettings(Permanent):
+    """A setting is missing or wrong; the message names it."""
+
+
+class MigrationMismatch(Permanent):
+    """The database was migrated by other files than these."""

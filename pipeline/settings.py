@@ -1,0 +1,115 @@
+"""The settings, read once at start and passed down; nothing else reads the environment.
+
+Every field is `SPENDLINE_<NAME>` in the environment, or `SPENDLINE_<NAME>_FILE` for a file that
+holds the value (secrets). Unknown `SPENDLINE_` names are an error: a misspelt setting must not pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from pipeline.errors import InvalidSettings
+
+PREFIX = "SPENDLINE_"
+SERVERS = ("database_url", "broker_url", "redis_url")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of all processes, with the defaults of a laptop. Times are seconds."""
+
+    database_url: str = ""
+    broker_url: str = ""
+    redis_url: str = ""
+    data_folder: str = ".spendline"
+    model_folder: str = "models/shipped"
+    queue_prefix: str = "spendline"  # isolates runs that share one broker
+    key_prefix: str = "spendline"  # isolates runs that share one Redis
+    log_level: str = "info"
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    api_pool_size: int = 8
+    account_cache_size: int = 200_000
+    token_cache_seconds: float = 2.0
+
+    chunk_rows: int = 2_000  # rows in one message, at most
+    unconfirmed_chunks: int = 8  # messages on their way to the broker, at most
+    pending_rows: int = 100_000  # rows waiting in one API process, at most; beyond: 503
+    confirm_seconds: float = 5.0
+    queue_length: int = 20_000  # messages in the ingest queue, at most; beyond: 503
+
+    worker_threads: int = 4
+    worker_prefetch: int = 1
+    write_seconds: float = 30.0
+
+    cache_seconds: int = 60
+    read_seconds: float = 5.0
+    ledger_days: int = 7
+    months_ahead: int = 3
+
+    def __repr__(self) -> str:
+        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        shown |= {name: redacted(shown[name]) for name in SERVERS}
+        return f"Settings({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings; InvalidSettings names the variable that is unknown or malformed."""
+        given = os.environ if environment is None else environment
+        return _converted(_plain(given))
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that give a child process these settings."""
+        return {f"{PREFIX}{f.name.upper()}": str(getattr(self, f.name)) for f in fields(self)}
+
+    def require_servers(self) -> None:
+        """Raise InvalidSettings, naming the first server URL that is missing."""
+        for name in SERVERS:
+            if not getattr(self, name):
+                raise InvalidSettings(
+                    f"{PREFIX}{name.upper()} is not set; `spendline up` starts a private stack"
+                )
+
+
+def redacted(url: str) -> str:
+    """The URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)
+
+
+def _plain(environment: Mapping[str, str]) -> dict[str, str]:
+    plain: dict[str, str] = {}
+    for name, value in environment.items():
+        if name.startswith(PREFIX):
+            field = name.removeprefix(PREFIX).lower()
+            plain[field.removesuffix("_file")] = (
+                _secret(name, value) if field.endswith("_file") else value
+            )
+    return plain
+
+
+def _secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidSettings(f"{name}: cannot read {path}: {error.strerror}") from error
+
+
+def _converted(plain: Mapping[str, str]) -> Settings:
+    unknown = sorted(plain.keys() - {f.name for f in fields(Settings)})
+    if unknown:
+        raise InvalidSettings(f"unknown setting {PREFIX}{unknown[0].upper()}")
+    try:
+        return msgspec.convert(plain, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise InvalidSettings(f"{PREFIX}{where.rstrip('`').upper()}: {what}") from None
