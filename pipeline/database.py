@@ -1,0 +1,70 @@
+"""Connections to PostgreSQL: bounded pools, and which failures are worth another try."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from pipeline.errors import StoreUnavailable
+
+# Session settings live here because RESET ALL at release would undo a SET. Joins against the
+# arrays of one batch must probe the index: a hash join would read the whole table.
+_SESSION = {
+    "jit": "off",
+    "timezone": "UTC",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+_TRANSIENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+async def _keep(_: asyncpg.Connection) -> None:
+    """Nothing of a session outlives a transaction, so a release has nothing to reset."""
+
+
+async def open_pool(url: str, *, size: int, name: str, timeout: float) -> asyncpg.Pool:  # noqa: ASYNC109 - a bound on every statement
+    """A pool of `size` connections; every statement ends within `timeout` seconds.
+
+    `name` is shown in pg_stat_activity. Raises StoreUnavailable when PostgreSQL is away.
+    """
+    milliseconds = str(int(timeout * 1000))
+    session = _SESSION | {"application_name": name, "statement_timeout": milliseconds}
+    async with translated():
+        return await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=timeout,
+            command_timeout=timeout + 1,
+            server_settings=session,
+            reset=_keep,
+        )
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Raise StoreUnavailable for what another try can mend; let defects pass as they are."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except _TRANSIENT as error:
+        raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}") from error
