@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
@@ -46,10 +46,10 @@ class Clock:
         return (high << 64 | low).to_bytes(16, "big")
 
 
-def accepted_micros(uuid7: bytes) -> int:
-    """Microseconds since 1970 held by one of our UUIDv7."""
+def accepted_at(uuid7: bytes) -> datetime:
+    """The time held by one of our UUIDv7, to the microsecond."""
     high = int.from_bytes(uuid7[:8], "big")
-    return (high >> 16) * 1000 + (high & 0xFFF)
+    return _EPOCH + timedelta(milliseconds=high >> 16, microseconds=high & 0xFFF)
 
 
 def earliest_uuid7(when: datetime) -> bytes:

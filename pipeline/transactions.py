@@ -1,4 +1,4 @@
-"""The vocabulary of transactions: limits, currencies, reasons, identity and money.
+"""The vocabulary of transactions: limits, currencies, reasons and money.
 
 Shared by the API (which refuses), the store (which writes) and the reads (which render).
 """
@@ -6,9 +6,7 @@ Shared by the API (which refuses), the store (which writes) and the reads (which
 from __future__ import annotations
 
 import re
-from hashlib import sha1
 from typing import Final
-from uuid import UUID
 
 MAX_ITEMS: Final = 10_000  # transactions and removals in one request
 MAX_BODY: Final = 16 * 1024 * 1024  # bytes, decoded
@@ -71,9 +69,3 @@ def decimal_text(amount: int, currency: str) -> str:
         return str(amount)
     digits = str(abs(amount)).rjust(decimals + 1, "0")
     return f"{'-' if amount < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
-
-
-def transaction_uuid(account_id: bytes, transaction_id: str) -> bytes:
-    """The 16 bytes of UUIDv5(account_id, transaction_id): the same row on every machine."""
-    digest = sha1(account_id + transaction_id.encode(), usedforsecurity=False).digest()
-    return UUID(bytes=digest[:16], version=5).bytes

@@ -1,0 +1,50 @@
+-- name: claim
+INSERT INTO ledger (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING true
+
+-- name: lock_feeds
+SELECT user_id, position FROM feeds WHERE user_id = ANY($1::uuid[]) ORDER BY user_id FOR UPDATE
+
+-- name: feeds
+SELECT user_id, position FROM feeds WHERE user_id = ANY($1::uuid[])
+
+-- name: identities
+SELECT i.id, i.user_id, i.booked_on, i.removed_at
+FROM unnest($1::uuid[], $2::uuid[]) AS k (user_id, id)
+JOIN identity i ON i.user_id = k.user_id AND i.id = k.id
+
+-- name: versions
+SELECT t.*
+FROM unnest($1::uuid[], $2::date[], $3::uuid[]) AS k (user_id, booked_on, id)
+JOIN transactions t
+  ON t.user_id = k.user_id AND t.booked_on = k.booked_on AND t.id = k.id
+
+-- name: delete_versions
+DELETE FROM transactions t
+USING unnest($1::uuid[], $2::date[], $3::uuid[]) AS k (user_id, booked_on, id)
+WHERE t.user_id = k.user_id AND t.booked_on = k.booked_on AND t.id = k.id
+
+-- name: move_identities
+UPDATE identity i SET booked_on = k.booked_on, removed_at = k.removed_at
+FROM unnest($1::date[], $2::timestamptz[], $3::uuid[], $4::uuid[])
+     AS k (booked_on, removed_at, user_id, id)
+WHERE i.user_id = k.user_id AND i.id = k.id
+
+-- name: advance_feeds
+UPDATE feeds f SET position = k.position
+FROM unnest($1::uuid[], $2::bigint[]) AS k (user_id, position)
+WHERE f.user_id = k.user_id AND f.position < k.position
+
+-- name: bury
+INSERT INTO dead_letters (chunk_id, reason, rows, body) VALUES ($1, $2, $3, $4)
+ON CONFLICT (chunk_id) DO UPDATE SET reason = EXCLUDED.reason, died_at = now()
+
+-- name: fail
+INSERT INTO failures (ingest_id, part, reason)
+SELECT ingest_id, part, $3 FROM unnest($1::uuid[], $2::integer[]) AS k (ingest_id, part)
+ON CONFLICT (ingest_id, part) DO UPDATE SET reason = EXCLUDED.reason
+
+-- name: forget_ledger
+DELETE FROM ledger WHERE chunk_id < $1
+
+-- name: forget_receipts
+DELETE FROM receipts WHERE ingest_id < $1

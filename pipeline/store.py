@@ -1,0 +1,168 @@
+"""The write path: one chunk, one database transaction, whole or absent.
+
+Order inside the transaction: ledger (a redelivered chunk ends here), the feeds of its users (from
+now on nobody else writes for them), what is stored of its transactions, deletes, copies, feeds,
+receipts. Locks are taken in the order of user ids, so several workers never wait in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.changes import Absent, Changes, pending_references, plan, removals
+from pipeline.clock import earliest_uuid7
+from pipeline.database import translated
+from pipeline.errors import NoPartition
+from pipeline.messages import Chunk
+from pipeline.queries import queries
+from pipeline.rows import COLUMNS, Candidates, Row, Scored, candidates
+
+_SQL: Final = queries("store")
+_RECEIPT: Final = (
+    "added",
+    "modified",
+    "unchanged",
+    "removed",
+    "discarded",
+    "ingest_id",
+    "part",
+    "users",
+    "positions",
+)
+
+
+class Store:
+    """Writes chunks; safe to call from several workers and with the same chunk again."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def write(self, chunk: Chunk, scored: Scored) -> dict[bytes, int]:
+        """Write the chunk unless it is written; returns user id (16 bytes) -> feed position.
+
+        Raises StoreUnavailable when another try can help, NoPartition for a date outside the
+        managed months; in both cases nothing was written.
+        """
+        pushed = candidates(chunk, scored)
+        users = [UUID(bytes=user) for user in pushed.users]
+        async with translated(), self._pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    if await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
+                        await _write(connection, chunk, pushed, users)
+                    feeds = await connection.fetch(_SQL["feeds"], users)
+            except asyncpg.CheckViolationError as error:
+                raise NoPartition("a date outside the managed months") from error
+        return {row["user_id"].bytes: row["position"] for row in feeds}
+
+    async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
+        """Keep a message that could not be written, and let its ingests say so. Idempotent."""
+        chunk_id = UUID(bytes=chunk.chunk_id) if chunk else None
+        parts = chunk.parts if chunk else []
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            rows = len(chunk) if chunk else 0
+            await connection.execute(_SQL["bury"], chunk_id, reason, rows, body)
+            ingests = [UUID(bytes=p.ingest_id) for p in parts]
+            await connection.execute(_SQL["fail"], ingests, [p.number for p in parts], reason)
+
+    async def forget(self, before: datetime) -> None:
+        """Drop ledger rows and receipts of messages made before `before`."""
+        bound = UUID(bytes=earliest_uuid7(before))
+        async with translated():
+            await self._pool.execute(_SQL["forget_ledger"], bound)
+            await self._pool.execute(_SQL["forget_receipts"], bound)
+
+
+async def _write(
+    connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates, users: list[UUID]
+) -> None:
+    feeds = await _locked_feeds(connection, users)
+    stored = await _stored(connection, chunk, pushed, users)
+    changes = plan(chunk, pushed, stored, feeds)
+    await _replace(connection, changes)
+    alive = np.flatnonzero(feeds >= 0).tolist()
+    await connection.execute(
+        _SQL["advance_feeds"],
+        [users[i] for i in alive],
+        [int(changes.positions[i]) for i in alive],
+    )
+    receipts = _receipts(chunk, pushed, users, changes)
+    await connection.copy_records_to_table("receipts", records=receipts, columns=_RECEIPT)
+
+
+async def _locked_feeds(connection: asyncpg.Connection, users: list[UUID]) -> NDArray[np.int64]:
+    """Positions in the order of `users`; -1 where the user was erased."""
+    found = dict(await connection.fetch(_SQL["lock_feeds"], users))
+    return np.array([found.get(user, -1) for user in users], np.int64)
+
+
+async def _stored(
+    connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates, users: list[UUID]
+) -> dict[bytes, Row | Absent]:
+    """The stored versions of all transactions that the chunk speaks of."""
+    owners = list(pushed.columns[COLUMNS.index("user_id")])
+    ids: list[Any] = list(pushed.columns[COLUMNS.index("id")])
+    for index, key in pending_references(chunk).items():
+        owners.append(owners[index])
+        ids.append(UUID(bytes=key))
+    for removal in removals(chunk, pushed.users):
+        owners.append(users[removal.user])
+        ids.append(UUID(bytes=removal.id))
+    found = await connection.fetch(_SQL["identities"], owners, ids)
+    stored: dict[bytes, Row | Absent] = {
+        row["id"].bytes: Absent(row["removed_at"]) for row in found if row["booked_on"] is None
+    }
+    places = [(r["user_id"], r["booked_on"], r["id"]) for r in found if r["booked_on"] is not None]
+    if places:
+        for row in await connection.fetch(_SQL["versions"], *_transposed(places)):
+            stored[row["id"].bytes] = Row._make(row)
+    return stored
+
+
+async def _replace(connection: asyncpg.Connection, changes: Changes) -> None:
+    if changes.deletes:
+        old = [(row.user_id, row.booked_on, row.id) for row in changes.deletes]
+        await connection.execute(_SQL["delete_versions"], *_transposed(old))
+    if changes.identities_moved:
+        await connection.execute(_SQL["move_identities"], *_transposed(changes.identities_moved))
+    await connection.copy_records_to_table(
+        "identity",
+        records=changes.identities_new,
+        columns=("booked_on", "removed_at", "user_id", "id"),
+    )
+    await connection.copy_records_to_table(
+        "transactions", records=zip(*changes.copies, strict=True), columns=COLUMNS
+    )
+
+
+def _receipts(
+    chunk: Chunk, pushed: Candidates, users: list[UUID], changes: Changes
+) -> list[tuple[Any, ...]]:
+    """One receipt a part: its counts, and where each of its users' feeds stands."""
+    touched: list[set[int]] = [set() for _ in chunk.parts]
+    for part, user in set(zip(pushed.part.tolist(), pushed.user.tolist(), strict=True)):
+        touched[part].add(user)
+    for removal in removals(chunk, pushed.users):
+        touched[removal.part].add(removal.user)
+    positions = changes.positions.tolist()
+    return [
+        (
+            *counts,
+            UUID(bytes=part.ingest_id),
+            part.number,
+            [users[u] for u in sorted(seen) if positions[u] >= 0],
+            [positions[u] for u in sorted(seen) if positions[u] >= 0],
+        )
+        for part, counts, seen in zip(chunk.parts, changes.fates.tolist(), touched, strict=True)
+    ]
+
+
+def _transposed(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
