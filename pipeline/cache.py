@@ -1,0 +1,131 @@
+"""Redis before PostgreSQL: positions of feeds, and answers kept under the position they reflect.
+
+A key of an answer contains the user's position, so a forgotten invalidation is a miss and never a
+lie. Positions only grow: every writer sets the maximum, so a slow one cannot set it back. They
+expire, which bounds what a lost event can do. Without Redis every reader goes to PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+# KEYS are positions of users, ARGV the time to live and then one position a key.
+_ADVANCE: Final = """
+for i, key in ipairs(KEYS) do
+    local known = tonumber(redis.call('GET', key) or '-1')
+    local given = tonumber(ARGV[i + 1])
+    if given >= known then redis.call('SET', key, ARGV[i + 1], 'EX', ARGV[1]) end
+end
+"""
+
+
+def open_redis(url: str, *, timeout: float = 0.25) -> Redis:
+    """A client that gives up soon: a reader has PostgreSQL to go to."""
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=10,
+    )
+
+
+class Cache:
+    """Positions and answers of all users under one key prefix; times are seconds."""
+
+    def __init__(self, redis: Redis, prefix: str, seconds: int) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._seconds = seconds
+        self._advance = redis.register_script(_ADVANCE)
+        self._running: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
+        self.hits = 0
+        self.misses = 0
+
+    async def position(
+        self, user_id: UUID, load: Callable[[UUID], Awaitable[int | None]]
+    ) -> int | None:
+        """The user's position, from Redis or by `load`; None: there is no such user."""
+        known = await self._get(self._position_key(user_id))
+        if known is not None:
+            return int(known)
+        position = await load(user_id)
+        if position is not None:
+            await self.advance({user_id.bytes: position})
+        return position
+
+    async def advance(self, positions: Mapping[bytes, int]) -> bool:
+        """Set the positions (user id, 16 bytes) that are greater than known; False: Redis is away."""
+        if not positions:
+            return True
+        keys = [self._position_key(UUID(bytes=user)) for user in positions]
+        try:
+            await self._advance(keys=keys, args=[self._seconds, *positions.values()])
+        except (RedisError, OSError):
+            return False
+        return True
+
+    async def forget(self, user_id: UUID) -> None:
+        """Drop the position of an erased user; answers expire by themselves."""
+        try:
+            await self._redis.delete(self._position_key(user_id))
+        except (RedisError, OSError):
+            return
+
+    async def answer(
+        self,
+        user_id: UUID,
+        position: int,
+        query: str,
+        compute: Callable[[], Awaitable[tuple[int, bytes]]],
+    ) -> tuple[int, bytes]:
+        """(position, body) of `query` at `position` or later; computed once for many readers.
+
+        `compute` gives the body with the position of its snapshot; it is kept under that one.
+        """
+        key = self._answer_key(user_id, position, query)
+        kept = await self._get(key)
+        if kept is not None:
+            self.hits += 1
+            return position, kept
+        task = self._running.get(key)
+        if task is None:
+            self.misses += 1
+            task = asyncio.create_task(self._compute(user_id, query, compute))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _compute(
+        self, user_id: UUID, query: str, compute: Callable[[], Awaitable[tuple[int, bytes]]]
+    ) -> tuple[int, bytes]:
+        position, body = await compute()
+        # Jitter: what was filled together does not expire together.
+        seconds = self._seconds * 10 + random.randint(0, self._seconds)  # noqa: S311
+        try:
+            await self._redis.set(self._answer_key(user_id, position, query), body, ex=seconds)
+        except (RedisError, OSError):
+            return position, body
+        await self.advance({user_id.bytes: position})
+        return position, body
+
+    async def _get(self, key: str) -> bytes | None:
+        try:
+            return cast("bytes | None", await self._redis.get(key))
+        except (RedisError, OSError):
+            return None
+
+    def _position_key(self, user_id: UUID) -> str:
+        return f"{self._prefix}:position:{user_id}"
+
+    def _answer_key(self, user_id: UUID, position: int, query: str) -> str:
+        return f"{self._prefix}:answer:{user_id}:{position}:{query}"

@@ -1,0 +1,76 @@
+"""The event after a commit: feeds have grown, and whose ingests are stored.
+
+It sets the positions in Redis and wakes those who wait for a receipt. Losing it costs time and
+nothing else: positions expire, waiters look for themselves, and a redelivered message repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from pipeline.cache import Cache
+
+_ID = 16  # bytes of an ingest id
+
+
+class Events:
+    """The worker's side: tells after the commit."""
+
+    def __init__(self, redis: Redis, prefix: str, cache: Cache) -> None:
+        self._redis = redis
+        self._channel = f"{prefix}:stored"
+        self._cache = cache
+
+    async def announce(self, positions: Mapping[bytes, int], ingests: Iterable[bytes]) -> bool:
+        """Positions first, so that a woken reader finds them. False: Redis is away."""
+        if not await self._cache.advance(positions):
+            return False
+        try:
+            await self._redis.publish(self._channel, b"".join(ingests))
+        except (RedisError, OSError):
+            return False
+        return True
+
+
+class Waiters:
+    """The API's side: requests that wait until something of their ingest is stored."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._redis = redis
+        self._channel = f"{prefix}:stored"
+        self._waiting: dict[bytes, asyncio.Event] = {}
+
+    async def wait(self, ingest: bytes, seconds: float) -> None:
+        """Return when the event names the ingest, or after `seconds`."""
+        event = self._waiting.setdefault(ingest, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        if self._waiting.get(ingest) is event:
+            del self._waiting[ingest]
+
+    async def listen(self) -> None:
+        """Receive events until cancelled; comes back by itself after Redis was away."""
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                await self._receive()
+            await asyncio.sleep(1)
+
+    async def _receive(self) -> None:
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(self._channel)
+            while True:
+                message = await pubsub.get_message(timeout=10)
+                if message is not None:
+                    self._wake(message["data"])
+
+    def _wake(self, ingests: bytes) -> None:
+        for start in range(0, len(ingests), _ID):
+            event = self._waiting.pop(ingests[start : start + _ID], None)
+            if event is not None:
+                event.set()

@@ -1,0 +1,204 @@
+"""What readers ask of PostgreSQL; every answer names the feed position that it reflects.
+
+Each question is one statement, so its rows and its position come from one snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from pipeline.database import translated
+from pipeline.queries import queries
+from pipeline.tickets import Ticket
+
+_SQL: Final = queries("reads")
+FIRST_DAY: Final = date(1, 1, 1)
+LAST_DAY: Final = date(9999, 12, 31)
+_COUNTS: Final = ("added", "modified", "unchanged", "removed", "discarded")
+START: Final = (LAST_DAY, UUID(int=2**128 - 1))
+
+# Bits of grouping(category, merchant_key, account_id, booked_on): 0 where grouped by it.
+_GROUPED: Final = {
+    0b1111: "currency",
+    0b0111: "category",
+    0b1011: "merchant",
+    0b1101: "account",
+    0b1110: "day",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFilter:
+    """Which transactions of a feed; None: all. Amounts are minor units, dates inclusive."""
+
+    first: date = FIRST_DAY
+    last: date = LAST_DAY
+    categories: tuple[str, ...] | None = None  # detailed codes
+    account_id: UUID | None = None
+    merchant_key: str | None = None
+    min_amount: int | None = None
+    max_amount: int | None = None
+    needs_review: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """Rows of `transactions`, newest first, and the feed's position."""
+
+    rows: list[asyncpg.Record]
+    position: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCursor:
+    """How far a reader has read, and the feed's position when it last had read everything."""
+
+    position: int = 0
+    base: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPage:
+    """Changes after a cursor, in the order of their positions.
+
+    `added` are rows that first appeared after the cursor's base. A row that changes while a
+    reader is on its way through the pages only moves to a later page.
+    """
+
+    added: list[asyncpg.Record]
+    modified: list[asyncpg.Record]
+    removed: list[asyncpg.Record]
+    position: int
+    next: SyncCursor
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Sums in minor units, by what they are grouped by (`currency`, `category`, ...)."""
+
+    position: int
+    groups: dict[str, list[asyncpg.Record]]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an ingest; counts and positions are of its parts stored so far."""
+
+    status: str  # queued | stored | failed
+    added: int
+    modified: int
+    unchanged: int
+    removed: int
+    discarded: int
+    positions: dict[UUID, int]
+    reason: str | None
+
+
+class Reads:
+    """All questions to the store. None: there is no such user. Raises StoreUnavailable."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def position(self, user_id: UUID) -> int | None:
+        async with translated():
+            position: int | None = await self._pool.fetchval(_SQL["position"], user_id)
+            return position
+
+    async def feed(
+        self,
+        user_id: UUID,
+        chosen: FeedFilter,
+        limit: int,
+        after: tuple[date, UUID] | None = None,
+    ) -> FeedPage | None:
+        """A page of the feed below `after` = (booked_on, id) of the row before."""
+        day, last_id = after or START
+        found = await self._fetch(
+            "feed",
+            user_id,
+            chosen.first,
+            min(chosen.last, day),
+            day,
+            last_id,
+            chosen.categories,
+            chosen.account_id,
+            chosen.merchant_key,
+            chosen.min_amount,
+            chosen.max_amount,
+            chosen.needs_review,
+            limit + 1,
+        )
+        if not found:
+            return None
+        rows = [row for row in found if row["id"] is not None]
+        return FeedPage(rows[:limit], found[0]["feed_position"], len(rows) > limit)
+
+    async def sync(self, user_id: UUID, cursor: SyncCursor, limit: int) -> SyncPage | None:
+        """Up to `limit` changes after the cursor."""
+        found = await self._fetch("sync", user_id, cursor.position, limit + 1)
+        if not found:
+            return None
+        position = found[0]["feed_position"]
+        rows = [row for row in found if row["id"] is not None]
+        more = len(rows) > limit
+        rows = rows[:limit]
+        alive = [row for row in rows if not row["removed"]]
+        return SyncPage(
+            added=[row for row in alive if row["first_position"] > cursor.base],
+            modified=[row for row in alive if row["first_position"] <= cursor.base],
+            removed=[row for row in rows if row["removed"]],
+            position=position,
+            next=(
+                SyncCursor(rows[-1]["position"], cursor.base)
+                if more
+                else SyncCursor(position, position)
+            ),
+            more=more,
+        )
+
+    async def transaction(self, user_id: UUID, transaction: UUID) -> asyncpg.Record | None:
+        async with translated():
+            return await self._pool.fetchrow(_SQL["transaction"], user_id, transaction)
+
+    async def spending(self, user_id: UUID, first: date, last: date) -> Spending | None:
+        """Sums over the user's transactions from `first` to `last`, both included."""
+        found = await self._fetch("spending", user_id, first, last)
+        if not found:
+            return None
+        groups: dict[str, list[asyncpg.Record]] = {name: [] for name in _GROUPED.values()}
+        for row in found:
+            if row["grouped"] is not None:
+                groups[_GROUPED[row["grouped"]]].append(row)
+        return Spending(found[0]["feed_position"], groups)
+
+    async def receipt(self, ticket: Ticket) -> Receipt:
+        ingest = UUID(bytes=ticket.ingest)
+        parts = await self._fetch("receipts", ingest)
+        stored = len(parts) == ticket.parts
+        reason = None
+        if not stored:
+            async with translated():
+                reason = await self._pool.fetchval(_SQL["failures"], ingest)
+        positions: dict[UUID, int] = {}
+        for part in parts:
+            for user, position in zip(part["users"], part["positions"], strict=True):
+                positions[user] = max(position, positions.get(user, 0))
+        return Receipt(
+            status="stored" if stored else "failed" if reason else "queued",
+            positions=positions,
+            reason=reason,
+            **{name: sum(part[name] for part in parts) for name in _COUNTS},
+        )
+
+    async def _fetch(self, name: str, *values: Any) -> list[asyncpg.Record]:
+        async with translated():
+            rows: list[asyncpg.Record] = await self._pool.fetch(_SQL[name], *values)
+            return rows

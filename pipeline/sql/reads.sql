@@ -1,0 +1,78 @@
+-- name: position
+SELECT position FROM feeds WHERE user_id = $1
+
+-- The row comparison alone would prune no partition: booked_on <= $3 does.
+-- name: feed
+SELECT f.position AS feed_position, t.*
+FROM feeds f LEFT JOIN LATERAL (
+    SELECT * FROM transactions
+    WHERE user_id = $1 AND booked_on >= $2 AND booked_on <= $3
+      AND (booked_on, id) < ($4::date, $5::uuid)
+      AND NOT removed
+      AND ($6::text[] IS NULL OR category = ANY($6))
+      AND ($7::uuid IS NULL OR account_id = $7)
+      AND ($8::text IS NULL OR merchant_key = $8)
+      AND ($9::bigint IS NULL OR amount >= $9)
+      AND ($10::bigint IS NULL OR amount <= $10)
+      AND ($11::boolean IS NULL OR needs_review = $11)
+    ORDER BY booked_on DESC, id DESC
+    LIMIT $12
+) t ON true
+WHERE f.user_id = $1
+ORDER BY t.booked_on DESC, t.id DESC
+
+-- A tombstone that first appeared after the cursor was never seen by this reader.
+-- name: sync
+SELECT f.position AS feed_position, t.*
+FROM feeds f LEFT JOIN LATERAL (
+    SELECT * FROM transactions
+    WHERE user_id = $1 AND position > $2 AND NOT (removed AND first_position > $2)
+    ORDER BY position
+    LIMIT $3
+) t ON true
+WHERE f.user_id = $1
+ORDER BY t.position
+
+-- name: transaction
+SELECT t.*
+FROM identity i
+JOIN transactions t
+  ON t.user_id = i.user_id AND t.booked_on = i.booked_on AND t.id = i.id
+WHERE i.user_id = $1 AND i.id = $2 AND NOT t.removed
+
+-- Spending leaves out what only moves money: transfers, loans paid out, card payments; and income.
+-- name: spending
+SELECT f.position AS feed_position, t.*
+FROM feeds f LEFT JOIN LATERAL (
+    SELECT grouping(category, merchant_key, account_id, booked_on) AS grouped,
+           currency, category, merchant_key, max(merchant) AS merchant, account_id, booked_on,
+           count(*) AS count,
+           sum(amount)::bigint AS amount,
+           coalesce(sum(amount) FILTER (WHERE amount > 0), 0)::bigint AS money_in,
+           coalesce(-sum(amount) FILTER (WHERE amount < 0), 0)::bigint AS money_out,
+           coalesce(sum(amount) FILTER (WHERE category LIKE 'INCOME\_%'), 0)::bigint AS income,
+           coalesce(-sum(amount) FILTER (
+               WHERE category NOT LIKE ALL ('{INCOME\\_%, TRANSFER\\_%, LOAN\\_DISBURSEMENTS\\_%,
+                                              LOAN_PAYMENTS_CREDIT_CARD_PAYMENT}'::text[])
+           ), 0)::bigint AS spending,
+           coalesce(sum(amount) FILTER (
+               WHERE category LIKE ANY ('{TRANSFER\\_%, LOAN\\_DISBURSEMENTS\\_%,
+                                          LOAN_PAYMENTS_CREDIT_CARD_PAYMENT}'::text[])
+           ), 0)::bigint AS transfers
+    FROM transactions
+    WHERE user_id = $1 AND booked_on >= $2 AND booked_on <= $3 AND NOT removed
+    GROUP BY GROUPING SETS (
+        (currency), (currency, category), (currency, merchant_key),
+        (currency, account_id), (currency, booked_on)
+    )
+) t ON true
+WHERE f.user_id = $1
+
+-- name: receipts
+SELECT * FROM receipts WHERE ingest_id = $1
+
+-- name: failures
+SELECT reason FROM failures f
+WHERE ingest_id = $1
+  AND NOT EXISTS (SELECT FROM receipts r WHERE r.ingest_id = f.ingest_id AND r.part = f.part)
+ORDER BY part LIMIT 1
