@@ -1,0 +1,124 @@
+"""The queues: their names, and the one place that declares them.
+
+    <prefix>.ingest             chunks to categorize; full or without a quorum, it refuses
+    <prefix>.ingest.suspects    chunks that were in flight when a worker died, tried one at a time
+    <prefix>.ingest.retry.N     chunks that wait for step N of the ladder, then return to ingest
+    <prefix>.dead               what could not be processed, until it is buried in the database
+
+All are quorum queues. Dead-lettering is at least once: a message leaves a queue only when the
+next one has confirmed it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from pipeline.errors import BrokerUnavailable, InvalidSettings
+
+RETRY_SECONDS: Final = (1, 5, 30, 120, 600)
+DELIVERIES: Final = 8  # of one message whose workers die, at most
+SUSPECT_AFTER: Final = 2  # of them; the others it gets alone
+HEARTBEAT_SECONDS: Final = 10
+
+ATTEMPTS: Final = "attempts"  # header: how often processing failed so far
+REASON: Final = "reason"  # header of a dead letter
+
+_NO_LIMIT: Final = 2**31 - 1  # given, because RabbitMQ 4 would default to 20
+_PRECONDITION_FAILED: Final = 406
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """The names of the queues of one system."""
+
+    prefix: str
+
+    @property
+    def ingest(self) -> str:
+        return f"{self.prefix}.ingest"
+
+    @property
+    def suspects(self) -> str:
+        return f"{self.ingest}.suspects"
+
+    @property
+    def dead(self) -> str:
+        return f"{self.prefix}.dead"
+
+    @property
+    def retries(self) -> list[str]:
+        return [f"{self.ingest}.retry.{step}" for step in range(1, len(RETRY_SECONDS) + 1)]
+
+    def retry(self, attempts: int) -> str:
+        """The queue to wait in after that many failed attempts (1: the first step)."""
+        return self.retries[min(attempts, len(RETRY_SECONDS)) - 1]
+
+    @property
+    def all(self) -> list[str]:
+        return [self.ingest, self.suspects, *self.retries, self.dead]
+
+
+def declare(url: str, prefix: str, queue_length: int) -> None:
+    """Create the queues that are missing.
+
+    Raises BrokerUnavailable, or InvalidSettings when a queue exists with other arguments.
+    """
+    try:
+        connection = pika.BlockingConnection(parameters(url))
+        try:
+            declare_on(connection.channel(), Queues(prefix), queue_length)
+        finally:
+            connection.close()
+    except (AMQPError, OSError) as error:
+        raise BrokerUnavailable(f"RabbitMQ: {type(error).__name__}") from error
+
+
+def declare_on(channel: BlockingChannel, queues: Queues, queue_length: int) -> None:
+    """The same on an open channel."""
+    for name, arguments in _arguments(queues, queue_length).items():
+        try:
+            channel.queue_declare(name, durable=True, arguments=arguments)
+        except ChannelClosedByBroker as error:
+            if error.reply_code != _PRECONDITION_FAILED:
+                raise
+            raise InvalidSettings(
+                f"queue {name} exists with other arguments: "
+                "drain and delete it, or restore SPENDLINE_QUEUE_LENGTH"
+            ) from None
+
+
+def parameters(url: str) -> pika.URLParameters:
+    """Connection parameters in which every wait is bounded."""
+    bounded = pika.URLParameters(url)
+    bounded.heartbeat = HEARTBEAT_SECONDS
+    bounded.blocked_connection_timeout = 5
+    bounded.socket_timeout = 5
+    bounded.stack_timeout = 10
+    bounded.connection_attempts = 1
+    return bounded
+
+
+def _arguments(queues: Queues, queue_length: int) -> dict[str, dict[str, Any]]:
+    ingest = _quorum(queues.dead) | {"x-max-length": queue_length, "x-delivery-limit": DELIVERIES}
+    suspects = _quorum(queues.dead) | {"x-delivery-limit": DELIVERIES - SUSPECT_AFTER}
+    waiting = {
+        name: _quorum(queues.ingest) | {"x-message-ttl": seconds * 1000}
+        for name, seconds in zip(queues.retries, RETRY_SECONDS, strict=True)
+    }
+    dead = {"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT}
+    return {queues.dead: dead, queues.ingest: ingest, queues.suspects: suspects, **waiting}
+
+
+def _quorum(then: str) -> dict[str, Any]:
+    return {
+        "x-queue-type": "quorum",
+        "x-overflow": "reject-publish",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": then,
+        "x-dead-letter-strategy": "at-least-once",
+    }
