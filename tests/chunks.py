@@ -1,0 +1,42 @@
+"""Chunks for tests: small, valid, and different in every call that gives another seed."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import numpy as np
+
+from pipeline.clock import Clock
+from pipeline.messages import SCHEMA, Chunk, Part
+
+clock = Clock()
+
+
+def chunk(
+    rows: int = 3,
+    *,
+    users: list[bytes] | None = None,
+    accounts: list[bytes] | None = None,
+    ids: list[str] | None = None,
+    **columns: object,
+) -> Chunk:
+    """One ingest of `rows` purchases, spread over `users` (each with one account) in turn."""
+    users = users or [uuid4().bytes]
+    accounts = accounts or [UUID(bytes=user).bytes[::-1] for user in users]
+    rows = len(ids) if ids is not None else rows
+    values: dict[str, object] = {
+        "schema": SCHEMA,
+        "chunk_id": clock.uuid7(),
+        "parts": [Part(clock.uuid7(), 0, rows, 0)],
+        "accounts": accounts,
+        "users": users,
+        "currencies": ["GBP"],
+        "account": (np.arange(rows) % len(accounts)).astype(np.int32).tobytes(),
+        "currency": bytes(rows),
+        "date": np.full(rows, 20_400, np.int32).tobytes(),
+        "amount": (-np.arange(100, 100 + rows, dtype=np.int64)).tobytes(),
+        "pending": bytes(rows),
+        "transaction_id": ids if ids is not None else [f"t{i}" for i in range(rows)],
+        "description": [f"TESCO STORES {i % 7}" for i in range(rows)],
+    }
+    return Chunk(**values | columns)  # type: ignore[arg-type]
