@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from itertools import compress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -26,13 +26,23 @@ from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline import messages
+from pipeline.binary_copy import Column
 from pipeline.clock import accepted_at
 from pipeline.messages import Chunk
-from pipeline.rows import COLUMNS, Candidates, Row, account_users, same_content, transaction_ids
+from pipeline.rows import (
+    IDENTITY_NULLS,
+    NULLS,
+    Candidates,
+    Row,
+    account_users,
+    same_content,
+    split_ids,
+    to_column,
+    transaction_ids,
+)
 
 FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _FIRST_VERSION: Final = ("added", "pending_posted")
-_POSITION, _FIRST_POSITION = COLUMNS.index("position"), COLUMNS.index("first_position")
 
 
 class Fate(IntEnum):
@@ -76,14 +86,15 @@ class Removal(NamedTuple):
 class Changes:
     """What the store must do.
 
-    `copies` are the columns of the table, `deletes` old versions, identities are rows of that
-    table, `positions` the feeds after the chunk, `fates` counts by part and Fate.
+    `copies` and `identities` are columns to copy into `transactions` and `identity`, `deletes`
+    old versions, `moves` identities that changed, `positions` the feeds after the chunk,
+    `fates` counts by part and Fate.
     """
 
-    copies: list[list[Any]]
+    copies: dict[str, Column] = field(default_factory=dict)
     deletes: list[Row] = field(default_factory=list)
-    identities_new: list[Identity] = field(default_factory=list)
-    identities_moved: list[Identity] = field(default_factory=list)
+    identities: dict[str, Column] = field(default_factory=dict)
+    moves: list[Identity] = field(default_factory=list)
     positions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     fates: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
 
@@ -93,7 +104,9 @@ def removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
     if not chunk.removed_transaction_id:
         return []
     account = messages.column(chunk.removed_account, np.int32)
-    ids = transaction_ids([chunk.accounts[a] for a in account], chunk.removed_transaction_id)
+    ids = split_ids(
+        transaction_ids([chunk.accounts[a] for a in account], chunk.removed_transaction_id)
+    )
     user = account_users(chunk, users)[account].tolist()
     part = np.repeat(np.arange(len(chunk.parts)), [p.removals for p in chunk.parts]).tolist()
     when = [accepted_at(p.ingest_id) for p in chunk.parts]
@@ -110,7 +123,7 @@ def pending_references(chunk: Chunk) -> dict[int, bytes]:
     ids = transaction_ids(
         [chunk.accounts[a] for a in account], [name for name in names if name is not None]
     )
-    return dict(zip(rows, ids, strict=True))
+    return dict(zip(rows, split_ids(ids), strict=True))
 
 
 class Walk:
@@ -170,9 +183,11 @@ class Walk:
             self.current[pending] = old._replace(removed=True, reason="pending_posted")
         return _with_users_category(old, posted)
 
-    def settled(self, changes: Changes) -> list[tuple[int, Row]]:
-        """Note deletes and identities; returns (user, new version) of each change to a reader."""
-        versions = []
+    def settled(self, changes: Changes) -> tuple[list[int], list[Row], list[Identity]]:
+        """Note deletes and moves; returns new versions, their users, and new identities."""
+        owners: list[int] = []
+        versions: list[Row] = []
+        identities: list[Identity] = []
         for key, new in self.current.items():
             old = self._stored.get(key)
             if new is old or new is None:
@@ -180,11 +195,12 @@ class Walk:
             if isinstance(old, Row):
                 changes.deletes.append(old)
             if isinstance(new, Row):
-                versions.append((self.owner[key], new))
+                owners.append(self.owner[key])
+                versions.append(new)
             if old is None or _place(old) != _place(new):
                 entry = Identity(*_place(new), self._users[self.owner[key]], AsyncpgUUID(key))
-                (changes.identities_new if old is None else changes.identities_moved).append(entry)
-        return versions
+                (identities if old is None else changes.moves).append(entry)
+        return owners, versions, identities
 
 
 def _replaces(new: Row, old: Row) -> bool:
@@ -229,14 +245,15 @@ def plan(
     references = pending_references(chunk)
     special = _special(pushed, stored, gone, references) | (feeds[pushed.user] < 0)
     plain = ~special
-    changes = Changes(_selected(pushed.columns, plain))
     walk = Walk(stored, pushed.users, feeds)
     row_fates, gone_fates = _walked(walk, pushed, special, gone, references)
-    versions = walk.settled(changes)
-    _add_plain_identities(changes)
-    _append(changes.copies, [row for _, row in versions])
-    owners = np.concatenate([pushed.user[plain], np.array([u for u, _ in versions], np.intp)])
-    changes.positions = _number(changes.copies, owners, feeds)
+    changes = Changes()
+    walked_owners, versions, identities = walk.settled(changes)
+    columns = _selected(pushed.columns, plain)
+    changes.identities = _with_plain_identities(columns, identities)
+    owners = np.concatenate([pushed.user[plain], np.array(walked_owners, np.intp)])
+    positions, changes.positions = _numbered(owners, feeds)
+    changes.copies = _with_versions(columns, versions, positions)
     parts = np.concatenate([pushed.part, np.array([r.part for r in gone], np.intp)])
     changes.fates = _tally(len(chunk.parts), parts, np.concatenate([row_fates, gone_fates]))
     return changes
@@ -279,41 +296,64 @@ def _walked(
     return rows, removed
 
 
-def _selected(columns: list[Any], mask: NDArray[np.bool_]) -> list[list[Any]]:
+def _selected(columns: Mapping[str, Column], mask: NDArray[np.bool_]) -> dict[str, Column]:
     if mask.all():
-        return [list(column) for column in columns]
+        return dict(columns)
     chosen = mask.tolist()
-    return [list(compress(column, chosen)) for column in columns]
+    return {
+        name: list(compress(column, chosen)) if isinstance(column, list) else column[mask]
+        for name, column in columns.items()
+    }
 
 
-def _append(columns: list[list[Any]], rows: list[Row]) -> None:
-    for column, values in zip(columns, zip(*rows, strict=True), strict=False):
-        column.extend(values)
+def _with_plain_identities(
+    columns: Mapping[str, Column], identities: list[Identity]
+) -> dict[str, Column]:
+    nowhere = np.full(len(columns["id"]), NULLS["removed_at"], ">i8")
+    plain = {name: columns[name] for name in ("booked_on", "user_id", "id")}
+    return {
+        name: _joined(name, column, [getattr(entry, name) for entry in identities], IDENTITY_NULLS)
+        for name, column in ({**plain, "removed_at": nowhere}).items()
+    }
 
 
-def _add_plain_identities(changes: Changes) -> None:
-    booked_on = changes.copies[COLUMNS.index("booked_on")]
-    user_id = changes.copies[COLUMNS.index("user_id")]
-    ids = changes.copies[COLUMNS.index("id")]
-    nothing = [None] * len(ids)
-    plain = zip(booked_on, nothing, user_id, ids, strict=True)
-    changes.identities_new.extend(map(Identity._make, plain))
+def _with_versions(
+    columns: Mapping[str, Column], versions: list[Row], positions: NDArray[np.int64]
+) -> dict[str, Column]:
+    """The plain rows, then the walked ones; a row that first appears now starts at its position."""
+    copies = {
+        name: _joined(name, column, [getattr(row, name) for row in versions], NULLS)
+        for name, column in columns.items()
+    }
+    firsts = positions.copy()
+    plain = len(positions) - len(versions)
+    firsts[plain:] = [
+        row.first_position or position
+        for row, position in zip(versions, positions[plain:].tolist(), strict=True)
+    ]
+    return copies | {"position": positions.astype(">i8"), "first_position": firsts.astype(">i8")}
 
 
-def _number(
-    columns: list[list[Any]], owners: NDArray[np.intp], feeds: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Give every copied row the next position of its user; returns the feeds afterwards."""
+def _joined(name: str, column: Column, values: list[object], nulls: Mapping[str, int]) -> Column:
+    if not values:
+        return column
+    more = to_column(name, values, nulls.get(name))
+    if isinstance(column, list):
+        return [*column, *more]
+    return np.concatenate([column, more]).astype(column.dtype)  # concatenate is native-endian
+
+
+def _numbered(
+    owners: NDArray[np.intp], feeds: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The next positions of each change's user in turn, and the feeds afterwards."""
     order = np.argsort(owners, kind="stable")
     counts = np.bincount(owners, minlength=len(feeds))
     starts = np.cumsum(counts) - counts
     positions = np.empty(len(owners), np.int64)
     grouped = owners[order]
     positions[order] = feeds[grouped] + 1 + np.arange(len(owners)) - starts[grouped]
-    columns[_POSITION] = positions.tolist()
-    firsts = np.array(columns[_FIRST_POSITION], np.int64)
-    columns[_FIRST_POSITION] = np.where(firsts == 0, positions, firsts).tolist()
-    return feeds + counts
+    return positions, feeds + counts
 
 
 def _tally(parts: int, part: NDArray[np.intp], fates: NDArray[np.int64]) -> NDArray[np.int64]:

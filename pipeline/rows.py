@@ -1,17 +1,15 @@
-"""A chunk with its categories, as the columns of the `transactions` table.
+"""The columns of the `transactions` table: as arrays for a whole chunk, as a Row for one version.
 
-`Row` is one version of one transaction in the order of the table's columns; `Candidates` holds a
-whole chunk of versions as columns in that order, not yet compared with what is stored.
+`Candidates` holds a chunk's versions as columns, not yet compared with what is stored; a `Row` is
+one version with Python values, as a SELECT gives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha1
-from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -20,10 +18,9 @@ from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline import messages
+from pipeline.binary_copy import Column
 from pipeline.clock import accepted_at
 from pipeline.messages import NO_DATE, Chunk
-
-_UNIX_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
 class Row(NamedTuple):
@@ -59,29 +56,90 @@ class Row(NamedTuple):
     metadata: str | None
 
 
-COLUMNS: Final = Row._fields
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts days and microseconds from it
+_EPOCH_ORDINAL: Final = _EPOCH.toordinal()
+_UNIX_DAYS: Final = _EPOCH_ORDINAL - date(1970, 1, 1).toordinal()
+_MICROSECOND: Final = timedelta(microseconds=1)
 
-_CONTENT: Final = tuple(
-    COLUMNS.index(name)
-    for name in (
-        "amount",
-        "booked_on",
-        "authorized_on",
-        "mcc",
-        "pending",
-        "currency",
-        "description",
-        "merchant_name",
-        "provider_category",
-        "pending_transaction_id",
-        "metadata",
-    )
+
+class Kind(NamedTuple):
+    """How values of a type stand in an array: PostgreSQL's binary form, and back."""
+
+    dtype: str
+    dump: Callable[[Any], Any]
+    load: Callable[[Any], Any]
+
+
+_BIGINT = Kind(">i8", int, int)
+_INTEGER = Kind(">i4", int, int)
+_SMALLINT = Kind(">i2", int, int)
+_REAL = Kind(">f4", float, float)
+_BOOLEAN = Kind("u1", int, bool)
+_DATE = Kind(
+    ">i4",
+    lambda day: day.toordinal() - _EPOCH_ORDINAL,
+    lambda days: date.fromordinal(int(days) + _EPOCH_ORDINAL),
+)
+_TIMESTAMP = Kind(
+    ">i8",
+    lambda time: (time - _EPOCH) // _MICROSECOND,
+    lambda micros: _EPOCH + timedelta(microseconds=int(micros)),
+)
+_UUID = Kind("V16", lambda uuid: uuid.bytes, lambda raw: AsyncpgUUID(raw.tobytes()))
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "position": _BIGINT,
+    "first_position": _BIGINT,
+    "amount": _BIGINT,
+    "accepted_at": _TIMESTAMP,
+    "booked_on": _DATE,
+    "authorized_on": _DATE,
+    "confidence": _REAL,
+    "model_version": _INTEGER,
+    "mcc": _SMALLINT,
+    "pending": _BOOLEAN,
+    "removed": _BOOLEAN,
+    "locked": _BOOLEAN,
+    "needs_review": _BOOLEAN,
+    "user_id": _UUID,
+    "id": _UUID,
+    "account_id": _UUID,
+    "removed_at": _TIMESTAMP,
+}
+NULLS: Final[Mapping[str, int]] = {
+    "authorized_on": NO_DATE,
+    "mcc": 0,
+    "removed_at": np.iinfo(np.int64).min,
+}
+# The name of a column in `identity` whose NULL means something that it does not in `transactions`.
+IDENTITY_NULLS: Final[Mapping[str, int]] = {**NULLS, "booked_on": NO_DATE}
+
+_CONTENT: Final = (
+    "amount",
+    "booked_on",
+    "authorized_on",
+    "mcc",
+    "pending",
+    "currency",
+    "description",
+    "merchant_name",
+    "provider_category",
+    "pending_transaction_id",
+    "metadata",
 )
 
 
 def same_content(one: Row, other: Row) -> bool:
     """Whether the provider said the same in both versions."""
-    return all(one[i] == other[i] for i in _CONTENT)
+    return all(getattr(one, name) == getattr(other, name) for name in _CONTENT)
+
+
+def to_column(name: str, values: Iterable[Any], null: int | None = None) -> Column:
+    """A column of Python values; None becomes `null` where the column is an array."""
+    kind = KINDS.get(name)
+    if kind is None:
+        return list(values)
+    return np.array([null if v is None else kind.dump(v) for v in values], kind.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +159,11 @@ class Scored:
 class Candidates:
     """The rows of a chunk as versions that may be stored.
 
-    `ids` are the 16 bytes of each row's id, `user` its index in `users`, `part` the index of its
-    ingest in the chunk; positions are still 0 and every reason is `added`.
+    `columns` are those of the table but position and first_position; `ids` the 16 bytes of each
+    row's id, `user` its index in `users`, `part` the index of its ingest in the chunk.
     """
 
-    columns: list[Sequence[Any]]
+    columns: dict[str, Column]
     ids: list[bytes]
     user: NDArray[np.intp]
     users: list[bytes]
@@ -115,11 +173,20 @@ class Candidates:
         return len(self.ids)
 
     def row(self, index: int) -> Row:
-        return Row._make([column[index] for column in self.columns])
+        """One version, with positions 0."""
+        values = {name: _value(name, column[index]) for name, column in self.columns.items()}
+        return Row(position=0, first_position=0, **values)
 
 
-def transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -> list[bytes]:
-    """UUIDv5 of each account (16 bytes) and bank-side id, as 16 bytes each."""
+def _value(name: str, element: Any) -> Any:
+    kind = KINDS.get(name)
+    if kind is None:
+        return element
+    return None if name in NULLS and element == NULLS[name] else kind.load(element)
+
+
+def transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -> bytes:
+    """UUIDv5 of each account (16 bytes) and bank-side id: 16 bytes each, joined."""
     digests = b"".join(
         [
             sha1(account + text.encode(), usedforsecurity=False).digest()
@@ -129,8 +196,11 @@ def transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -
     ids = np.frombuffer(digests, np.uint8).reshape(-1, 20)[:, :16].copy()
     ids[:, 6] = ids[:, 6] & 0x0F | 0x50
     ids[:, 8] = ids[:, 8] & 0x3F | 0x80
-    flat = ids.tobytes()
-    return [flat[i : i + 16] for i in range(0, len(flat), 16)]
+    return ids.tobytes()
+
+
+def split_ids(joined: bytes) -> list[bytes]:
+    return [joined[i : i + 16] for i in range(0, len(joined), 16)]
 
 
 def candidates(chunk: Chunk, scored: Scored) -> Candidates:
@@ -139,44 +209,43 @@ def candidates(chunk: Chunk, scored: Scored) -> Candidates:
     users = list(dict.fromkeys(chunk.users))
     account = messages.column(chunk.account, np.int32)
     user = account_users(chunk, users)[account]
-    accounts = account.tolist()
-    ids = transaction_ids([chunk.accounts[a] for a in accounts], chunk.transaction_id)
-    user_uuids = [AsyncpgUUID(u) for u in users]
-    account_uuids = [AsyncpgUUID(a) for a in chunk.accounts]
-    currency = messages.column(chunk.currency, np.uint8).tolist()
-    nothing = [None] * n
-    columns: list[Sequence[Any]] = [
-        [0] * n,
-        [0] * n,
-        messages.column(chunk.amount, np.int64).tolist(),
-        list(chain.from_iterable(repeat(accepted_at(p.ingest_id), p.rows) for p in chunk.parts)),
-        days(chunk.date),
-        days(chunk.authorized) if chunk.authorized else nothing,
-        scored.confidence.tolist(),
-        [scored.model_version] * n,
-        _codes(chunk.mcc) if chunk.mcc else nothing,
-        messages.column(chunk.pending, np.bool_).tolist(),
-        [False] * n,
-        [False] * n,
-        scored.needs_review.tolist(),
-        [user_uuids[u] for u in user.tolist()],
-        [AsyncpgUUID(i) for i in ids],
-        [account_uuids[a] for a in accounts],
-        [chunk.currencies[c] for c in currency],
-        scored.category,
-        scored.source,
-        ["added"] * n,
-        chunk.transaction_id,
-        chunk.description,
-        scored.merchant,
-        scored.merchant_key,
-        chunk.merchant_name or nothing,
-        chunk.provider_category or nothing,
-        chunk.pending_transaction_id or nothing,
-        chunk.metadata or nothing,
-    ]
+    ids = transaction_ids([chunk.accounts[a] for a in account.tolist()], chunk.transaction_id)
     part = np.repeat(np.arange(len(chunk.parts)), [p.rows for p in chunk.parts])
-    return Candidates(columns, ids, user, users, part)
+    accepted = to_column("accepted_at", [accepted_at(p.ingest_id) for p in chunk.parts])
+    currency = messages.column(chunk.currency, np.uint8).tolist()
+    no = np.zeros(n, np.uint8)
+    nothing: list[str | None] = [None] * n
+    columns: dict[str, Column] = {
+        "amount": messages.column(chunk.amount, np.int64).astype(">i8"),
+        "accepted_at": np.asarray(accepted)[part],
+        "booked_on": _days(chunk.date),
+        "authorized_on": _days(chunk.authorized)
+        if chunk.authorized
+        else np.full(n, NO_DATE, ">i4"),
+        "confidence": scored.confidence.astype(">f4"),
+        "model_version": np.full(n, scored.model_version, ">i4"),
+        "mcc": messages.column(chunk.mcc or bytes(2 * n), np.int16).astype(">i2"),
+        "pending": messages.column(chunk.pending, np.uint8),
+        "removed": no,
+        "locked": no,
+        "needs_review": scored.needs_review.astype(np.uint8),
+        "user_id": _uuids(users)[user],
+        "id": np.frombuffer(ids, "V16"),
+        "account_id": _uuids(chunk.accounts)[account],
+        "currency": [chunk.currencies[c] for c in currency],
+        "category": scored.category,
+        "source": scored.source,
+        "reason": ["added"] * n,
+        "transaction_id": chunk.transaction_id,
+        "description": chunk.description,
+        "merchant": scored.merchant,
+        "merchant_key": scored.merchant_key,
+        "merchant_name": chunk.merchant_name or nothing,
+        "provider_category": chunk.provider_category or nothing,
+        "pending_transaction_id": chunk.pending_transaction_id or nothing,
+        "metadata": chunk.metadata or nothing,
+    }
+    return Candidates(columns, split_ids(ids), user, users, part)
 
 
 def account_users(chunk: Chunk, users: list[bytes]) -> NDArray[np.intp]:
@@ -185,21 +254,11 @@ def account_users(chunk: Chunk, users: list[bytes]) -> NDArray[np.intp]:
     return np.array([index[user] for user in chunk.users], np.intp)
 
 
-@lru_cache(maxsize=100_000)
-def _day(days_since_1970: int) -> date | None:
-    if days_since_1970 == NO_DATE:
-        return None
-    return date.fromordinal(days_since_1970 + _UNIX_ORDINAL)
+def _uuids(raw: list[bytes]) -> NDArray[np.void]:
+    return np.frombuffer(b"".join(raw), "V16")
 
 
-def days(data: bytes) -> list[date | None]:
-    """Dates from a column of days since 1970."""
-    return [_day(day) for day in messages.column(data, np.int32).tolist()]
-
-
-def days_since_1970(day: date) -> int:
-    return (day - date(1970, 1, 1)) // timedelta(days=1)
-
-
-def _codes(mcc: bytes) -> list[int | None]:
-    return [code or None for code in messages.column(mcc, np.int16).tolist()]
+def _days(data: bytes) -> NDArray[Any]:
+    """Days since 1970, as in the message, to PostgreSQL's days; NO_DATE stays."""
+    days = messages.column(data, np.int32)
+    return np.where(days == NO_DATE, NO_DATE, days - _UNIX_DAYS).astype(">i4")

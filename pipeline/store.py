@@ -7,22 +7,25 @@ receipts. Locks are taken in the order of user ids, so several workers never wai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from io import BytesIO
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import numpy as np
+from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
+from pipeline.binary_copy import Column, encode
 from pipeline.changes import Absent, Changes, pending_references, plan, removals
 from pipeline.clock import earliest_uuid7
 from pipeline.database import translated
 from pipeline.errors import NoPartition
 from pipeline.messages import Chunk
 from pipeline.queries import queries
-from pipeline.rows import COLUMNS, Candidates, Row, Scored, candidates
+from pipeline.rows import IDENTITY_NULLS, NULLS, Candidates, Row, Scored, candidates
 
 _SQL: Final = queries("store")
 _RECEIPT: Final = (
@@ -107,8 +110,8 @@ async def _stored(
     connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates, users: list[UUID]
 ) -> dict[bytes, Row | Absent]:
     """The stored versions of all transactions that the chunk speaks of."""
-    owners = list(pushed.columns[COLUMNS.index("user_id")])
-    ids: list[Any] = list(pushed.columns[COLUMNS.index("id")])
+    owners: list[UUID] = [users[u] for u in pushed.user.tolist()]
+    ids: list[UUID] = list(map(AsyncpgUUID, pushed.ids))
     for index, key in pending_references(chunk).items():
         owners.append(owners[index])
         ids.append(UUID(bytes=key))
@@ -130,16 +133,21 @@ async def _replace(connection: asyncpg.Connection, changes: Changes) -> None:
     if changes.deletes:
         old = [(row.user_id, row.booked_on, row.id) for row in changes.deletes]
         await connection.execute(_SQL["delete_versions"], *_transposed(old))
-    if changes.identities_moved:
-        await connection.execute(_SQL["move_identities"], *_transposed(changes.identities_moved))
-    await connection.copy_records_to_table(
-        "identity",
-        records=changes.identities_new,
-        columns=("booked_on", "removed_at", "user_id", "id"),
-    )
-    await connection.copy_records_to_table(
-        "transactions", records=zip(*changes.copies, strict=True), columns=COLUMNS
-    )
+    if changes.moves:
+        await connection.execute(_SQL["move_identities"], *_transposed(changes.moves))
+    await _copy(connection, "identity", changes.identities, IDENTITY_NULLS)
+    await _copy(connection, "transactions", changes.copies, NULLS)
+
+
+async def _copy(
+    connection: asyncpg.Connection,
+    table: str,
+    columns: Mapping[str, Column],
+    nulls: Mapping[str, int],
+) -> None:
+    if len(columns["id"]):
+        names, data = encode(columns, nulls)
+        await connection.copy_to_table(table, source=BytesIO(data), columns=names, format="binary")
 
 
 def _receipts(
