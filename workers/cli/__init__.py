@@ -1,0 +1,65 @@
+"""The command line `spendline`: one file in this folder is one command.
+
+A file is imported only when its command runs; `--help` reads the first line of its docstring. Each
+file exposes a click command named `command`.
+"""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from categorizer.errors import CategorizerError
+from pipeline.errors import SpendlineError, Transient
+
+_FOLDER = Path(__file__).parent
+
+
+class LazyGroup(click.Group):
+    """Finds its commands as files."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        names = sorted(file.stem for file in _FOLDER.glob("[!_]*.py"))
+        return [name.replace("_", "-") for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"workers.cli.{_module(cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _summary(name)) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Errors of ours are one line and status 1, never a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Transient as error:
+            raise click.ClickException(
+                f"{error}; `spendline doctor` says what is missing"
+            ) from None
+        except (SpendlineError, CategorizerError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spendline")
+def main() -> None:
+    """Spendline: bank transactions in, categorized feeds and insights out."""
+
+
+def _module(command: str) -> str:
+    return command.replace("-", "_")
+
+
+def _summary(command: str) -> str:
+    source = (_FOLDER / f"{_module(command)}.py").read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    return docstring.partition("\n")[0]

@@ -1,0 +1,111 @@
+"""What every worker thread shares: the event loop of the process, the store and the events.
+
+Everything is opened before the first message; what cannot be opened ends the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from threading import Thread
+from typing import Any, TypeVar
+
+import asyncpg
+import uvloop
+from redis.asyncio import Redis
+
+from pipeline.cache import Cache, open_redis
+from pipeline.database import open_pool
+from pipeline.errors import StoreUnavailable
+from pipeline.events import Events
+from pipeline.messages import Chunk
+from pipeline.rows import Scored
+from pipeline.settings import Settings
+from pipeline.store import Store
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_GRACE = 2.0  # seconds beyond the server's own timeouts
+
+
+class LoopThread:
+    """A daemon thread with a uvloop: worker threads hand their I/O to it and wait."""
+
+    def __init__(self) -> None:
+        self._loop = uvloop.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="loop", daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which bounds its own waits."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside everything else, until it or the process ends."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
+
+
+class Resources:
+    """The adapters of one worker process."""
+
+    def __init__(self, loop: LoopThread, settings: Settings, pool: asyncpg.Pool) -> None:
+        self.loop = loop
+        self.pool = pool
+        self.store = Store(pool)
+        self._write_seconds = settings.write_seconds
+        self._redis: Redis = open_redis(settings.redis_url)
+        cache = Cache(self._redis, settings.key_prefix, settings.cache_seconds)
+        self._events = Events(self._redis, settings.key_prefix, cache)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Resources:
+        """Raises StoreUnavailable when PostgreSQL is away; Redis may come later."""
+        loop = LoopThread()
+        return loop.run(cls._open(loop, settings))
+
+    @classmethod
+    async def _open(cls, loop: LoopThread, settings: Settings) -> Resources:
+        pool = await open_pool(
+            settings.database_url,
+            size=settings.worker_threads + 2,  # one each, the burial and the upkeep
+            name="spendline-worker",
+            timeout=settings.write_seconds,
+        )
+        return cls(loop, settings, pool)
+
+    def commit(self, chunk: Chunk, scored: Scored) -> None:
+        """Write the chunk, then tell. Raises what the store raises; a lost event is no error."""
+        self.loop.run(self._commit(chunk, scored))
+
+    async def _commit(self, chunk: Chunk, scored: Scored) -> None:
+        try:
+            async with asyncio.timeout(self._write_seconds + _GRACE):
+                positions = await self.store.write(chunk, scored)
+        except TimeoutError:
+            raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
+        await self.announce(positions, chunk)
+
+    async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
+        """Keep a dead letter, then wake those who wait for it."""
+        await self.store.bury(body, chunk, reason)
+        if chunk is not None:
+            await self.announce({}, chunk)
+
+    async def announce(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
+        """Tell readers that the feeds stand at `positions`; never fails."""
+        ingests = [part.ingest_id for part in chunk.parts]
+        if not await self._events.announce(positions, ingests):
+            logger.warning("Redis is away: readers are told by time alone")
+
+    def close(self) -> None:
+        self.loop.run(self._close())
+
+    async def _close(self) -> None:
+        await self._redis.aclose()
+        self.pool.terminate()  # nothing is in flight, and a frozen server must not hold us
