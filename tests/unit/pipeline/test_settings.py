@@ -1,0 +1,44 @@
+"""Settings from the environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import InvalidSettings
+from pipeline.settings import Settings
+
+
+def test_values_are_typed_and_others_keep_their_defaults():
+    settings = Settings.from_environment({"SPENDLINE_API_PORT": "9000", "HOME": "/"})
+    assert (settings.api_port, settings.api_host) == (9000, "127.0.0.1")
+
+
+def test_a_secret_can_stand_in_a_file(tmp_path):
+    file = tmp_path / "url"
+    file.write_text("postgresql://u:secret@db/x\n")
+    settings = Settings.from_environment({"SPENDLINE_DATABASE_URL_FILE": str(file)})
+    assert settings.database_url == "postgresql://u:secret@db/x"
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"SPENDLINE_API_PROT": "1"}, "SPENDLINE_API_PROT"),
+        ({"SPENDLINE_API_PORT": "http"}, "SPENDLINE_API_PORT"),
+        ({"SPENDLINE_REDIS_URL_FILE": "/nowhere"}, "SPENDLINE_REDIS_URL_FILE"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment, named):
+    with pytest.raises(InvalidSettings, match=named):
+        Settings.from_environment(environment)
+
+
+def test_a_password_is_never_printed():
+    settings = Settings(database_url="postgresql://u:hunter2@db/x")
+    assert "hunter2" not in repr(settings)
+    assert "u:***@db" in repr(settings)
+
+
+def test_a_child_process_gets_the_same_settings():
+    settings = Settings(api_port=9001, redis_url="redis://r/1", cache_seconds=5)
+    assert Settings.from_environment(settings.to_environment()) == settings
