@@ -9,7 +9,10 @@ SpendlineError
     ├── InvalidMessage      an envelope or chunk that this version cannot read
     ├── NoPartition         a date outside the managed months
     ├── InvalidSettings     the process cannot start like this
-    └── MigrationMismatch   an applied migration is not the one in this version
+    ├── MigrationMismatch   an applied migration is not the one in this version
+    ├── ServersMissing      no URL, no program, no right to install it
+    ├── ServerFailed        a server of the private stack ended or did not answer
+    └── AlreadyUp           the private stack of this folder is running
 """
 
 
@@ -51,3 +54,15 @@ class InvalidSettings(Permanent):
 
 class MigrationMismatch(Permanent):
     """The database was migrated by other files than these."""
+
+
+class ServersMissing(Permanent):
+    """Neither URLs nor programs of the servers; the message says what to type."""
+
+
+class ServerFailed(Permanent):
+    """A server of the private stack failed; the message has its last words."""
+
+
+class AlreadyUp(Permanent):
+    """Another process runs the private stack of this folder."""

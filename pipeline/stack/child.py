@@ -1,0 +1,149 @@
+"""A process that cannot outlive us, and the pid file by which a later run finds what did."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from signal import Signals
+from typing import IO
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Child:
+    """One command in a session of its own, so that a Ctrl-C of the terminal does not reach it.
+
+    The kernel sends it `farewell` when the thread that started it ends. Its standard output and
+    error go to `output`: a path (appended) or subprocess.PIPE.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        pids: Path,
+        environment: Mapping[str, str],
+        output: Path | int,
+        farewell: Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self.command = list(command)
+        self.environment = dict(environment)
+        self.farewell = farewell
+        self.process: subprocess.Popen[bytes] | None = None
+        self._output = output
+        self._pid_file = pids / f"{name}.pid"
+
+    def start(self) -> None:
+        binding = ["setpriv", "--pdeathsig", self.farewell.name.removeprefix("SIG"), "--"]
+        with contextlib.ExitStack() as opened:
+            self.process = subprocess.Popen(  # noqa: S603 - commands are ours
+                _merged(binding, self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=self._stdout(opened),
+                stderr=subprocess.STDOUT,
+                env=self.environment,
+                start_new_session=True,
+            )
+        self._pid_file.parent.mkdir(parents=True, exist_ok=True)
+        self._pid_file.write_text(f"{self.process.pid} {birth(self.process.pid)}")
+
+    def _stdout(self, opened: contextlib.ExitStack) -> IO[bytes] | int:
+        if isinstance(self._output, Path):
+            return opened.enter_context(self._output.open("ab"))
+        return self._output
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: Signals) -> None:
+        """Send a signal to the process itself; nothing when it has ended."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status; subprocess.TimeoutExpired when it still runs after `timeout`."""
+        if self.process is None:
+            raise ProcessLookupError(f"{self.name} was never started")
+        return self.process.wait(timeout)
+
+    def stop(self, patience: float) -> int | None:
+        """Ask it to end; after `patience` seconds make it. Returns the exit status."""
+        self.signal(self.farewell)
+        return self.end(patience)
+
+    def end(self, patience: float) -> int | None:
+        """Wait for the end that was asked for; after `patience` seconds bring it about."""
+        if self.process is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
+        return self.kill()
+
+    def kill(self) -> int | None:
+        """End the process and its group at once. Returns the exit status."""
+        if self.process is None:
+            return None
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        status = self.process.wait()
+        self._pid_file.unlink(missing_ok=True)
+        return status
+
+
+def _merged(binding: list[str], command: list[str]) -> list[str]:
+    """One setpriv is enough: a second one that changes the user would drop the binding."""
+    if command[0] == "setpriv":
+        return [*binding[:-1], *command[1:]]
+    return binding + command
+
+
+def birth(pid: int) -> str:
+    """What tells this process from a later one with the same number; empty when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    ended = fields[0] in "ZX"
+    return "" if ended else f"{_BOOT.read_text().strip()}/{fields[19]}"
+
+
+def clear(pids: Path, patience: float = 10.0) -> list[str]:
+    """End every process that the pid files of a folder still name truly; returns their names.
+
+    A file that names an ended process, or whose number now belongs to another, is only removed.
+    """
+    left = {file: pid for file in sorted(pids.glob("*.pid")) if (pid := _surviving(file))}
+    for pid in left.values():
+        _signal_group(pid, signal.SIGTERM)
+    _wait_for_end(left, time.monotonic() + patience)
+    for file, pid in left.items():
+        if _surviving(file):
+            _signal_group(pid, signal.SIGKILL)
+    for file in pids.glob("*.pid"):
+        file.unlink(missing_ok=True)
+    return [file.stem for file in left]
+
+
+def _surviving(file: Path) -> int:
+    """The process of a pid file, 0 when it has ended."""
+    pid, _, born = file.read_text().partition(" ")
+    return int(pid) if pid.isdigit() and born and birth(int(pid)) == born else 0
+
+
+def _signal_group(pid: int, number: Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGCONT)
+        os.killpg(pid, number)
+
+
+def _wait_for_end(left: Mapping[Path, int], deadline: float) -> None:
+    while any(map(_surviving, left)) and time.monotonic() < deadline:
+        time.sleep(0.05)
