@@ -1,0 +1,44 @@
+"""A categorizer of a few lines, for tests of what surrounds the real one.
+
+`python -m tests.doubles` is `python -m workers` with it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from categorizer import taxonomy
+from categorizer.columns import MODEL, Columns, Verdicts
+from pipeline.settings import Settings
+from workers import app
+from workers.__main__ import configure_logging
+from workers.model_slot import ModelSlot
+
+
+class ConstantScorer:
+    """Everything is groceries, said with confidence one half."""
+
+    version = 1
+
+    def __init__(self) -> None:
+        self.taxonomy = taxonomy.load()
+        self.groceries = self.taxonomy.index["FOOD_AND_DRINK_GROCERIES"]
+
+    def categorize(self, columns: Columns) -> Verdicts:
+        rows = len(columns)
+        return Verdicts(
+            codes=np.full(rows, self.groceries, np.int16),
+            confidences=np.full(rows, 0.5, np.float32),
+            sources=np.full(rows, MODEL, np.uint8),
+            needs_review=np.ones(rows, np.bool_),
+            merchants=list(columns.descriptions),
+            merchant_keys=[text.casefold() for text in columns.descriptions],
+        )
+
+
+if __name__ == "__main__":
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level)
+    sys.exit(app.run(settings, lambda _: ModelSlot(ConstantScorer())))

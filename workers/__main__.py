@@ -1,0 +1,44 @@
+"""`python -m workers`: one worker process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from categorizer.errors import CategorizerError
+from pipeline.errors import SpendlineError
+from pipeline.settings import Settings
+
+# Threads of the process share the cores by chunks; BLAS must not multiply them. It is set before
+# numpy is imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+
+def main() -> int:
+    from workers import app  # noqa: PLC0415 - after the threads are set
+
+    try:
+        settings = Settings.from_environment()
+        configure_logging(settings.log_level)
+        return app.run(settings)
+    except (SpendlineError, CategorizerError) as error:
+        print(f"worker cannot start: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def configure_logging(level: str) -> None:
+    """Lines on standard error; pika's own complaints are told by our errors."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+
+
+if __name__ == "__main__":
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)  # daemon threads must not hold up or spoil the exit

@@ -1,0 +1,73 @@
+"""The actors: thin, and quiet about what they were given."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from threading import get_ident
+from time import monotonic
+
+import dramatiq
+
+from pipeline import messages
+from pipeline.broker import RabbitBroker
+from pipeline.errors import SpendlineError
+from pipeline.messages import Chunk
+from workers import process
+from workers.model_slot import ModelSlot
+from workers.resources import Resources
+
+
+class Defect(SpendlineError):
+    """An error nobody foresaw: its kind and place, without its words, which may quote a row."""
+
+
+class Stopwatch:
+    """Since when each worker thread has been at its chunk."""
+
+    def __init__(self) -> None:
+        self._since: dict[int, float] = {}
+
+    def __enter__(self) -> None:
+        self._since[get_ident()] = monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        del self._since[get_ident()]
+
+    def longest(self) -> float:
+        """Seconds of the oldest chunk in work."""
+        now = monotonic()
+        return max((now - since for since in list(self._since.values())), default=0.0)
+
+
+def declare_actors(
+    broker: RabbitBroker, resources: Resources, slot: ModelSlot, stopwatch: Stopwatch
+) -> None:
+    """Register what this process does with the chunks of the ingest queue."""
+
+    def categorize(chunk: Chunk) -> None:
+        with stopwatch:
+            _guarded(lambda: resources.commit(chunk, process.score(chunk, slot.scorer)))
+
+    dramatiq.Actor(
+        categorize,
+        broker=broker,
+        actor_name=messages.ACTOR,
+        queue_name=broker.names.ingest,
+        priority=0,
+        options={"throws": SpendlineError},  # dramatiq then logs no traceback, which quotes too
+    )
+
+
+def _guarded(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except SpendlineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - told without its words
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+    else:
+        return
+    raise Defect(place)

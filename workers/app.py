@@ -1,0 +1,106 @@
+"""The composition root of a worker process: everything is built here, watched, and drained.
+
+One process holds one `dramatiq.Worker`. It ends with status 0 after it was told to stop and has
+finished what it held, and with another status when it cannot start, when a thread of its own
+died, or when a chunk took longer than any can: whoever supervises it starts the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from threading import Event, Thread, Timer
+from types import FrameType
+from typing import Final
+
+import dramatiq
+
+from pipeline.broker import RabbitBroker
+from pipeline.settings import Settings
+from pipeline.topology import Queues, declare
+from workers.actors import Stopwatch, declare_actors
+from workers.burial import bury_letters
+from workers.model_slot import ModelSlot
+from workers.resources import LoopThread, Resources
+from workers.upkeep import keep_up
+
+logger = logging.getLogger(__name__)
+
+FAILED: Final = 70  # exit status: the process is not fit to go on
+DRAIN_SECONDS: Final = 30.0
+_STUCK_FACTOR: Final = 4  # times the bound of a write: no chunk takes that long
+_LOOK_SECONDS: Final = 1.0
+_IDLE_MS: Final = 200  # how soon idle threads notice the stop
+
+
+def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -> int:
+    """Work until SIGTERM or SIGINT; returns the exit status.
+
+    Raises a SpendlineError or CategorizerError when the process cannot start.
+    """
+    settings.require_servers()
+    stop = _stopped_by_signals()
+    declare(settings.broker_url, settings.queue_prefix, settings.queue_length)
+    slot = load(settings.model_folder)
+    resources = Resources.open(settings)
+    broker = RabbitBroker(
+        settings.broker_url,
+        Queues(settings.queue_prefix),
+        queue_length=settings.queue_length,
+        prefetch=settings.worker_prefetch * settings.worker_threads,
+    )
+    stopwatch = Stopwatch()
+    declare_actors(broker, resources, slot, stopwatch)
+    resources.loop.start(bury_letters(settings.broker_url, broker.names, resources))
+    resources.loop.start(keep_up(resources.pool, resources.store, settings))
+    worker = dramatiq.Worker(
+        broker, worker_threads=settings.worker_threads, worker_timeout=_IDLE_MS
+    )
+    worker.start()
+    logger.info("working: %d threads, model %d", settings.worker_threads, slot.scorer.version)
+    while not stop.wait(_LOOK_SECONDS):
+        complaint = _complaint(worker, resources, stopwatch, settings.write_seconds)
+        if complaint:
+            logger.critical("%s: this process ends", complaint)
+            return FAILED
+    _drain(broker, worker, resources)
+    return 0
+
+
+def _stopped_by_signals() -> Event:
+    """Set by the first SIGTERM or SIGINT; the second ends the process where it stands."""
+    stop = Event()
+
+    def handle(_: int, __: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(FAILED)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return stop
+
+
+def _complaint(
+    worker: dramatiq.Worker, resources: Resources, stopwatch: Stopwatch, write_seconds: float
+) -> str | None:
+    threads: list[Thread | LoopThread] = [*worker.workers, *worker.consumers.values()]
+    if not all(thread.is_alive() for thread in [*threads, resources.loop]):
+        return "a thread died"
+    if stopwatch.longest() > write_seconds * _STUCK_FACTOR:
+        return "a chunk does not end"
+    return None
+
+
+def _drain(broker: RabbitBroker, worker: dramatiq.Worker, resources: Resources) -> None:
+    """Finish what is in work; what is only prefetched goes back to the queue."""
+    logger.info("draining")
+    bound = Timer(DRAIN_SECONDS, os._exit, (FAILED,))
+    bound.daemon = True
+    bound.start()
+    broker.stopping.set()
+    worker.stop()
+    resources.close()
+    logger.info("stopped")
