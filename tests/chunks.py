@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import asyncpg
 import numpy as np
 
 from pipeline.clock import Clock
@@ -40,3 +41,19 @@ def chunk(
         "description": [f"TESCO STORES {i % 7}" for i in range(rows)],
     }
     return Chunk(**values | columns)  # type: ignore[arg-type]
+
+
+async def register(pool: asyncpg.Pool, *chunks: Chunk) -> None:
+    """Make the users of these chunks, with their accounts and empty feeds."""
+    owners = {
+        account: user for c in chunks for account, user in zip(c.accounts, c.users, strict=True)
+    }
+    users = [UUID(bytes=user) for user in set(owners.values())]
+    await pool.execute("INSERT INTO users (user_id) SELECT unnest($1::uuid[])", users)
+    await pool.execute("INSERT INTO feeds (user_id) SELECT unnest($1::uuid[])", users)
+    await pool.execute(
+        "INSERT INTO accounts (account_id, user_id, external_id, currency) "
+        "SELECT account, owner, 'main', 'GBP' FROM unnest($1::uuid[], $2::uuid[]) AS a(account, owner)",
+        [UUID(bytes=account) for account in owners],
+        [UUID(bytes=user) for user in owners.values()],
+    )

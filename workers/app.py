@@ -43,8 +43,8 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     settings.require_servers()
     stop = _stopped_by_signals()
     declare(settings.broker_url, settings.queue_prefix, settings.queue_length)
-    slot = load(settings.model_folder)
     resources = Resources.open(settings)
+    slot = load(settings.model_folder)
     broker = RabbitBroker(
         settings.broker_url,
         Queues(settings.queue_prefix),
