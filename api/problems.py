@@ -1,0 +1,159 @@
+"""Errors and their HTTP statuses: the only table of statuses for what goes wrong.
+
+Handlers raise; the middleware turns what they raise into `application/problem+json` (RFC 9457).
+
+Problem                  refused by the API itself
+├── Malformed            the body cannot be read as what it says it is
+├── Unauthenticated      no token, or one that is not valid (any more)
+├── Forbidden            the token may not do this
+├── NotFound             it does not exist, or belongs to somebody else
+├── TooSlow              the body did not arrive in time
+├── TooLarge             more than a request may carry
+├── Unsupported          a content type or coding that we do not read
+├── Invalid              read, but wrong: `faults` names each fault by JSON Pointer
+└── Overloaded           more work is waiting than memory is given for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from pipeline.errors import BrokerUnavailable, StoreUnavailable, Transient
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One wrong value: where (JSON Pointer) and why. Never quotes the value."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[Fault] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Problem(Exception):
+    """Root of the refusals; the message is the `detail`."""
+
+    faults: Sequence[Fault] = ()
+
+
+class Malformed(Problem): ...
+
+
+class Unauthenticated(Problem): ...
+
+
+class Forbidden(Problem): ...
+
+
+class NotFound(Problem): ...
+
+
+class TooSlow(Problem): ...
+
+
+class TooLarge(Problem): ...
+
+
+class Unsupported(Problem): ...
+
+
+class Overloaded(Problem): ...
+
+
+class Invalid(Problem):
+    """The request is well-formed but wrong; nothing of it was taken."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(f"{len(faults)} invalid value{'s' * (len(faults) > 1)}; nothing was taken")
+        self.faults = faults
+
+
+_STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
+    (Malformed, 400, "Malformed request"),
+    (HttpProcessingError, 400, "Malformed request"),
+    (Unauthenticated, 401, "Not authenticated"),
+    (Forbidden, 403, "Not allowed"),
+    (NotFound, 404, "Not found"),
+    (TooSlow, 408, "Too slow"),
+    (TooLarge, 413, "Too large"),
+    (Unsupported, 415, "Unsupported"),
+    (Invalid, 422, "Invalid values"),
+    (Overloaded, 503, "Overloaded"),
+    (BrokerUnavailable, 503, "Queue unavailable"),
+    (StoreUnavailable, 503, "Database unavailable"),
+    (Transient, 503, "Unavailable"),
+)
+ERRORS: Final = {status: title for _, status, title in _STATUSES} | {
+    405: "Method not allowed",
+    500: "Internal error",
+}
+_RETRY_SECONDS: Final = "1"
+
+
+def response_to(error: Exception, request_id: str) -> web.Response:
+    """The problem document for anything raised; what is not in the table is a 500."""
+    if isinstance(error, web.HTTPException):
+        return _of_http(error, request_id)
+    for kind, status, title in _STATUSES:
+        if isinstance(error, kind):
+            faults = error.faults if isinstance(error, Problem) else ()
+            return _response(status, title, _detail(error), request_id, faults)
+    return _response(500, ERRORS[500], "The failure was logged under request_id.", request_id)
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, HttpProcessingError):
+        return "the body does not follow HTTP's framing"
+    return str(error)
+
+
+def _of_http(error: web.HTTPException, request_id: str) -> web.Response:
+    """The framework's own refusals: no such route, no such method, too large a body."""
+    title = ERRORS.get(error.status) or HTTPStatus(error.status).phrase
+    response = _response(error.status, title, title, request_id)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def _response(
+    status: int, title: str, detail: str, request_id: str, faults: Sequence[Fault] = ()
+) -> web.Response:
+    document = ProblemDocument(
+        type=f"urn:spendline:problem:{title.lower().replace(' ', '-')}",
+        title=title,
+        status=status,
+        detail=detail,
+        request_id=request_id,
+        errors=list(faults) or msgspec.UNSET,
+    )
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(document),
+        content_type="application/problem+json",
+        headers=_headers(status),
+    )
+
+
+def _headers(status: int) -> Mapping[str, Any]:
+    match status:
+        case 401:
+            return {"WWW-Authenticate": "Bearer"}
+        case 503:
+            return {"Retry-After": _RETRY_SECONDS}
+    return {}
