@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import count
+from itertools import chain, count
 from uuid import UUID, uuid5
 
 import numpy as np
@@ -68,14 +68,14 @@ def days(day: date | None) -> int:
 
 def owner_of(account_name: str) -> str:
     """The test's accounts belong to the user before the dot, or to `ann`."""
-    return account_name.split(".")[0] if "." in account_name else "ann"
+    return account_name.split(".", maxsplit=1)[0] if "." in account_name else "ann"
 
 
 def chunk(*ingests: Ingest) -> Chunk:
     """A chunk of these ingests, in this order."""
     pushes = [[i for i in ingest.items if isinstance(i, Push)] for ingest in ingests]
     removes = [[i for i in ingest.items if isinstance(i, Remove)] for ingest in ingests]
-    rows, gone = sum(pushes, []), sum(removes, [])
+    rows, gone = list(chain.from_iterable(pushes)), list(chain.from_iterable(removes))
     names = list(dict.fromkeys(item.account for item in [*rows, *gone]))
     currencies = list(dict.fromkeys(row.currency for row in rows))
     return Chunk(

@@ -34,9 +34,9 @@ def test_a_cursor_comes_back_to_its_own_user_and_kind(signer):
 )
 def test_a_forged_ticket_is_refused(signer, spoil):
     cursor = spoil(signer.cursor(ANN, "sync", (42, 7)))
-    with pytest.raises(ValueError, match="malformed|not ours"):
+    with pytest.raises(ValueError, match=r"malformed|not ours"):
         signer.read_cursor(cursor, ANN, "sync")
-    with pytest.raises(ValueError, match="malformed|not ours"):
+    with pytest.raises(ValueError, match=r"malformed|not ours"):
         signer.read_ingest_id(spoil(signer.ingest_id(Ticket(ANN, 1, 1, 0))))
 
 

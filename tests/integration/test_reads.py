@@ -1,0 +1,192 @@
+"""What readers get, and that PostgreSQL finds it without looking at everything."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from pipeline import partitions
+from pipeline.database import open_pool
+from pipeline.migrate import migrate
+from pipeline.queries import queries
+from pipeline.reads import START, FeedFilter, Reads, SyncCursor
+from pipeline.store import Store
+from tests.unit.pipeline.builders import Ingest, Push, Remove, chunk, scored, user
+
+ANN = UUID(bytes=user("ann"))
+
+
+@pytest.fixture(scope="module")
+def url(make_database):
+    return make_database()
+
+
+@pytest.fixture
+async def pool(url):
+    await migrate(url)
+    pool = await open_pool(url, size=3, name="test", timeout=20)
+    async with pool.acquire() as connection:
+        await partitions.ensure(connection, date(2025, 10, 1), date(2026, 4, 1))
+    await pool.execute("INSERT INTO feeds VALUES ($1), ($2)", ANN, UUID(bytes=user("bob")))
+    yield pool
+    await pool.execute(
+        "TRUNCATE transactions, identity, feeds, receipts, failures, dead_letters, ledger"
+    )
+    pool.terminate()
+
+
+async def write(pool, *items):
+    message = chunk(Ingest(items))
+    await Store(pool).write(message, scored(message))
+
+
+async def synced(reads, cursor=SyncCursor(), limit=7):  # noqa: B008 - frozen
+    """All pages from the cursor: added, modified, removed ids and the last cursor."""
+    added, modified, removed = [], [], []
+    while True:
+        page = await reads.sync(ANN, cursor, limit)
+        added += [row["transaction_id"] for row in page.added]
+        modified += [row["transaction_id"] for row in page.modified]
+        removed += [row["transaction_id"] for row in page.removed]
+        cursor = page.next
+        if not page.more:
+            return added, modified, removed, cursor
+
+
+def month_of_pushes(count=40):
+    return [
+        Push(f"t{i}", amount=-100 - i, day=date(2026, 1, 1) + timedelta(days=i))
+        for i in range(count)
+    ]
+
+
+async def test_feed_pages_join_to_the_whole_feed_newest_first(pool):
+    # Given forty rows over two months, and a removed one
+    await write(pool, *month_of_pushes())
+    await write(pool, Remove("t3"))
+    # When the feed is read in pages of seven
+    reads, after, seen = Reads(pool), None, []
+    while True:
+        page = await reads.feed(ANN, FeedFilter(), 7, after)
+        seen += [row["transaction_id"] for row in page.rows]
+        if not page.more:
+            break
+        after = (page.rows[-1]["booked_on"], page.rows[-1]["id"])
+    # Then every row is there once, newest first, and the page knows the feed's position
+    assert seen == [f"t{i}" for i in range(39, -1, -1) if i != 3]
+    assert page.position == 41
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({"first": date(2026, 1, 2), "last": date(2026, 1, 3)}, {"t1", "t2"}),
+        ({"min_amount": -102, "max_amount": -101}, {"t1", "t2"}),
+        ({"categories": ("TRAVEL_FLIGHTS",)}, set()),
+        ({"merchant_key": "blue bottle", "last": date(2026, 1, 1)}, {"t0"}),
+        ({"account_id": uuid4()}, set()),
+        ({"needs_review": True}, set()),
+    ],
+)
+async def test_a_filter_chooses_rows(pool, chosen, expected):
+    await write(pool, *month_of_pushes())
+    page = await Reads(pool).feed(ANN, FeedFilter(**chosen), 100)
+    assert {row["transaction_id"] for row in page.rows} == expected
+
+
+async def test_sync_says_what_was_added_modified_and_removed_since_the_cursor(pool):
+    reads = Reads(pool)
+    await write(pool, *month_of_pushes(10))
+    added, _, _, cursor = await synced(reads)
+    assert sorted(added) == sorted(f"t{i}" for i in range(10))
+    # When rows change afterwards, one of them twice, and one comes and goes unseen
+    await write(pool, Push("t1", amount=-1), Push("new"), Push("brief"), Remove("t2"))
+    await write(pool, Push("t1", amount=-2), Remove("brief"))
+    # Then the reader gets exactly these
+    assert (await synced(reads, cursor))[:3] == (["new"], ["t1"], ["t2"])
+
+
+async def test_a_row_that_changes_between_pages_is_not_missed(pool):
+    reads = Reads(pool)
+    await write(pool, *month_of_pushes(20))
+    first = await reads.sync(ANN, SyncCursor(), 5)
+    await write(pool, Push("t1", amount=-1), Push("t15", amount=-1))
+    added, modified, removed, _ = await synced(reads, first.next)
+    seen = {row["transaction_id"] for row in first.added} | set(added) | set(modified)
+    assert seen == {f"t{i}" for i in range(20)}
+    assert removed == []
+
+
+async def test_spending_sums_equal_the_feed(pool):
+    await write(pool, *month_of_pushes(), Push("in", amount=90_000, day=date(2026, 1, 9)))
+    spending = await Reads(pool).spending(ANN, date(2026, 1, 1), date(2026, 1, 31))
+    (total,) = spending.groups["currency"]
+    assert total["count"] == 32
+    assert total["amount"] == 90_000 - sum(100 + i for i in range(31))
+    assert len(spending.groups["day"]) == 31
+    for name in ("category", "merchant", "account", "day"):
+        assert sum(r["amount"] for r in spending.groups[name]) == total["amount"], name
+
+
+async def test_an_empty_feed_and_an_unknown_user_differ(pool):
+    reads = Reads(pool)
+    assert (await reads.feed(ANN, FeedFilter(), 5)).rows == []
+    assert (await reads.spending(ANN, date(2026, 1, 1), date(2026, 1, 31))).position == 0
+    assert await reads.feed(uuid4(), FeedFilter(), 5) is None
+    assert await reads.sync(uuid4(), SyncCursor(), 5) is None
+    assert await reads.position(uuid4()) is None
+
+
+async def plan_of(pool, name, *values):
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        lines = await connection.fetch(
+            f"EXPLAIN (ANALYZE, COSTS OFF) {queries('reads')[name]}", *values
+        )
+    return "\n".join(line[0] for line in lines)
+
+
+async def crowd(pool):
+    """Rows of two hundred others in every month, so that a wrong plan is tempting."""
+    await write(pool, *month_of_pushes())
+    await pool.execute(
+        """
+        INSERT INTO transactions
+        SELECT n, n, -n, now(), DATE '2025-10-01' + n % 210, NULL, 1, 1, NULL, false, false, false,
+               false, md5((n % 200)::text)::uuid, md5('id' || n)::uuid, md5('account')::uuid,
+               'USD', 'OTHER_OTHER', 'model', 'added', n::text, 'text', 'text', 'text'
+        FROM generate_series(1, 42000) n"""
+    )
+    await pool.execute("ANALYZE transactions")
+
+
+async def test_the_feed_reads_the_key_of_the_months_it_needs(pool):
+    await crowd(pool)
+    values = (ANN, date(2025, 12, 1), date(2026, 2, 28), *START, *[None] * 6, 20)
+    plan = await plan_of(pool, "feed", *values)
+    assert "transactions_2026_02_pkey" in plan
+    assert "transactions_2025_11" not in plan  # pruned: before the first day
+    assert "transactions_2026_03" not in plan  # pruned: after the last day
+    assert "Seq Scan" not in plan
+    assert "never executed" in plan  # older months are not touched once the page is full
+
+
+async def test_sync_reads_the_index_of_positions(pool):
+    await crowd(pool)
+    plan = await plan_of(pool, "sync", ANN, 5, 20)
+    assert "transactions_2026_01_user_id_position_idx" in plan
+    assert "Merge Append" in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_the_insight_reads_one_month(pool):
+    await crowd(pool)
+    plan = await plan_of(pool, "spending", ANN, date(2026, 1, 1), date(2026, 1, 31))
+    assert "Index Scan on transactions_2026_01" in plan.replace(
+        " using ", " on "
+    )  # either index starts with the user
+    assert "transactions_2025_12" not in plan
+    assert "transactions_2026_02" not in plan
+    assert "Seq Scan" not in plan
