@@ -69,6 +69,11 @@ class Settings:
         """The variables that give a child process these settings."""
         return {f"{PREFIX}{f.name.upper()}": str(getattr(self, f.name)) for f in fields(self)}
 
+    def environment_of_children(self) -> dict[str, str]:
+        """Our own environment with these settings in place of those that we were started with."""
+        others = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        return others | self.to_environment()
+
     def require_servers(self) -> None:
         """Raise InvalidSettings, naming the first server URL that is missing."""
         for name in SERVERS:

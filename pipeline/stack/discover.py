@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.settings import Settings, redacted
@@ -12,28 +11,24 @@ from pipeline.stack.install import install
 from pipeline.stack.local import LocalStack, ServerUrls
 
 
-@contextmanager
 def discover(
     settings: Settings,
     folder: Path,
     *,
     keep: bool = True,
     say: Callable[[str], None] = print,
-) -> Iterator[ServerUrls]:
-    """The servers' URLs for as long as the block lasts; the choice is told through `say`.
+) -> LocalStack:
+    """A stack of the servers that the settings do not name; entering it gives the URLs of all.
 
-    Raises ServersMissing, AlreadyUp, ServerFailed.
+    The choice is told through `say`. Raises ServersMissing.
     """
     given = ServerUrls(settings.database_url, settings.broker_url, settings.redis_url)
     for name, url in zip(SERVERS, given, strict=True):
         if url:
             say(f"{name}: {redacted(url)} (settings)")
     needed = tuple(name for name, url in zip(SERVERS, given, strict=True) if not url)
-    if not needed:
-        yield given
-        return
     if absent := missing(needed):
         install(absent, say)
-    say(f"{', '.join(needed)}: a private stack of this machine's programs")
-    with LocalStack(folder, only=needed, keep=keep, say=say) as own:
-        yield ServerUrls(*(ours or theirs for ours, theirs in zip(own, given, strict=True)))
+    if needed:
+        say(f"{', '.join(needed)}: a private stack of this machine's programs")
+    return LocalStack(folder, given=given, keep=keep, say=say)

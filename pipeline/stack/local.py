@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -12,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import AlreadyUp, ServerFailed, ServersMissing
+from pipeline.errors import ServerFailed, ServersMissing
 from pipeline.stack import child
 from pipeline.stack.account import Account, reachable, server_account
-from pipeline.stack.binaries import PACKAGES, SERVERS, find, missing
+from pipeline.stack.binaries import PACKAGES, SERVERS, find
 from pipeline.stack.child import Child
+from pipeline.stack.lock import Lock
 from pipeline.stack.postgres import Postgres
 from pipeline.stack.rabbitmq import RabbitMQ
 from pipeline.stack.redis import Redis
@@ -35,13 +34,16 @@ _STOP_SECONDS = 15.0
 class ServerUrls(NamedTuple):
     """Where the three servers are; they contain passwords."""
 
-    database: str
-    broker: str
-    redis: str
+    database: str = ""
+    broker: str = ""
+    redis: str = ""
+
+
+NOTHING_GIVEN = ServerUrls()
 
 
 class LocalStack:
-    """The servers named by `only`, in a folder that one stack at a time may use.
+    """The servers that are not `given`, in a folder that one stack at a time may use.
 
     What the folder holds survives the end, unless `keep` is false. Raises AlreadyUp, ServersMissing
     and ServerFailed on entering; nothing is left running then.
@@ -51,27 +53,24 @@ class LocalStack:
         self,
         folder: Path,
         *,
-        only: tuple[str, ...] = SERVERS,
+        given: ServerUrls = NOTHING_GIVEN,
         keep: bool = True,
         say: Callable[[str], None] = print,
     ) -> None:
-        self._only = only
+        self._given = dict(zip(SERVERS, given, strict=True))
+        self._needed = tuple(name for name in _KINDS if not self._given[name])
         self._keep = keep
         self._say = say
         self._account = server_account()
-        self.folder = reachable(folder.absolute(), self._account)
-        if self.folder != folder.absolute():
-            say(
-                f"stack: {self._account.name} cannot enter {folder}, so the data is in {self.folder}"
-            )
+        self._wanted = folder.absolute()
+        self.folder = reachable(self._wanted, self._account)
         self._pids = self.folder / "pids"
-        self._lock = Lock(self.folder / "lock")
+        self._lock = Lock(self.folder)
         self.servers: dict[str, Server] = {}
 
     def __enter__(self) -> ServerUrls:
-        if absent := missing(self._only):
-            packages = " ".join(PACKAGES[server] for server in absent)
-            raise ServersMissing(f"{', '.join(absent)} not found: apt-get install {packages}")
+        if not self._needed:
+            return self.urls
         self._open_folder()
         try:
             self._start()
@@ -85,9 +84,10 @@ class LocalStack:
 
     @property
     def urls(self) -> ServerUrls:
-        """The URLs; empty for a server that is not part of this stack."""
-        found = {name: server.url for name, server in self.servers.items()}
-        return ServerUrls(*(found.get(name, "") for name in SERVERS))
+        """The URLs of the given and of our own servers."""
+        own = {name: server.url for name, server in self.servers.items()}
+        merged = self._given | own
+        return ServerUrls(*(merged[name] for name in SERVERS))
 
     def close(self) -> None:
         """End all servers at once, then what helped them, and let go of the folder."""
@@ -98,9 +98,14 @@ class LocalStack:
             self.process(name).end(max(0.0, deadline - time.monotonic()))
             for helper in server.children[:-1]:
                 helper.kill()
-        if not self._keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._needed and not self._keep:
+            self._remove()
         self._lock.release()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._wanted.is_symlink():
+            self._wanted.unlink()
 
     def stop(self, name: str) -> None:
         """End one server in good order."""
@@ -119,13 +124,22 @@ class LocalStack:
         """The process of one server."""
         return self.servers[name].children[-1]
 
-    def dead(self) -> list[str]:
-        """The servers that have ended by themselves."""
-        return [name for name in self.servers if not self.process(name).alive]
+    def mend(self) -> list[str]:
+        """Start again, at their old addresses, the servers that have ended by themselves."""
+        ended = [name for name in self.servers if not self.process(name).alive]
+        for name in ended:
+            self.process(name).kill()
+            self.start(name)
+        return ended
 
     def _open_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o711)  # the account passes through to its own folders
+        if self.folder != self._wanted and not self._wanted.is_symlink():
+            self._wanted.parent.mkdir(parents=True, exist_ok=True)
+            self._wanted.symlink_to(self.folder)  # `down` looks there
+            name = self._account.name
+            self._say(f"stack: {name} cannot enter {self._wanted.parent}: data in {self.folder}")
         self._lock.take()
         if left := child.clear(self._pids):
             self._say(f"stack: ended what a crash had left: {', '.join(left)}")
@@ -133,7 +147,7 @@ class LocalStack:
     def _start(self) -> None:
         began = time.monotonic()
         password = _password(self.folder / "password")
-        for name in (name for name in _KINDS if name in self._only):
+        for name in self._needed:
             self.servers[name] = self._server(name, password)
         for server in self.servers.values():
             server.prepare()
@@ -146,7 +160,7 @@ class LocalStack:
     def _server(self, name: str, password: str) -> Server:
         program = find(name)
         if program is None:
-            raise ServersMissing(f"{name} not found")
+            raise ServersMissing(f"{name} not found: apt-get install {PACKAGES[name]}")
         folder = self.folder / name
         self._account.make_folder(folder)
         place = Place(folder, self._account, self.folder / f"{name}.log", self._pids, password)
@@ -167,40 +181,6 @@ class LocalStack:
         log = self.folder / f"{name}.log"
         words = log.read_text(errors="replace")[-800:].strip()
         raise ServerFailed(f"{name} did not start; the end of {log}:\n{words}")
-
-
-class Lock:
-    """One stack at a time in a folder; the kernel lets go of it with its owner's death."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._descriptor: int | None = None
-
-    def take(self) -> None:
-        """Raises AlreadyUp, naming the owner."""
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise AlreadyUp(
-                f"already up: process {self.owner()} runs the stack of {self._file.parent}; "
-                "`make down` ends it"
-            ) from None
-        os.truncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-        self._descriptor = descriptor
-
-    def owner(self) -> int | None:
-        """The process that holds the lock, or held it last."""
-        with contextlib.suppress(OSError, ValueError):
-            return int(self._file.read_text())
-        return None
-
-    def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 def _password(file: Path) -> str:

@@ -1,0 +1,110 @@
+"""Start the whole system on this machine and serve until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from pipeline.database import open_pool
+from pipeline.errors import ServerFailed
+from pipeline.settings import Settings
+from pipeline.stack import LocalStack, discover
+from pipeline.tokens import SCOPES, Tokens
+from workers.cli.migrate import bring_up
+from workers.processes import System
+
+_CORES = len(os.sched_getaffinity(0))
+_TOKEN_LIFE = timedelta(days=30)
+
+
+@click.command()
+@click.option("--api-processes", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--worker-processes", default=_CORES, show_default=True, type=click.IntRange(1))
+@click.option("--port", type=int, help="Of the API; SPENDLINE_API_PORT or 8080 when not given.")
+def command(api_processes: int, worker_processes: int, port: int | None) -> None:
+    """Servers (those of the settings, else a private stack), API and workers.
+
+    What ends by itself is started again; nothing is left behind.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as everything:
+        try:
+            _serve(everything, api_processes, worker_processes, port)
+        except KeyboardInterrupt:
+            _say("stopping")
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not orphan anybody
+
+
+def _serve(everything: ExitStack, apis: int, workers: int, port: int | None) -> None:
+    settings = Settings.from_environment()
+    settings = replace(settings, api_port=port or settings.api_port)
+    folder = Path(settings.data_folder)
+    stack = discover(settings, folder / "stack", say=_say)
+    urls = everything.enter_context(stack)
+    settings = replace(
+        settings, database_url=urls.database, broker_url=urls.broker, redis_url=urls.redis
+    )
+    _require_free(settings.api_host, settings.api_port)
+    asyncio.run(bring_up(settings))
+    system = everything.enter_context(System(settings, folder / "system"))
+    for number in range(1, apis + 1):
+        system.start(f"api-{number}", "api")
+    for number in range(1, workers + 1):
+        system.start(f"worker-{number}", "workers")
+    system.wait_until_ready()
+    _welcome(settings)
+    _watch(stack, system)
+
+
+def _welcome(settings: Settings) -> None:
+    token = asyncio.run(_local_token(settings.database_url))
+    _say(f"up: http://{settings.api_host}:{settings.api_port} until Ctrl-C")
+    _say(f"token (all scopes, {_TOKEN_LIFE.days} days): {token}")
+
+
+async def _local_token(url: str) -> str:
+    async with await open_pool(url, size=1, name="spendline-up", timeout=10) as pool:
+        created = await Tokens(pool).create("local", SCOPES, expires_in=_TOKEN_LIFE)
+    if created is None:
+        raise ServerFailed("no token was made")
+    return created.text
+
+
+def _watch(stack: LocalStack, system: System) -> None:
+    while True:
+        for name in stack.mend() + system.mend():
+            _say(f"{name} had ended and was started again")
+        for name, line in system.lines():
+            _say(f"{name} | {line}")
+        time.sleep(0.2)
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise ServerFailed(
+                f"{host}:{port} is taken; is the system up already? "
+                "--port or SPENDLINE_API_PORT names another"
+            ) from None
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
