@@ -18,6 +18,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+Answer = tuple[int, bytes]  # the position that it reflects, and its body
+Compute = Callable[[], Awaitable[Answer]]
+
 # KEYS are positions of users, ARGV the time to live and then one position a key.
 _ADVANCE: Final = """
 for i, key in ipairs(KEYS) do
@@ -47,7 +50,7 @@ class Cache:
         self._prefix = prefix
         self._seconds = seconds
         self._advance = redis.register_script(_ADVANCE)
-        self._running: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
+        self._running: dict[str, asyncio.Task[Answer]] = {}
         self.hits = 0
         self.misses = 0
 
@@ -86,37 +89,41 @@ class Cache:
         user_id: UUID,
         position: int,
         query: str,
-        compute: Callable[[], Awaitable[tuple[int, bytes]]],
-    ) -> tuple[int, bytes]:
+        compute: Compute,
+    ) -> Answer:
         """(position, body) of `query` at `position` or later; computed once for many readers.
 
         `compute` gives the body with the position of its snapshot; it is kept under that one.
         """
         key = self._answer_key(user_id, position, query)
-        kept = await self._get(key)
-        if kept is not None:
-            self.hits += 1
-            return position, kept
         task = self._running.get(key)
         if task is None:
-            self.misses += 1
-            task = asyncio.create_task(self._compute(user_id, query, compute))
+            task = asyncio.create_task(self._find(key, user_id, position, query, compute))
             self._running[key] = task
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _compute(
-        self, user_id: UUID, query: str, compute: Callable[[], Awaitable[tuple[int, bytes]]]
-    ) -> tuple[int, bytes]:
-        position, body = await compute()
+    async def _find(
+        self, key: str, user_id: UUID, position: int, query: str, compute: Compute
+    ) -> Answer:
+        kept = await self._get(key)
+        if kept is not None:
+            self.hits += 1
+            return position, kept
+        self.misses += 1
+        found, body = await compute()
+        if await self._keep(self._answer_key(user_id, found, query), body):
+            await self.advance({user_id.bytes: found})
+        return found, body
+
+    async def _keep(self, key: str, body: bytes) -> bool:
         # Jitter: what was filled together does not expire together.
         seconds = self._seconds * 10 + random.randint(0, self._seconds)  # noqa: S311
         try:
-            await self._redis.set(self._answer_key(user_id, position, query), body, ex=seconds)
+            await self._redis.set(key, body, ex=seconds)
         except (RedisError, OSError):
-            return position, body
-        await self.advance({user_id.bytes: position})
-        return position, body
+            return False
+        return True
 
     async def _get(self, key: str) -> bytes | None:
         try:

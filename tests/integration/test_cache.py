@@ -1,0 +1,158 @@
+"""The cache and the event against Redis: never a lie, never in the way."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from pipeline.cache import Cache, open_redis
+from pipeline.events import Events, Waiters
+
+
+class Question:
+    """Stands for the SQL behind an answer; counts how often it is asked."""
+
+    def __init__(self, position: int = 1) -> None:
+        self.position = position
+        self.asked = 0
+        self.began = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def load(self, _: UUID) -> int | None:
+        self.asked += 1
+        return self.position
+
+    async def compute(self) -> tuple[int, bytes]:
+        self.asked += 1
+        self.began.set()
+        await self.go.wait()
+        return self.position, b"answer at %d" % self.position
+
+
+@pytest.fixture
+def prefix():
+    return f"test-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+async def redis(servers, prefix):
+    client = open_redis(servers.redis)
+    yield client
+    keys = [key async for key in client.scan_iter(f"{prefix}*")]
+    if keys:
+        await client.delete(*keys)
+    await client.aclose()
+
+
+@pytest.fixture
+def cache(redis, prefix):
+    return Cache(redis, prefix, 60)
+
+
+@pytest.fixture
+async def absent(prefix):
+    """A cache whose Redis does not answer."""
+    client = open_redis("redis://127.0.0.1:1/0")
+    yield Cache(client, prefix, 60)
+    await client.aclose()
+
+
+async def test_an_answer_is_computed_once_per_position(cache):
+    # Given an answer that was computed at position 1
+    ann, question = uuid4(), Question()
+    await cache.answer(ann, 1, "q", question.compute)
+    # When it is asked for again at 1, and then at 2 after the feed has grown
+    assert await cache.answer(ann, 1, "q", question.compute) == (1, b"answer at 1")
+    assert question.asked == 1
+    question.position = 2
+    assert await cache.answer(ann, 2, "q", question.compute) == (2, b"answer at 2")
+    assert (cache.hits, cache.misses) == (1, 2)
+
+
+async def test_an_answer_is_kept_under_the_position_of_its_snapshot(cache):
+    # Given a commit between the reader's look at the position and its SQL
+    ann, question = uuid4(), Question(position=5)
+    assert await cache.answer(ann, 4, "q", question.compute) == (5, b"answer at 5")
+    # Then the newer answer is known under the newer position, which readers now see
+    assert await cache.position(ann, Question().load) == 5
+    assert await cache.answer(ann, 5, "q", question.compute) == (5, b"answer at 5")
+    assert question.asked == 1
+
+
+async def test_many_readers_of_one_answer_ask_once(cache):
+    question = Question()
+    question.go.clear()
+    ann = uuid4()
+    readers = [asyncio.create_task(cache.answer(ann, 1, "q", question.compute)) for _ in range(200)]
+    await question.began.wait()
+    question.go.set()
+    assert set(await asyncio.gather(*readers)) == {(1, b"answer at 1")}
+    assert question.asked == 1
+
+
+async def test_a_failed_question_is_told_to_its_readers_and_asked_anew(cache):
+    async def fail() -> tuple[int, bytes]:
+        raise LookupError
+
+    ann = uuid4()
+    with pytest.raises(LookupError):
+        await cache.answer(ann, 1, "q", fail)
+    assert await cache.answer(ann, 1, "q", Question().compute) == (1, b"answer at 1")
+
+
+async def test_a_position_never_goes_back(cache):
+    ann = uuid4()
+    for position in (3, 5, 4):
+        await cache.advance({ann.bytes: position})
+    assert await cache.position(ann, Question().load) == 5
+
+
+async def test_a_position_expires_so_that_a_lost_event_is_bounded(redis, prefix):
+    ann = uuid4()
+    await Cache(redis, prefix, 60).advance({ann.bytes: 3})
+    assert 0 < await redis.ttl(f"{prefix}:position:{ann}") <= 60
+
+
+async def test_an_unknown_position_is_loaded_once(cache):
+    ann, question = uuid4(), Question(position=9)
+    assert [await cache.position(ann, question.load) for _ in range(3)] == [9, 9, 9]
+    assert question.asked == 1
+
+
+async def test_without_redis_every_reader_gets_its_answer_from_sql(absent):
+    ann, question = uuid4(), Question(position=2)
+    assert await absent.position(ann, question.load) == 2
+    assert await absent.answer(ann, 2, "q", question.compute) == (2, b"answer at 2")
+    assert not await absent.advance({ann.bytes: 3})
+
+
+@pytest.fixture
+async def waiters(servers, prefix):
+    client = open_redis(servers.redis)
+    waiters = Waiters(client, prefix)
+    listening = asyncio.create_task(waiters.listen())
+    while not (await client.pubsub_numsub(f"{prefix}:stored"))[0][1]:  # noqa: ASYNC110 - Redis's state
+        await asyncio.sleep(0.01)
+    yield waiters
+    listening.cancel()
+    await client.aclose()
+
+
+async def test_the_event_wakes_those_who_wait_for_the_ingest(redis, prefix, cache, waiters):
+    # Given a reader who waits for one ingest
+    ann, ingest = uuid4(), uuid4().bytes
+    waiting = asyncio.create_task(waiters.wait(ingest, 20))
+    await asyncio.sleep(0)
+    # When the event names it among others
+    assert await Events(redis, prefix, cache).announce({ann.bytes: 7}, [uuid4().bytes, ingest])
+    # Then the reader goes on at once and finds the new position
+    await asyncio.wait_for(waiting, 10)
+    assert await cache.position(ann, Question().load) == 7
+
+
+async def test_a_wait_is_bounded_and_leaves_nothing_behind(waiters):
+    await waiters.wait(uuid4().bytes, 0.01)
+    assert waiters._waiting == {}
