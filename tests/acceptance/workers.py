@@ -1,0 +1,24 @@
+"""Worker processes of a system under test."""
+
+from __future__ import annotations
+
+import time
+
+from workers.processes import System
+
+_MODULE = "tests.doubles"
+_BOOT_SECONDS = 60.0
+
+
+def start_worker(system: System, name: str) -> None:
+    system.start(name, _MODULE)
+
+
+def wait_until_working(system: System, *names: str) -> None:
+    """Until each of these has said that it works."""
+    waiting = set(names)
+    deadline = time.monotonic() + _BOOT_SECONDS
+    while waiting:
+        waiting -= {name for name, line in system.lines() if "working:" in line}
+        assert time.monotonic() < deadline, f"{waiting} did not start"
+        time.sleep(0.02)
