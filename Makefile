@@ -1,16 +1,60 @@
+# Every verb sets up what it needs. CI runs the same verbs.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+ROWS ?=
+FEED ?=
 
 help:  ## explain the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/dev  ## virtual environment from the lock file
+setup: .venv/dev  ## virtual environment with all tools, from the lock file
 
-.venv/dev: requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e . || $(BIN)/pip install --quiet --no-deps -e .
-	touch $@
+up: .venv/run  ## the whole system on this machine until Ctrl-C
+	@$(BIN)/spendline up
 
-.PHONY: help setup
+down: .venv/run  ## end what a crash has left running, and a system that is up
+	@$(BIN)/spendline down
+
+doctor: .venv/run  ## what is here, what is missing, and the fix
+	@$(BIN)/spendline doctor
+
+test: lint test-unit test-servers  ## everything that CI checks
+
+lint: .venv/dev  ## style, types and the layer map
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-unit: .venv/dev  ## no server, no socket
+	$(BIN)/pytest tests/unit
+
+test-integration: .venv/dev  ## against real servers
+	$(BIN)/pytest $(wildcard tests/contract) tests/integration
+
+test-acceptance: .venv/dev  ## real processes, killed and restarted
+	$(BIN)/pytest tests/acceptance
+
+test-servers: .venv/dev  # both of the above, on one stack
+	$(BIN)/pytest $(wildcard tests/contract tests/integration tests/acceptance)
+
+# The run-time environment needs the run-time lock only; the one for development contains it.
+.venv/run: requirements.lock pyproject.toml | .venv/bin/pip
+	@echo "set-up: installing from requirements.lock"
+	@began=$$(date +%s); \
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . && \
+	touch $@ && echo "set-up: $$(($$(date +%s) - began)) s"
+
+.venv/dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
+	@echo "set-up: installing from requirements-dev.lock"
+	@began=$$(date +%s); \
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock && \
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . && \
+	touch .venv/run $@ && echo "set-up: $$(($$(date +%s) - began)) s"
+
+.venv/bin/pip:
+	@PYTHON=$(PYTHON) sh .ci/venv
+
+.PHONY: help setup up down doctor test lint test-unit test-integration test-acceptance test-servers
