@@ -113,6 +113,10 @@ class Categories:
             self._read_at = time.monotonic()
         return self._all
 
+    async def primaries(self) -> dict[str, str]:
+        """Detailed code -> primary code."""
+        return {c["code"]: c["primary"] for c in await self.all()}
+
     async def detailed(self, code: str) -> tuple[str, ...]:
         """The detailed codes of a primary or detailed code; empty: there is no such code."""
         return tuple(

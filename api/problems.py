@@ -11,6 +11,7 @@ Problem                  refused by the API itself
 ├── TooLarge             more than a request may carry
 ├── Unsupported          a content type or coding that we do not read
 ├── Invalid              read, but wrong: `faults` names each fault by JSON Pointer
+├── NotReady             do not send requests here; `faults` names the parts that fail
 └── Overloaded           more work is waiting than memory is given for
 """
 
@@ -83,6 +84,14 @@ class Invalid(Problem):
         self.faults = faults
 
 
+class NotReady(Problem):
+    """At least one part of the system cannot do its work."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(", ".join(fault.pointer.rpartition("/")[2] for fault in faults))
+        self.faults = faults
+
+
 _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Malformed, 400, "Malformed request"),
     (HttpProcessingError, 400, "Malformed request"),
@@ -93,6 +102,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (TooLarge, 413, "Too large"),
     (Unsupported, 415, "Unsupported"),
     (Invalid, 422, "Invalid values"),
+    (NotReady, 503, "Not ready"),
     (Overloaded, 503, "Overloaded"),
     (BrokerUnavailable, 503, "Queue unavailable"),
     (StoreUnavailable, 503, "Database unavailable"),

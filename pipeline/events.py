@@ -48,11 +48,14 @@ class Waiters:
     async def wait(self, ingest: bytes, seconds: float) -> None:
         """Return when the event names the ingest, or after `seconds`."""
         event = self._waiting.setdefault(ingest, asyncio.Event())
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(seconds):
                 await event.wait()
-        if self._waiting.get(ingest) is event:
-            del self._waiting[ingest]
+        except TimeoutError:
+            return
+        finally:
+            if self._waiting.get(ingest) is event:
+                del self._waiting[ingest]
 
     async def listen(self) -> None:
         """Receive events until cancelled; comes back by itself after Redis was away."""

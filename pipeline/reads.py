@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from pipeline.database import translated
 from pipeline.queries import queries
@@ -197,6 +198,12 @@ class Reads:
             reason=reason,
             **{name: sum(part[name] for part in parts) for name in _COUNTS},
         )
+
+    async def taxonomy(self) -> list[dict[str, str]]:
+        """The categories in use: code, primary, name, description, parent."""
+        async with translated():
+            text = await self._pool.fetchval(_SQL["taxonomy"])
+        return msgspec.json.decode(text or "[]", type=list[dict[str, str]])
 
     async def _fetch(self, name: str, *values: Any) -> list[asyncpg.Record]:
         async with translated():

@@ -16,18 +16,23 @@ import asyncpg
 import msgspec
 
 _TAG = 10  # bytes: 2^-80 to guess one
-_TICKET = struct.Struct(">16sHHH")
+_TICKET = struct.Struct(">16sHHH16s")
+NO_OWNER = bytes(16)
 
 Value = int | str
 
 
 class Ticket(NamedTuple):
-    """What an ingest id says: its UUIDv7, its number of parts, and what was accepted."""
+    """What an ingest id says: its UUIDv7, its number of parts, what was accepted, and of whom.
+
+    `owner` is the only user of the ingest (16 bytes), or NO_OWNER.
+    """
 
     ingest: bytes
     parts: int
     accepted: int
     removed: int
+    owner: bytes = NO_OWNER
 
 
 class Signer:

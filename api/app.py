@@ -1,0 +1,172 @@
+"""The composition root of an API process: everything is opened here, served, and drained."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
+
+import asyncpg
+from aiohttp import web
+from redis.asyncio import Redis
+
+from api import openapi
+from api.coalesce import Coalescer
+from api.known import Categories, Months, Owners, TokenHolders
+from api.middlewares import answer_always, authorize
+from api.routes import ROUTES
+from api.services import SERVICES, Services
+from pipeline.accounts import Accounts
+from pipeline.cache import Cache, open_redis
+from pipeline.clock import Clock
+from pipeline.database import open_pool, translated
+from pipeline.errors import InvalidSettings, StoreUnavailable
+from pipeline.events import Waiters
+from pipeline.publisher import Publisher
+from pipeline.reads import Reads
+from pipeline.settings import Settings
+from pipeline.tickets import Signer, load_signer
+from pipeline.tokens import Tokens
+from pipeline.topology import Queues
+from pipeline.transactions import MAX_BODY
+
+_CLOCK_SECONDS: Final = 10
+_NOTICE_SECONDS: Final = 1.0  # between not ready and closed: time for a balancer to notice
+_FINISH_SECONDS: Final = 30.0
+_BACKLOG: Final = 1024
+
+
+def create_app(settings: Settings) -> web.Application:
+    """The application; servers are opened when it starts and closed when it ends."""
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[answer_always, authorize])
+    app[openapi.DOCUMENT] = openapi.document(ROUTES)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.handler)
+
+    async def opened(app: web.Application) -> AsyncGenerator[None]:
+        async with open_services(settings) as found:
+            app[SERVICES] = found
+            yield
+
+    app.cleanup_ctx.append(opened)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings) -> AsyncGenerator[Services]:
+    """Everything that handlers work with. Raises StoreUnavailable or InvalidSettings.
+
+    RabbitMQ and Redis may be away: then the process is not ready, or slower.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await open_pool(
+            settings.database_url,
+            size=settings.api_pool_size,
+            name="spendline-api",
+            timeout=settings.read_seconds,
+        )
+        stack.push_async_callback(pool.close)
+        redis = open_redis(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        clock = Clock()
+        signer = await _from_database(pool, clock)
+        queue = Queues(settings.queue_prefix).ingest
+        publisher = Publisher(settings.broker_url, queue, clock, settings.confirm_seconds)
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        found = _services(
+            settings, pool=pool, redis=redis, clock=clock, signer=signer, publisher=publisher
+        )
+        stack.push_async_callback(found.coalescer.drain)
+        stack.push_async_callback(_ended, asyncio.create_task(found.waiters.listen()))
+        stack.push_async_callback(_ended, asyncio.create_task(_keep_time(clock, pool)))
+        yield found
+
+
+async def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Answer requests until SIGTERM or SIGINT, then finish what is under way.
+
+    Several processes may serve one port. Raises OSError when the port is taken.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    app = create_app(settings)
+    runner = web.AppRunner(
+        app,
+        handle_signals=False,
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=_FINISH_SECONDS,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(
+            runner, settings.api_host, settings.api_port, reuse_port=True, backlog=_BACKLOG
+        )
+        await site.start()
+        say(f"listening on http://{settings.api_host}:{settings.api_port}")
+        await stop.wait()
+        app[SERVICES].health.draining = True
+        await asyncio.sleep(_NOTICE_SECONDS)
+    finally:
+        await runner.cleanup()
+
+
+async def _from_database(pool: asyncpg.Pool, clock: Clock) -> Signer:
+    try:
+        async with translated():
+            await clock.synchronize(pool)
+            return await load_signer(pool)
+    except asyncpg.UndefinedTableError:
+        raise InvalidSettings("the database is empty: run `spendline migrate`") from None
+
+
+def _services(
+    settings: Settings,
+    *,
+    pool: asyncpg.Pool,
+    redis: Redis,
+    clock: Clock,
+    signer: Signer,
+    publisher: Publisher,
+) -> Services:
+    accounts, tokens, reads = Accounts(pool), Tokens(pool), Reads(pool)
+    return Services(
+        pool=pool,
+        redis=redis,
+        clock=clock,
+        signer=signer,
+        accounts=accounts,
+        tokens=tokens,
+        reads=reads,
+        cache=Cache(redis, settings.key_prefix, settings.cache_seconds),
+        waiters=Waiters(redis, settings.key_prefix),
+        publisher=publisher,
+        coalescer=Coalescer(
+            publisher,
+            clock,
+            chunk_rows=settings.chunk_rows,
+            unconfirmed_chunks=settings.unconfirmed_chunks,
+            pending_rows=settings.pending_rows,
+        ),
+        owners=Owners(accounts, settings.account_cache_size),
+        holders=TokenHolders(tokens, settings.token_cache_seconds),
+        months=Months(pool),
+        categories=Categories(reads.taxonomy),
+    )
+
+
+async def _keep_time(clock: Clock, pool: asyncpg.Pool) -> None:
+    while True:
+        await asyncio.sleep(_CLOCK_SECONDS)
+        with contextlib.suppress(StoreUnavailable):
+            async with translated():
+                await clock.synchronize(pool)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,56 @@
+"""Transactions pushed in: read, checked, put on their way, and answered once the broker has them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from aiohttp import web
+from msgspec import Struct
+
+from api import batches
+from api.bodies import JSON, NDJSON, demand_type, read_body
+from api.columns import Columns
+from api.services import answer, caller, services
+from pipeline.tickets import NO_OWNER, Ticket
+
+_INGESTS: Final = "/v1/ingests"
+
+
+class Accepted(Struct):
+    """The broker has the rows; `GET /v1/ingests/{ingest_id}` tells what became of them."""
+
+    ingest_id: str
+    accepted: int
+    removed: int
+
+
+async def push(request: web.Request) -> web.Response:
+    """Answer 202 only after every row is confirmed by the broker."""
+    content_type = demand_type(request, JSON, NDJSON)
+    columns = await _checked(request, await read_body(request), content_type)
+    found = services(request)
+    ingest = found.clock.uuid7()
+    await found.coalescer.submit(ingest, columns)
+    parts = found.coalescer.parts(len(columns))
+    ticket = Ticket(ingest, parts, columns.rows, columns.removals, _owner(columns))
+    ingest_id = found.signer.ingest_id(ticket)
+    return answer(
+        Accepted(ingest_id, columns.rows, columns.removals),
+        202,
+        {"Location": f"{_INGESTS}/{ingest_id}"},
+    )
+
+
+async def _checked(request: web.Request, body: bytes, content_type: str) -> Columns:
+    found = services(request)
+    items = batches.read_items(body, content_type)
+    owners = await found.owners.of(items.accounts(), caller(request).user_id)
+    days: list[date] = [t.date for t in items.transactions]
+    return batches.columns(items, owners, await found.months.covering(days))
+
+
+def _owner(columns: Columns) -> bytes:
+    """The only user of an ingest; whoever is bound to that one may see its receipt."""
+    users = columns.users()
+    return users.pop() if len(users) == 1 else NO_OWNER

@@ -1,0 +1,85 @@
+"""Receipts: what became of a pushed batch, at once or as soon as it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Final
+
+from aiohttp import web
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from api.problems import NotFound
+from api.services import Services, answer, caller, read_query, services
+from pipeline.reads import Receipt
+from pipeline.tickets import Ticket
+
+MAX_WAIT_SECONDS: Final = 30
+_LOOK_SECONDS: Final = 1.0  # the backstop when an event is lost
+
+
+class ReceiptQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS, description="seconds")] = 0.0
+
+
+class IngestStatus(Struct, omit_defaults=True):
+    """Counts are of the rows stored so far; `discarded` rows were of erased users."""
+
+    ingest_id: str
+    status: Annotated[str, Meta(description="queued, stored or failed")]
+    accepted: int
+    added: int
+    modified: int
+    unchanged: int
+    removed: int
+    discarded: int
+    positions: dict[str, int]
+    reason: str | UnsetType = UNSET
+
+
+async def show(request: web.Request) -> web.Response:
+    ingest_id = request.match_info["ingest_id"]
+    found, wait = services(request), read_query(request, ReceiptQuery).wait
+    receipt = await _settled(found, ticket := _ticket(request, ingest_id), wait)
+    return answer(
+        IngestStatus(
+            ingest_id=ingest_id,
+            status=receipt.status,
+            accepted=ticket.accepted,
+            added=receipt.added,
+            modified=receipt.modified,
+            unchanged=receipt.unchanged,
+            removed=receipt.removed,
+            discarded=receipt.discarded,
+            positions={str(user): position for user, position in receipt.positions.items()},
+            reason=receipt.reason or UNSET,
+        )
+    )
+
+
+def _ticket(request: web.Request, ingest_id: str) -> Ticket:
+    try:
+        ticket = services(request).signer.read_ingest_id(ingest_id)
+    except ValueError:
+        raise NotFound("there is no such ingest") from None
+    bound = caller(request).user_id
+    if bound is not None and bound.bytes != ticket.owner:
+        raise NotFound("there is no such ingest")
+    return ticket
+
+
+async def _settled(found: Services, ticket: Ticket, wait: float) -> Receipt:
+    """The receipt, as soon as it is no longer queued, or after `wait` seconds."""
+    deadline = time.monotonic() + wait
+    while True:
+        left = min(deadline - time.monotonic(), _LOOK_SECONDS)
+        # Wait first and look then: an event between the two is not missed.
+        woken = asyncio.create_task(found.waiters.wait(ticket.ingest, left)) if left > 0 else None
+        try:
+            receipt = await found.reads.receipt(ticket)
+            if receipt.status != "queued" or woken is None:
+                return receipt
+            await woken
+        finally:
+            if woken is not None:
+                woken.cancel()

@@ -1,0 +1,102 @@
+"""What happens around every handler: an id, an answer to every error, and who may do what."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from api.problems import Forbidden, NotFound, Unauthenticated, response_to
+from api.routes import ROUTES, Binding, Route
+from api.services import PRINCIPAL, REQUEST_ID, SERVICES
+from pipeline.tokens import Principal
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_ROUTE_OF: Final[dict[Any, Route]] = {route.handler: route for route in ROUTES}
+_CLIENT_ID: Final = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_HEADERS: Final = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "spendline",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@web.middleware
+async def answer_always(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, turn whatever is raised into a problem, add the headers."""
+    given = request.headers.get("X-Request-ID", "")
+    request_id = given if _CLIENT_ID.fullmatch(given) else uuid4().hex
+    request[REQUEST_ID] = request_id
+    try:
+        response = await handler(request)
+    except Exception as error:  # noqa: BLE001 - nothing may end without a problem document
+        response = response_to(error, request_id)
+        if response.status == 500:
+            _log_defect(error, request_id)
+    response.headers.update(_HEADERS)
+    response.headers["X-Request-ID"] = request_id
+    if request.app[SERVICES].health.draining:
+        response.force_close()
+    return response
+
+
+@web.middleware
+async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request through to its handler only as the route's line allows."""
+    route = _ROUTE_OF.get(request.match_info.handler)
+    if route is not None and route.scopes is not None:
+        principal = await _principal(request)
+        _demand_scope(route, principal)
+        _demand_user(route, principal, request)
+        request[PRINCIPAL] = principal
+    return await handler(request)
+
+
+async def _principal(request: web.Request) -> Principal:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Unauthenticated("send `Authorization: Bearer <token>`")
+    found = request.app[SERVICES]
+    principal = await found.holders.holder(token.strip())
+    if principal is None:
+        raise Unauthenticated("the token is not valid")
+    if principal.expires_at is not None and principal.expires_at <= found.clock.now():
+        raise Unauthenticated("the token has expired")
+    return principal
+
+
+def _demand_scope(route: Route, principal: Principal) -> None:
+    if route.scopes is not None and not route.scopes & principal.scopes:
+        raise Forbidden(f"the token needs the scope {' or '.join(sorted(route.scopes))}")
+
+
+def _demand_user(route: Route, principal: Principal, request: web.Request) -> None:
+    if principal.user_id is None:
+        return
+    if route.binding is Binding.UNBOUND:
+        raise Forbidden("the token is bound to one user")
+    if route.binding is Binding.PATH and not _is(principal.user_id, request.match_info["user_id"]):
+        raise NotFound("there is nothing under this id")
+
+
+def _is(user_id: UUID, text: str) -> bool:
+    try:
+        return UUID(text) == user_id
+    except ValueError:
+        return False
+
+
+def _log_defect(error: Exception, request_id: str) -> None:
+    """Where it happened and its kind; the message of an error may quote what was sent."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames))
+    logger.error("request %s failed: %s at %s", request_id, type(error).__name__, places)

@@ -1,0 +1,71 @@
+"""Users: made, found, erased, and given tokens of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from api.bodies import read_json
+from api.services import answer, known, services, user_in_path
+
+ExternalId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+_YEAR_SECONDS = 366 * 24 * 3600
+
+
+class NewUser(Struct, forbid_unknown_fields=True):
+    external_id: ExternalId | None = None
+
+
+class User(Struct):
+    user_id: UUID
+    external_id: str | None
+    position: int
+
+
+class NewUserToken(Struct, forbid_unknown_fields=True):
+    """A token for the user's own app: it may read, and push what the user's phone sees."""
+
+    scopes: Annotated[list[Literal["read", "ingest"]], Meta(min_length=1, max_length=2)]
+    expires_in: Annotated[int, Meta(ge=1, le=_YEAR_SECONDS, description="seconds")] = 24 * 3600
+
+
+class UserToken(Struct):
+    token: str
+    expires_at: datetime
+
+
+async def create(request: web.Request) -> web.Response:
+    wanted = await read_json(request, NewUser)
+    row = await services(request).accounts.create_user(wanted.external_id)
+    user = User(row["user_id"], row["external_id"], row["position"])
+    return answer(user, 201 if row["created"] else 200)
+
+
+async def show(request: web.Request) -> web.Response:
+    row = known(await services(request).accounts.user(user_in_path(request)))
+    return answer(User(row["user_id"], row["external_id"], row["position"]))
+
+
+async def erase(request: web.Request) -> web.Response:
+    found, user_id = services(request), user_in_path(request)
+    known(await found.accounts.erase_user(user_id) or None)
+    found.owners.forget(user_id)
+    await found.cache.forget(user_id)
+    return web.Response(status=204)
+
+
+async def create_token(request: web.Request) -> web.Response:
+    wanted = await read_json(request, NewUserToken)
+    made = known(
+        await services(request).tokens.create(
+            "user",
+            wanted.scopes,
+            user_id=user_in_path(request),
+            expires_in=timedelta(seconds=wanted.expires_in),
+        )
+    )
+    return answer({"token": made.text, "expires_at": made.expires_at}, 201)

@@ -1,0 +1,50 @@
+"""Answers that are right until the feed moves on: ETags, 304, and the cache under a position."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.services import known, services
+
+Compute = Callable[[], Awaitable[tuple[int, bytes]]]
+
+
+async def versioned(
+    request: web.Request, user_id: UUID, query: Any, compute: Compute, *, keep: bool = True
+) -> web.Response:
+    """304 if the reader has what `query` gives at the feed's position; else the answer.
+
+    `compute` gives (position, body). With `keep` it is asked once per position, for all readers.
+    """
+    found = services(request)
+    position = known(await found.cache.position(user_id, found.reads.position))
+    key = query_hash(request.match_info.handler.__module__, query)
+    if etag(position, key) in _given(request):
+        return web.Response(status=304, headers={"ETag": etag(position, key)})
+    if keep:
+        position, body = await found.cache.answer(user_id, position, key, compute)
+    else:
+        position, body = await compute()
+    headers = {"ETag": etag(position, key)}
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def query_hash(kind: str, query: Any) -> str:
+    """The same for two requests that ask the same."""
+    return sha256(kind.encode() + msgspec.json.encode(query)).hexdigest()[:16]
+
+
+def etag(position: int, key: str) -> str:
+    return f'"{position}-{key}"'
+
+
+def _given(request: web.Request) -> set[str]:
+    """The entity tags that the reader holds; weak comparison, as RFC 9110 wants it."""
+    tags = ",".join(request.headers.getall("If-None-Match", ())).split(",")
+    return {tag.strip().removeprefix("W/") for tag in tags}
