@@ -1,0 +1,52 @@
+"""Descriptions as one byte buffer, the form that the compiled passes read.
+
+Rows of ASCII, nearly all, go in as they are: the passes fold their case. Other rows are folded
+here: accents and compatibility forms go, letters of any script stay, all else becomes a blank.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LONGEST: Final = 200
+_SPECIAL: Final = str.maketrans(
+    {0xF8: "o", 0x111: "d", 0x142: "l", 0xE6: "ae", 0x153: "oe", 0x131: "i", 0x2019: "'"}
+)
+_ACCENTS: Final = re.compile("[\u0300-\u036f]")
+_NOT_TEXT: Final = re.compile(r"[^\x20-\x7e\w]|_")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    text: NDArray[np.uint8]
+    """UTF-8 of all rows, each ended by a line feed."""
+    bounds: NDArray[np.int64]
+    """Offset of every row and of the end, one more than there are rows."""
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+
+def pack(descriptions: Sequence[str]) -> Buffer:
+    joined = "\n".join(descriptions)
+    if not joined.isascii() or joined.count("\n") != len(descriptions) - 1:
+        joined = "\n".join([_fold(row) for row in descriptions])
+    text = np.frombuffer((joined + "\n").encode("ascii" if joined.isascii() else "utf-8"), np.uint8)
+    bounds = np.zeros(len(descriptions) + 1, dtype=np.int64)
+    if descriptions:
+        np.add(np.flatnonzero(text == ord("\n")), 1, out=bounds[1:])
+    return Buffer(text, bounds)
+
+
+def _fold(description: str) -> str:
+    row = description[:_LONGEST]
+    if not row.isascii():
+        row = _ACCENTS.sub("", unicodedata.normalize("NFKD", row))
+        row = unicodedata.normalize("NFKC", row).casefold().translate(_SPECIAL)
+        row = _NOT_TEXT.sub(" ", row)
+    return row.replace("\n", " ")
