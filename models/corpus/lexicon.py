@@ -1,0 +1,34 @@
+"""The lexicon: generic words, merchants, billers and banks' own wordings, each with its category."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+from models import corpus
+from models.corpus import tables
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the lexicon: `kind` is word, merchant, biller or bank; `direction` out, in or any."""
+
+    text: str
+    category: str
+    kind: str
+    direction: str
+
+
+def entries() -> list[Entry]:
+    """Every entry of every topic, in a stable order, each pair of text and direction once."""
+    found: dict[tuple[str, str], Entry] = {}
+    for entry in _all_topics():
+        found.setdefault((entry.text, entry.direction), entry)
+    return list(found.values())
+
+
+def _all_topics() -> Iterator[Entry]:
+    topics = sorted(f.name for f in files(corpus).joinpath("lexicon").iterdir())
+    for topic in topics:
+        if topic.endswith(".tsv"):
+            for row in tables.rows(f"lexicon/{topic}"):
+                yield Entry(row["text"], row["category"], row["kind"], row["direction"])

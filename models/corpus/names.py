@@ -1,0 +1,106 @@
+"""Invented names: how a known merchant is cut and glued, and what stands around a generic word."""
+
+import random
+
+from models.corpus import tables
+from models.corpus.wordings import Wordings
+
+CARD_NAME_LENGTH = 22
+"""Card networks cut a merchant's name here."""
+EMPLOYERS = (
+    "technologies", "solutions", "systems", "logistics", "health", "healthcare", "hospital",
+    "medical center", "schools", "school district", "isd", "university", "college", "county",
+    "industries", "manufacturing", "staffing", "consulting", "partners", "holdings", "group",
+    "services", "construction", "builders", "foods", "restaurants", "software", "labs", "energy",
+    "electric", "engineering", "enterprises", "international", "global", "usa", "of america",
+    "retail", "stores", "transport", "trucking", "security", "home care", "pharma", "bio",
+    "associates", "capital", "media", "design", "hotels", "motors", "aerospace", "financial",
+)  # fmt: skip
+LEGAL_FORMS = ("inc", "llc", "corp", "co", "ltd", "", "", "")
+
+
+class Names:
+    """Draws names from a seeded source."""
+
+    def __init__(self, source: random.Random, wordings: Wordings) -> None:
+        self.source = source
+        self.wordings = wordings
+
+    def as_billed(self, name: str) -> str:
+        """A known name as card networks and clearing houses print it: whole, cut, glued or dressed."""
+        shape = self.source.random()
+        if shape < 0.74:
+            return name
+        if shape < 0.82:
+            return name[:CARD_NAME_LENGTH].strip()
+        if shape < 0.9:
+            return name.replace(" ", "")
+        if shape < 0.93:
+            return f"the {name}"
+        return f"{name} {self.source.choice(('inc', 'llc', 'co', 'usa', 'online', 'ltd', 'store'))}"
+
+    def around(self, word: str) -> str:
+        """A merchant invented around the generic `word`."""
+        draw = self.source
+        owner, thing = self.wordings.surname(), self._thing()
+        name = draw.choice((
+            f"{owner}s {word}",
+            f"{owner} {word}",
+            f"{self.wordings.first_name()}s {word}",
+            f"{thing} {word}",
+            f"{thing} {word}",
+            f"{thing} {self._thing()} {word}",
+            f"the {thing} {word}",
+            f"{word} {thing}",
+            f"{word} {owner}",
+            f"{self._initials()} {word}",
+            f"{thing} {word} {draw.choice(LEGAL_FORMS)}",
+            f"{thing}{word}",
+            word,
+        ))  # fmt: skip
+        return self._cut(name.strip())
+
+    def unknown(self) -> str:
+        """A merchant whose name says nothing about its trade."""
+        draw = self.source
+        owner, thing = self.wordings.surname(), self._thing()
+        name = draw.choice((
+            thing,
+            f"{thing} {self._thing()}",
+            f"the {thing} {self._thing()}",
+            f"the {thing}",
+            f"{owner}s",
+            f"{self.wordings.first_name()}s",
+            f"{owner} and {self.wordings.surname()}",
+            f"{thing} and {self._thing()}",
+            f"{owner} {draw.choice(LEGAL_FORMS)}",
+            f"{thing} {draw.choice(LEGAL_FORMS)}",
+            f"{self._initials()} {owner}",
+            self._syllables(),
+            self._syllables(),
+            f"{self._syllables()} {self._syllables()}",
+            f"{self._syllables()} {thing}",
+            f"{self.wordings.digits(2)} {thing}",
+        ))  # fmt: skip
+        return self._cut(name.strip())
+
+    def employer(self) -> str:
+        draw = self.source
+        head = draw.choice((self._thing(), self.wordings.surname(), self._syllables(), self._initials()))
+        return f"{head} {draw.choice(EMPLOYERS)} {draw.choice(LEGAL_FORMS)}".strip()
+
+    def _cut(self, name: str) -> str:
+        return name[:CARD_NAME_LENGTH].strip() if self.source.random() < 0.5 else name  # noqa: PLR2004
+
+    def _thing(self) -> str:
+        return self.source.choice(tables.words("name_words.txt"))
+
+    def _initials(self) -> str:
+        return "".join(self.source.choices("abcdefghjklmnprstvw", k=self.source.randint(2, 3)))
+
+    def _syllables(self) -> str:
+        """A made-up word of two or three open syllables."""
+        draw = self.source
+        heads, vowels, tails = "b c d f g h j k l m n p r s t v z ch sh br tr".split(), "aeiou", "nrlsxm"
+        body = "".join(draw.choice(heads) + draw.choice(vowels) for _ in range(draw.randint(2, 3)))
+        return body + (draw.choice(tails) if draw.random() < 0.4 else "")  # noqa: PLR2004

@@ -1,0 +1,168 @@
+"""Turns the lexicon into weighted training rows: every entry in the wordings that banks really use.
+
+Besides the entries stand background rows (people, bare references, names without a cue, pay from
+invented employers): they teach what a line says when its name says nothing.
+"""
+
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from categorizer import taxonomy
+from categorizer.columns import Columns
+from models.corpus import lexicon, tables
+from models.corpus.background import Background
+from models.corpus.lexicon import Entry
+from models.corpus.names import Names
+from models.corpus.wordings import CURRENCIES, Wordings
+
+VARIANTS = {"merchant": 12, "biller": 14, "bank": 10, "word": 14}
+BACKGROUND_SHARE = 0.2
+REFUND_SHARE = 0.05
+MCC_SHARE = 0.15
+Line = tuple[str, str, str, bool]
+"""Text, region, detailed code, money in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Training rows of length n: what the bank printed, the detailed code, and how much a row counts."""
+
+    columns: Columns
+    codes: NDArray[np.int16]
+    weights: NDArray[np.float64]
+
+
+def generate(seed: int = 0) -> Corpus:
+    """The whole corpus; the same seed and tables give the same rows."""
+    return _Generator(random.Random(seed)).corpus()  # noqa: S311
+
+
+class _Generator:
+    def __init__(self, source: random.Random) -> None:
+        self.source = source
+        self.wordings = Wordings(source)
+        self.names = Names(source, self.wordings)
+        self.entries = lexicon.entries()
+        self.background = Background(source, self.wordings, self.names, self.entries)
+        self.amounts = {row["category"]: row for row in tables.rows("amounts.tsv")}
+        self.mccs: dict[str, list[int]] = defaultdict(list)
+        for row in tables.rows("mcc.tsv"):
+            self.mccs[row["category"]].append(int(row["mcc"]))
+
+    def corpus(self) -> Corpus:
+        taught = [line for entry in self.entries for line in self._lines(entry)]
+        taught += self._weak_labels()
+        size = BACKGROUND_SHARE / (1 - BACKGROUND_SHARE) * len(taught)
+        unknown = list(self.background.lines(int(size)))
+        weights = np.concatenate([self._prior(taught), np.ones(len(unknown))])
+        return self._columns(taught + unknown, weights)
+
+    def _lines(self, entry: Entry) -> Iterator[Line]:
+        draw: dict[str, Callable[[Entry], Line]] = {
+            "merchant": self._merchant,
+            "biller": self._biller,
+            "bank": self._bank,
+            "word": self._word,
+        }
+        yield self._bare(entry)
+        for _ in range(VARIANTS[entry.kind] - 1):
+            yield draw[entry.kind](entry)
+
+    def _bare(self, entry: Entry) -> Line:
+        money_in = self._money_in(entry)
+        return entry.text, "us", self._directed(entry.category, money_in=money_in), money_in
+
+    def _merchant(self, entry: Entry) -> Line:
+        return self._card(entry, self.names.as_billed(entry.text))
+
+    def _word(self, entry: Entry) -> Line:
+        if entry.direction == "in":
+            return self._biller(entry)
+        return self._card(entry, self.names.around(entry.text))
+
+    def _card(self, entry: Entry, name: str) -> Line:
+        region = self.wordings.region()
+        if entry.direction == "in" or self.source.random() < REFUND_SHARE:
+            return self.wordings.line("refund", region, m=name), region, entry.category, True
+        return self.wordings.line("card", region, m=name), region, entry.category, False
+
+    def _biller(self, entry: Entry) -> Line:
+        region, money_in = self.wordings.region(), self._money_in(entry)
+        name = self.names.as_billed(entry.text)
+        text = self.wordings.line("biller_in" if money_in else "biller_out", region, m=name)
+        return text, region, self._directed(entry.category, money_in=money_in), money_in
+
+    def _bank(self, entry: Entry) -> Line:
+        region, money_in = self.wordings.region(), self._money_in(entry)
+        text = self.wordings.line("bank", region, m=entry.text)
+        return text, region, self._directed(entry.category, money_in=money_in), money_in
+
+    def _money_in(self, entry: Entry) -> bool:
+        if entry.direction != "any":
+            return entry.direction == "in"
+        if entry.category.startswith(("TRANSFER", "INCOME")):
+            return self.source.random() < 0.5  # noqa: PLR2004
+        return self.source.random() < REFUND_SHARE
+
+    def _directed(self, category: str, *, money_in: bool) -> str:
+        """A transfer of the wrong direction becomes its counterpart."""
+        wrong, right = ("_OUT_", "_IN_") if money_in else ("_IN_", "_OUT_")
+        if not category.startswith("TRANSFER" + wrong):
+            return category
+        other = f"TRANSFER{right}OTHER_TRANSFER{right}".rstrip("_")
+        turned = category.replace(wrong, right, 1)
+        return turned if turned in self.amounts else other
+
+    def _weak_labels(self) -> Iterator[Line]:
+        for row in tables.rows("purchase_cards.tsv"):
+            yield row["merchant"], "uk", row["category"], False
+        for row in tables.rows("mcc.tsv"):
+            if not 3000 <= int(row["mcc"]) < 4000:  # noqa: PLR2004
+                yield row["description"], "us", row["category"], False
+
+    def _prior(self, lines: list[Line]) -> NDArray[np.float64]:
+        """Weights that give each detailed code the share it has among a consumer's rows."""
+        primary_of = {category.code: category.primary for category in taxonomy.load().detailed}
+        primary_share = {r["primary"]: float(r["share"]) for r in tables.rows("primaries.tsv")}
+        counts = Counter(code for _, _, code, _ in lines)
+        total: Counter[str] = Counter()
+        for code in counts:
+            total[primary_of[code]] += int(self.amounts[code]["share"])
+        whole = sum(primary_share[primary] for primary in total)
+        weight = {
+            code: primary_share[primary_of[code]]
+            / whole
+            * float(self.amounts[code]["share"])
+            / total[primary_of[code]]
+            / count
+            * len(lines)
+            for code, count in counts.items()
+        }
+        return np.array([weight[code] for _, _, code, _ in lines])
+
+    def _columns(self, lines: list[Line], weights: NDArray[np.float64]) -> Corpus:
+        index = taxonomy.load().index
+        columns = Columns(
+            descriptions=[text for text, _, _, _ in lines],
+            amounts=np.array([self._amount(code, money_in) for _, _, code, money_in in lines]),
+            mccs=np.array([self._mcc(code) for _, _, code, _ in lines], dtype=np.int16),
+            currencies=[CURRENCIES[region] for _, region, _, _ in lines],
+        )
+        codes = np.array([index[code] for _, _, code, _ in lines], dtype=np.int16)
+        return Corpus(columns, codes, weights)
+
+    def _amount(self, code: str, money_in: bool) -> int:  # noqa: FBT001
+        row = self.amounts[code]
+        drawn = self.source.lognormvariate(math.log(float(row["median"])), float(row["spread"]))
+        cents = max(1, round(drawn * 100))
+        return cents if money_in else -cents
+
+    def _mcc(self, code: str) -> int:
+        choices = self.mccs.get(code)
+        return self.source.choice(choices) if choices and self.source.random() < MCC_SHARE else 0

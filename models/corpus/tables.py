@@ -1,0 +1,22 @@
+"""Reads the tab-separated tables that stand beside the code of the corpus."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+
+from models import corpus
+
+
+def rows(name: str) -> Iterator[dict[str, str]]:
+    """Rows of the table `name` (a path below this folder, `.tsv` or `.tsv.gz`)."""
+    raw = files(corpus).joinpath(name).read_bytes()
+    text = gzip.decompress(raw) if name.endswith(".gz") else raw
+    return csv.DictReader(text.decode().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+@cache
+def words(name: str) -> tuple[str, ...]:
+    """Lines of the list `name`, lower case."""
+    return tuple(files(corpus).joinpath(name).read_text(encoding="utf-8").split())

@@ -1,0 +1,102 @@
+"""How banks print a name: fills the patterns of `wordings.tsv` with invented references, places and people."""
+
+import random
+import re
+from collections import defaultdict
+
+from models.corpus import tables
+
+REGIONS = ("us", "uk", "ca", "au", "nz", "eu")
+REGION_SHARES = (72, 10, 6, 4, 2, 6)
+CURRENCIES = {"us": "USD", "uk": "GBP", "ca": "CAD", "au": "AUD", "nz": "NZD", "eu": "EUR"}
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MEMOS = (
+    "rent dinner pizza lunch groceries birthday gift thanks utilities drinks tickets trip gas "
+    "babysitting tennis lessons haircut house share money love coffee bills wifi holiday"
+).split()
+SLOT = re.compile(r"\{(\w+)\}")
+
+
+class Wordings:
+    """Draws wordings from one seeded source; the same seed gives the same lines."""
+
+    def __init__(self, source: random.Random) -> None:
+        self.source = source
+        self._patterns: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for row in tables.rows("wordings.tsv"):
+            self._patterns[row["use"], row["region"]].append(row["pattern"])
+        self._places: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for row in tables.rows("places.tsv"):
+            self._places[row["region"]].append((row["city"], row["state"]))
+
+    def region(self) -> str:
+        return self.source.choices(REGIONS, REGION_SHARES)[0]
+
+    def line(self, use: str, region: str, **slots: str) -> str:
+        """A line of the kind `use` (card, refund, biller_out, ...) as printed in `region`."""
+        everywhere, here = self._patterns[use, "any"], self._patterns[use, region]
+        own = here if not everywhere or (here and self.source.random() < 0.6) else everywhere
+        return self.fill(self.source.choice(own or self._patterns[use, "us"]), region, slots)
+
+    def fill(self, pattern: str, region: str, slots: dict[str, str]) -> str:
+        values = {**self._noise(region), **slots}
+        return self._case(SLOT.sub(lambda slot: values[slot[1]], pattern))
+
+    def person(self) -> str:
+        first, last = self.first_name(), self.surname()
+        shape = self.source.random()
+        if shape < 0.6:
+            return f"{first} {last}"
+        if shape < 0.75:
+            return f"{last} {first}"
+        if shape < 0.9:
+            return f"{first} {self.source.choice('abcdefghjklmnprstw')} {last}"
+        return f"{first[0]} {last}"
+
+    def first_name(self) -> str:
+        return self.source.choice(tables.words("first_names.txt"))
+
+    def surname(self) -> str:
+        return self.source.choice(tables.words("surnames.txt"))
+
+    def digits(self, count: int) -> str:
+        return "".join(self.source.choices("0123456789", k=count))
+
+    def _noise(self, region: str) -> dict[str, str]:
+        draw = self.source
+        city, state = draw.choice(self._places[region])
+        month, day = draw.randint(1, 12), draw.randint(1, 28)
+        return {
+            "city": city,
+            "st": state,
+            "store": self.digits(draw.choice((2, 3, 4, 4, 5))),
+            "card4": self.digits(4),
+            "ref": self._reference(),
+            "phone": draw.choice(("{}-{}-{}", "{}{}{}", "{}-{}{}", "({}){}-{}")).format(
+                draw.choice(("800", "888", "877", "866", self.digits(3))), self.digits(3), self.digits(4)
+            ),
+            "md": f"{month:02}/{day:02}",
+            "mmdd": f"{month:02}{day:02}",
+            "yy": str(draw.randint(15, 26)),
+            "ddmon": f"{day:02}{MONTHS[month - 1]}",
+            "time": f"{draw.randint(0, 23):02}:{draw.randint(0, 59):02}",
+            "mcc": self.digits(4),
+            "amount": f"{draw.randint(1, 99)}.{self.digits(2)}",
+            "PERSON": self.person(),
+            "FIRST": self.first_name(),
+            "LAST": self.surname(),
+            "MEMO": draw.choice(MEMOS),
+        }
+
+    def _reference(self) -> str:
+        shape = self.source.random()
+        if shape < 0.7:
+            return self.digits(self.source.randint(5, 12))
+        letters = "".join(self.source.choices("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789", k=9))
+        return letters[: self.source.randint(5, 9)]
+
+    def _case(self, text: str) -> str:
+        shape = self.source.random()
+        if shape < 0.7:
+            return text.upper()
+        return text if shape < 0.85 else text.title()
