@@ -24,7 +24,10 @@ class Background:
         rows = [r for r in tables.rows("amounts.tsv") if not r["category"].startswith("OTHER")]
         self._unknown_codes = [row["category"] for row in rows]
         prior = {r["primary"]: float(r["unknown"]) for r in tables.rows("primaries.tsv")}
-        total = {p: sum(float(r["share"]) for r in rows if r["category"].startswith(p + "_")) for p in prior}
+        total = {
+            p: sum(float(r["share"]) for r in rows if r["category"].startswith(p + "_"))
+            for p in prior
+        }
         self._unknown_shares = [
             next(prior[p] / total[p] for p in prior if row["category"].startswith(p + "_"))
             * float(row["share"])
@@ -89,6 +92,6 @@ class Background:
         return self.wordings.line(use, region), region, code, money_in
 
     def _employer(self) -> str:
-        if self._companies and self.source.random() < 0.3:  # noqa: PLR2004
+        if self._companies and self.source.random() < 0.3:
             return self.source.choice(self._companies)
         return self.names.employer()

@@ -86,11 +86,13 @@ class Names:
 
     def employer(self) -> str:
         draw = self.source
-        head = draw.choice((self._thing(), self.wordings.surname(), self._syllables(), self._initials()))
+        head = draw.choice(
+            (self._thing(), self.wordings.surname(), self._syllables(), self._initials())
+        )
         return f"{head} {draw.choice(EMPLOYERS)} {draw.choice(LEGAL_FORMS)}".strip()
 
     def _cut(self, name: str) -> str:
-        return name[:CARD_NAME_LENGTH].strip() if self.source.random() < 0.5 else name  # noqa: PLR2004
+        return name[:CARD_NAME_LENGTH].strip() if self.source.random() < 0.5 else name
 
     def _thing(self) -> str:
         return self.source.choice(tables.words("name_words.txt"))
@@ -101,6 +103,32 @@ class Names:
     def _syllables(self) -> str:
         """A made-up word of two or three open syllables."""
         draw = self.source
-        heads, vowels, tails = "b c d f g h j k l m n p r s t v z ch sh br tr".split(), "aeiou", "nrlsxm"
+        heads, vowels, tails = (
+            [
+                "b",
+                "c",
+                "d",
+                "f",
+                "g",
+                "h",
+                "j",
+                "k",
+                "l",
+                "m",
+                "n",
+                "p",
+                "r",
+                "s",
+                "t",
+                "v",
+                "z",
+                "ch",
+                "sh",
+                "br",
+                "tr",
+            ],
+            "aeiou",
+            "nrlsxm",
+        )
         body = "".join(draw.choice(heads) + draw.choice(vowels) for _ in range(draw.randint(2, 3)))
-        return body + (draw.choice(tails) if draw.random() < 0.4 else "")  # noqa: PLR2004
+        return body + (draw.choice(tails) if draw.random() < 0.4 else "")

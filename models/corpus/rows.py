@@ -107,7 +107,7 @@ class _Generator:
         if entry.direction != "any":
             return entry.direction == "in"
         if entry.category.startswith(("TRANSFER", "INCOME")):
-            return self.source.random() < 0.5  # noqa: PLR2004
+            return self.source.random() < 0.5
         return self.source.random() < REFUND_SHARE
 
     def _directed(self, category: str, *, money_in: bool) -> str:
@@ -123,7 +123,7 @@ class _Generator:
         for row in tables.rows("purchase_cards.tsv"):
             yield row["merchant"], "uk", row["category"], False
         for row in tables.rows("mcc.tsv"):
-            if not 3000 <= int(row["mcc"]) < 4000:  # noqa: PLR2004
+            if not 3000 <= int(row["mcc"]) < 4000:
                 yield row["description"], "us", row["category"], False
 
     def _prior(self, lines: list[Line]) -> NDArray[np.float64]:

@@ -10,10 +10,33 @@ REGIONS = ("us", "uk", "ca", "au", "nz", "eu")
 REGION_SHARES = (72, 10, 6, 4, 2, 6)
 CURRENCIES = {"us": "USD", "uk": "GBP", "ca": "CAD", "au": "AUD", "nz": "NZD", "eu": "EUR"}
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-MEMOS = (
-    "rent dinner pizza lunch groceries birthday gift thanks utilities drinks tickets trip gas "
-    "babysitting tennis lessons haircut house share money love coffee bills wifi holiday"
-).split()
+MEMOS = [
+    "rent",
+    "dinner",
+    "pizza",
+    "lunch",
+    "groceries",
+    "birthday",
+    "gift",
+    "thanks",
+    "utilities",
+    "drinks",
+    "tickets",
+    "trip",
+    "gas",
+    "babysitting",
+    "tennis",
+    "lessons",
+    "haircut",
+    "house",
+    "share",
+    "money",
+    "love",
+    "coffee",
+    "bills",
+    "wifi",
+    "holiday",
+]
 SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -73,7 +96,9 @@ class Wordings:
             "card4": self.digits(4),
             "ref": self._reference(),
             "phone": draw.choice(("{}-{}-{}", "{}{}{}", "{}-{}{}", "({}){}-{}")).format(
-                draw.choice(("800", "888", "877", "866", self.digits(3))), self.digits(3), self.digits(4)
+                draw.choice(("800", "888", "877", "866", self.digits(3))),
+                self.digits(3),
+                self.digits(4),
             ),
             "md": f"{month:02}/{day:02}",
             "mmdd": f"{month:02}{day:02}",
