@@ -48,7 +48,7 @@ def declare_actors(
 
     def categorize(chunk: Chunk) -> None:
         with stopwatch:
-            _guarded(lambda: resources.commit(chunk, process.score(chunk, slot.scorer)))
+            guarded(lambda: resources.commit(chunk, process.score(chunk, slot.scorer)))
 
     dramatiq.Actor(
         categorize,
@@ -60,7 +60,8 @@ def declare_actors(
     )
 
 
-def _guarded(work: Callable[[], None]) -> None:
+def guarded(work: Callable[[], None]) -> None:
+    """Do the work; an error nobody foresaw becomes a Defect."""
     try:
         work()
     except SpendlineError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 from workers.process import Scorer as Ready
 
 _ROOT = Path(__file__).parent.parent
@@ -22,7 +21,7 @@ class ModelSlot:
 
         Raises CorruptArtifact or IncompatibleModel.
         """
-        from categorizer.scorer import Scorer  # type: ignore[import-not-found]  # noqa: PLC0415
+        from categorizer.scorer import Scorer  # type: ignore[attr-defined]  # noqa: PLC0415
 
         scorer = Scorer.load(_ROOT / folder)
         scorer.warm()
