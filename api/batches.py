@@ -24,6 +24,12 @@ from pipeline.transactions import CURRENCIES, MAX_DESCRIPTION, MAX_ID, MAX_ITEMS
 
 MAX_METADATA: Final = 4096  # bytes of one metadata object
 
+_A_DECIMAL: Final = {
+    "type": ["string", "number"],
+    "description": "plain decimal with at most the currency's decimals; negative = money out",
+}
+_AN_OBJECT: Final = {"type": "object", "description": f"at most {MAX_METADATA} bytes"}
+
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, Meta(max_length=256)]
 I = TypeVar("I")  # noqa: E741 - an item
@@ -35,7 +41,7 @@ class Transaction(Struct, forbid_unknown_fields=True, gc=False):
     transaction_id: Annotated[Id, Meta(description="bank-side id, unique within the account")]
     account_id: str
     date: dt.date
-    amount: Annotated[Raw, Meta(description="decimal string or number; negative = money out")]
+    amount: Annotated[Raw, Meta(extra_json_schema=_A_DECIMAL)]
     currency: Annotated[str, Meta(description="ISO 4217")]
     description: Annotated[str, Meta(max_length=MAX_DESCRIPTION)]
     merchant_name: Name | UnsetType | None = UNSET
@@ -44,7 +50,7 @@ class Transaction(Struct, forbid_unknown_fields=True, gc=False):
     pending_transaction_id: Id | UnsetType | None = UNSET
     authorized_date: dt.date | UnsetType | None = UNSET
     category: Name | UnsetType | None = UNSET
-    metadata: Raw = Raw(b"")
+    metadata: Annotated[Raw, Meta(extra_json_schema=_AN_OBJECT)] | UnsetType = UNSET
 
 
 class Removal(Struct, forbid_unknown_fields=True, gc=False):
@@ -91,6 +97,7 @@ _OPTIONAL: Final = (
     "pending_transaction_id",
     "authorized_date",
     "category",
+    "metadata",
 )
 _REQUIRED_KEYS: Final = 6
 _CENTS: Final = re.compile(rb'(?:"?-?(?:0|[1-9][0-9]{0,12})\.[0-9]{2}"?\n)*+')
@@ -143,9 +150,7 @@ def _keys(batch: Batch, items: Items) -> int:
     count += len(items.transactions) * (_REQUIRED_KEYS + len(_OPTIONAL)) + len(items.removed) * 2
     for name in _OPTIONAL:
         count -= [getattr(t, name) for t in items.transactions].count(UNSET)
-    metadata = [bytes(t.metadata) for t in items.transactions]
-    count += len(metadata) - metadata.count(b"")
-    return count + b"".join(metadata).count(b'":')
+    return count + b"".join(_metadata(items.transactions)).count(b'":')
 
 
 def _document_by_item(body: bytes) -> Items:
@@ -208,7 +213,7 @@ def _columns_at_once(items: Items, owners: Mapping[str, Owner], managed: Managed
         items.accounts() <= owners.keys()
         and _texts_are_clean(items)
         and _codes_are_right([t.mcc or "" for t in items.transactions])
-        and not any(map(_metadata_fault, {bytes(t.metadata) for t in items.transactions}))
+        and not any(map(_metadata_fault, set(_metadata(items.transactions))))
     )
     if not right:
         return None
@@ -272,15 +277,14 @@ def _columns(items: Items, owners: Mapping[str, Owner], amounts: list[int]) -> C
         merchant_name=[t.merchant_name or None for t in rows],
         pending_transaction_id=[t.pending_transaction_id or None for t in rows],
         provider_category=[t.category or None for t in rows],
-        metadata=[_metadata(t) for t in rows],
+        metadata=[None if m in _NO_METADATA else m.decode() for m in _metadata(rows)],
         removed_account=[r.account_id for r in removed],
         removed_transaction_id=[r.transaction_id for r in removed],
     )
 
 
-def _metadata(transaction: Transaction) -> str | None:
-    raw = bytes(transaction.metadata)
-    return None if raw in _NO_METADATA else raw.decode()
+def _metadata(rows: Iterable[Transaction]) -> list[bytes]:
+    return [b"" if t.metadata is UNSET else bytes(t.metadata) for t in rows]
 
 
 def _amount(transaction: Transaction) -> int:
@@ -344,7 +348,7 @@ def _mcc_faults(row: Transaction) -> list[tuple[str, str]]:
 
 
 def _metadata_faults(row: Transaction) -> list[tuple[str, str]]:
-    detail = _metadata_fault(bytes(row.metadata))
+    detail = _metadata_fault(*_metadata([row]))
     return [("metadata", detail)] if detail else []
 
 

@@ -1,0 +1,77 @@
+"""A client of the API for tests: every answer with its status, body and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import aiohttp
+import msgspec
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def pointers(self) -> list[str]:
+        return [error["pointer"] for error in self.body["errors"]]
+
+
+class Client:
+    """Speaks with one token."""
+
+    def __init__(self, http: aiohttp.ClientSession, token: str, token_id: UUID) -> None:
+        self._http = http
+        self.token_id = token_id
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    async def get(self, path: str, headers: Mapping[str, str] = {}, **query: Any) -> Answer:
+        return await self.ask("GET", path, headers=headers, params=query)
+
+    async def post(self, path: str, body: Any, headers: Mapping[str, str] = {}) -> Answer:
+        """Objects are sent as JSON, bytes as they are."""
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        given = {"Content-Type": "application/json", **headers}
+        return await self.ask("POST", path, data=data, headers=given)
+
+    async def ask(
+        self, method: str, path: str, headers: Mapping[str, str] = {}, **more: Any
+    ) -> Answer:
+        given = {**self.headers, **headers}
+        async with self._http.request(method, path, headers=given, **more) as response:
+            content = await response.read()
+            body = msgspec.json.decode(content) if content else None
+            return Answer(response.status, body, response.headers)
+
+    async def new_account(self, external_user: str, **fields: str) -> dict[str, str]:
+        user = await self.post("/v1/users", {"external_id": external_user})
+        wanted = {"external_id": "main", "currency": "GBP"} | fields
+        made = await self.post("/v1/accounts", {"user_id": user.body["user_id"], **wanted})
+        assert made.status in {200, 201}, made
+        account: dict[str, str] = made.body
+        return account
+
+    async def push(self, *transactions: Any, removed: Any = ()) -> Answer:
+        """Push and wait until it is stored; the receipt."""
+        body = {"transactions": transactions, "removed": removed}
+        accepted = await self.post("/v1/transactions", body)
+        assert accepted.status == 202, accepted
+        receipt = await self.get(accepted.headers["Location"], wait=20)
+        assert receipt.body["status"] == "stored", receipt
+        return receipt
+
+
+def purchase(account: Mapping[str, str], **fields: Any) -> dict[str, Any]:
+    """A right transaction of the account; a field that is None is left out."""
+    transaction = {
+        "transaction_id": uuid4().hex,
+        "account_id": account["account_id"],
+        "date": "2026-11-20",
+        "amount": "-4.50",
+        "currency": "GBP",
+        "description": "SQ *BLUE BOTTLE 4829 OAKLAND CA",
+    }
+    return {name: value for name, value in (transaction | fields).items() if value is not None}
