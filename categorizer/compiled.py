@@ -20,7 +20,7 @@ _PACKAGE: Final = Path(__file__).parent
 
 def compiled(signature: str) -> Callable[[Callable[..., Any]], Any]:
     """Compiles a function for one signature, or loads what was compiled before."""
-    return numba.njit(signature, cache=True, nogil=True, error_model="numpy")  # type: ignore[no-any-return]
+    return numba.njit(signature, cache=True, nogil=True, error_model="numpy")
 
 
 def _source_hash() -> str:
@@ -45,4 +45,4 @@ def _cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=name))
 
 
-numba.config.CACHE_DIR = str(_cache_folder())
+numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
@@ -101,8 +102,9 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Floats, Floats]:
         if labels.max() == 0:
             return np.zeros((1, X.shape[1])), np.zeros(1)
+        seen = np.unique(X.indices) if sparse.issparse(X) else np.arange(X.shape[1])
         model = LogisticRegression(C=strength, max_iter=self.max_iter, tol=self.tol)
-        model.fit(X, labels, sample_weight=weight)
+        model.fit(X[:, seen], labels, sample_weight=weight)
         self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
         coef, intercept = model.coef_, model.intercept_
         if len(model.classes_) == 2:
@@ -110,7 +112,9 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 np.vstack([-coef, coef]) / 2,
                 np.concatenate([-intercept, intercept]) / 2,
             )
-        return round_weights(coef), intercept
+        full = np.zeros((len(coef), X.shape[1]))
+        full[:, seen] = round_weights(coef)
+        return full, intercept
 
     def decision_function(self, X: Any) -> Floats:  # noqa: N803
         """Logits of the groups, shape (n, n_groups), or of the second of two, shape (n,)."""
@@ -196,7 +200,7 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Columns) -> Floats:  # noqa: N803
         """Uncalibrated probabilities in the order of `classes_`, shape (n, n_classes)."""
-        return self.classifier_.predict_proba(self.features_.transform(X))
+        return np.asarray(self.classifier_.predict_proba(self.features_.transform(X)))
 
     def predict_primary_proba(self, X: Columns) -> Floats:  # noqa: N803
         """Uncalibrated probabilities of all primaries in the taxonomy's order, shape (n, 18)."""
