@@ -1,3 +1,258 @@
 """The private stack: it answers, it is one per folder, and it leaves nothing behind."""
 
 from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pika
+import pytest
+import redis
+from click.testing import CliRunner
+
+from pipeline.errors import AlreadyUp, ServerFailed
+from pipeline.settings import Settings
+from pipeline.stack import LocalStack, ServerUrls, discover
+from pipeline.stack.child import birth
+from tests.waiting import until
+from workers.cli.down import command as down
+
+ONLY_REDIS = ServerUrls(database="postgresql://given", broker="amqp://given")
+ONLY_POSTGRES = ServerUrls(broker="amqp://given", redis="redis://given")
+LOOPBACK = ("0100007F", "00000000000000000000000001000000")  # as /proc writes them
+RUN = "import sys; from pathlib import Path; from pipeline.stack import LocalStack, ServerUrls\n"
+
+
+def quiet(_: str) -> None: ...
+
+
+def new_folder() -> Path:
+    """A folder that the servers' account can enter, unlike pytest's own."""
+    return Path(Settings.from_environment().data_folder).absolute() / f"test-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    folder = new_folder()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with (stack := LocalStack(new_folder(), keep=False, say=quiet)):
+        yield stack
+
+
+def query(url: str, statement: str) -> Any:
+    async def ask() -> Any:
+        connection = await asyncpg.connect(url, timeout=5)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def ping(url: str) -> bool:
+    with redis.Redis.from_url(url) as client:
+        return bool(client.ping())
+
+
+def running(folder: Path) -> list[int]:
+    """The processes that the pid files of a stack name truly."""
+    pairs = [file.read_text().split() for file in (folder / "pids").glob("*.pid")]
+    return [int(pid) for pid, born in pairs if birth(int(pid)) == born]
+
+
+def test_all_three_servers_answer(stack: LocalStack) -> None:
+    urls = stack.urls
+
+    assert query(urls.database, "SHOW synchronous_commit") == "on"
+    assert ping(urls.redis)
+    with closing(pika.BlockingConnection(pika.URLParameters(urls.broker))) as connection:
+        assert connection.is_open
+
+
+def test_the_servers_want_their_password(stack: LocalStack) -> None:
+    database, broker, cache = (guessed(url) for url in stack.urls)
+
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        query(database, "SELECT 1")
+    with pytest.raises(redis.AuthenticationError):
+        ping(cache)
+    with pytest.raises(pika.exceptions.ProbableAuthenticationError):
+        pika.BlockingConnection(pika.URLParameters(broker))
+
+
+def guessed(url: str) -> str:
+    before, at, after = url.rpartition("@")
+    return f"{before.rpartition(':')[0]}:guess{at}{after}"
+
+
+def test_nothing_listens_beyond_loopback(stack: LocalStack) -> None:
+    pids = running(stack.folder)
+
+    exposed = [host for host, pid in listeners() if pid in pids and host not in LOOPBACK]
+
+    assert len(pids) == len(["epmd", "rabbitmq", "postgres", "redis"])
+    assert exposed == []
+
+
+def listeners() -> Iterator[tuple[str, int]]:
+    """(address in hexadecimal, process) of every listening TCP socket that we can see."""
+    owners = {}
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            owners[str(link.readlink())] = int(link.parts[2])
+        except OSError:
+            continue
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and (pid := owners.get(f"socket:[{fields[9]}]")):
+                yield fields[1].partition(":")[0], pid
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(stack: LocalStack) -> None:
+    with pytest.raises(AlreadyUp, match=f"already up: process {os.getpid()}"):
+        LocalStack(stack.folder, say=quiet).__enter__()
+
+    assert ping(stack.urls.redis)
+
+
+def test_a_stack_in_another_folder_does_not_collide(stack: LocalStack, folder: Path) -> None:
+    with LocalStack(folder, given=ONLY_REDIS, keep=False, say=quiet) as urls:
+        assert urls.redis != stack.urls.redis
+        assert ping(urls.redis)
+        assert ping(stack.urls.redis)
+
+    assert not folder.exists()
+
+
+def test_a_killed_server_comes_back_where_it_was(stack: LocalStack) -> None:
+    for name in ("redis", "postgres", "rabbitmq"):
+        stack.kill(name)
+
+    mended = stack.mend()
+
+    assert sorted(mended) == ["postgres", "rabbitmq", "redis"]
+    assert query(stack.urls.database, "SELECT 1") == 1
+    assert ping(stack.urls.redis)
+
+
+def test_data_survives_until_the_next_start(folder: Path) -> None:
+    with LocalStack(folder, given=ONLY_POSTGRES, say=quiet) as urls:
+        query(urls.database, "CREATE TABLE kept AS SELECT 42 AS answer")
+
+    with LocalStack(folder, given=ONLY_POSTGRES, keep=False, say=quiet) as urls:
+        assert query(urls.database, "SELECT answer FROM kept") == 42
+
+
+def test_a_server_that_cannot_start_is_named_with_its_last_words(folder: Path) -> None:
+    with LocalStack(folder, given=ONLY_POSTGRES, say=quiet):
+        pass
+    (folder / "postgres/data/PG_VERSION").write_text("9.6\n")
+
+    with pytest.raises(ServerFailed, match=r"postgres did not start(.|\n)*initialized"):
+        LocalStack(folder, given=ONLY_POSTGRES, keep=False, say=quiet).__enter__()
+
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("last", "given", "servers"),
+    [
+        (signal.SIGKILL, "ServerUrls()", 4),  # with the epmd of RabbitMQ
+        (signal.SIGTERM, "ServerUrls(broker='given')", 2),
+        (signal.SIGINT, "ServerUrls(broker='given')", 2),
+    ],
+)
+def test_no_server_outlives_its_owner(
+    folder: Path, last: signal.Signals, given: str, servers: int
+) -> None:
+    owner = owning(folder, given)
+    assert len(running(folder)) == servers
+
+    owner.send_signal(last)
+    owner.communicate()
+
+    until(lambda: not running(folder))
+    until(lambda: not touching(folder))
+
+
+def owning(folder: Path, given: str) -> subprocess.Popen[bytes]:
+    """Another process that has a stack in the folder, ready."""
+    script = f"{RUN}with LocalStack(Path(sys.argv[1]), given={given}): sys.stdin.read()"
+    owner = subprocess.Popen(
+        [sys.executable, "-c", script, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert owner.stdout
+    assert b"ready" in owner.stdout.readline()
+    return owner
+
+
+def touching(folder: Path) -> list[int]:
+    """Processes whose command or environment names the folder, pid file or not."""
+    needle = str(folder).encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            known = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if needle in known:
+            found.append(int(process.name))
+    return found
+
+
+def test_down_ends_what_a_crash_has_left(folder: Path) -> None:
+    owner = owning(folder / "stack", "ServerUrls('given', 'given')")
+    (survivor,) = running(folder / "stack")
+    os.kill(survivor, signal.SIGSTOP)  # so that the kernel's farewell goes unheard
+    owner.kill()
+    owner.communicate()
+    assert running(folder / "stack") == [survivor]
+
+    result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(folder)})
+
+    assert result.output == "ended: redis\n"
+    until(lambda: not birth(survivor))
+
+
+def test_down_ends_a_stack_that_is_up(folder: Path) -> None:
+    owner = owning(folder / "stack", "ServerUrls('given', 'given')")
+
+    result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(folder)})
+
+    assert result.output == f"ended: process {owner.pid}\n"
+    assert owner.wait(10) != 0
+    until(lambda: not touching(folder))
+
+
+def test_settings_with_all_urls_start_nothing(servers: ServerUrls, folder: Path) -> None:
+    told: list[str] = []
+    settings = Settings(
+        database_url=servers.database, broker_url=servers.broker, redis_url=servers.redis
+    )
+
+    with discover(settings, folder, say=told.append) as urls:
+        assert urls == servers
+
+    assert not folder.exists()
+    assert [line.split(":")[0] for line in told] == ["postgres", "rabbitmq", "redis"]
+    assert not any(":" + servers.database.split(":")[2].split("@")[0] in line for line in told)

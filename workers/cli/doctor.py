@@ -153,7 +153,7 @@ async def _postgres(url: str) -> Finding:
         names = await connection.fetch("SELECT name FROM migrations") if journal else []
     finally:
         await connection.close()
-    state = f"{redacted(url)}: {version.major}.{version.minor}"
+    state = f"{redacted(url)}: {version.major}"
     if version.major < OLDEST_POSTGRES:
         return Finding("postgres", state, f"PostgreSQL {OLDEST_POSTGRES} or newer")
     behind = len(migrations()) - len(names)
