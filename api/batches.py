@@ -225,10 +225,12 @@ def _columns_at_once(items: Items, owners: Mapping[str, Owner], managed: Managed
 
 
 def _texts_are_clean(items: Items) -> bool:
-    """Whether no text holds a character that needs a closer look."""
-    texts = [t.description for t in items.transactions]
-    texts += [t.transaction_id for t in items.transactions]
+    """Whether no text holds a character that needs a closer look, and no id is blank."""
+    texts = [t.transaction_id for t in items.transactions]
     texts += [r.transaction_id for r in items.removed]
+    if not all(map(str.strip, texts)):
+        return False
+    texts += [t.description for t in items.transactions]
     for name in ("merchant_name", "pending_transaction_id", "category"):
         texts += filter(None, [getattr(t, name) for t in items.transactions])
     return "".join(texts).isprintable()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +15,6 @@ from msgspec import Meta, Struct
 from api.problems import Fault, Invalid
 from api.services import known, read_query, services, user_in_path
 from api.versioned import versioned
-from pipeline.partitions import next_month
 from pipeline.reads import Spending
 from pipeline.transactions import decimal_text
 
@@ -109,7 +109,7 @@ def _period(query: SpendingQuery, today: date) -> Period:
     if query.first is not None or query.last is not None:
         raise Invalid([Fault("", "give either `month`, or both `from` and `to`")])
     month = _first_day(query.month) if query.month else today.replace(day=1)
-    return Period(month, next_month(month) - timedelta(days=1))
+    return Period(month, month.replace(day=monthrange(month.year, month.month)[1]))
 
 
 def _first_day(month: str) -> date:

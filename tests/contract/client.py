@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -33,7 +34,7 @@ class Client:
 
     async def post(self, path: str, body: Any, headers: Mapping[str, str] = {}) -> Answer:
         """Objects are sent as JSON, bytes as they are."""
-        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        data = BytesIO(body if isinstance(body, bytes) else msgspec.json.encode(body))
         given = {"Content-Type": "application/json", **headers}
         return await self.ask("POST", path, data=data, headers=given)
 
