@@ -4,6 +4,7 @@ The compiled passes name every feature by a 32-bit key. Fitting keeps the keys t
 enough rows; all others have no column. Rows are scaled to unit length over their text's features.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +24,7 @@ VERSION = 1
 _ROWS_AT_ONCE = 20_000
 
 
-def currency_numbers(currencies: list[str] | tuple[str, ...]) -> NDArray[np.int64]:
+def currency_numbers(currencies: Sequence[str]) -> NDArray[np.int64]:
     """ISO 4217 codes as the numbers that features are made of, 0 for none."""
     known = {code: int.from_bytes(code.encode()[:7], "big") for code in set(currencies)}
     return np.fromiter(map(known.__getitem__, currencies), np.int64, len(currencies))

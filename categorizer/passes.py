@@ -49,22 +49,11 @@ IN, OUT = 1, 2
 PREFIXES: Final = (5, 7, 9, 12)
 """Lengths of the prefixes of the name without its spaces, which survive glueing and cutting."""
 
-LANES: Final = 32
-"""Weights in a row of the primary table; the last one is the row's binary exponent."""
-DETAIL_LANES: Final = 16
-"""The same of the detail table."""
-
 
 @compiled("int64(int64)")
 def feature_key(state):
     key = (((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF
     return key if key != 0 else 1
-
-
-@compiled("int64(int64, int64)")
-def detail_key(key, primary):
-    """The key of a feature inside the details of one primary."""
-    return feature_key(mix(key, primary))
 
 
 @compiled("int64(uint8[::1], int64[:, ::1], int64, uint8[::1], int64)")

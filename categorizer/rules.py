@@ -1,0 +1,30 @@
+"""Shared rules: merchant category codes that settle a category without the model."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MCC_COUNT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Both of shape (10000,), by merchant category code."""
+
+    mcc_codes: NDArray[np.int16]
+    """Index of the detailed code, -1 where the code settles nothing."""
+    mcc_confidences: NDArray[np.float32]
+
+    def check(self, codes: int) -> bool:
+        return (
+            self.mcc_codes.shape == self.mcc_confidences.shape == (MCC_COUNT,)
+            and int(self.mcc_codes.min()) >= -1
+            and int(self.mcc_codes.max()) < codes
+        )
+
+    def apply(self, mccs: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """Codes, -1 for none, and their confidences, row by row."""
+        known = np.where((mccs > 0) & (mccs < MCC_COUNT), mccs, 0)
+        return self.mcc_codes[known], self.mcc_confidences[known]
