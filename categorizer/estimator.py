@@ -156,7 +156,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def exponents(coef: Floats) -> NDArray[np.int64]:
     """Binary exponent of every feature's weights, so that the largest fits a signed byte."""
     largest = np.abs(coef).max(axis=0, initial=0.0)
-    return np.ceil(np.log2(np.maximum(largest / (127 * UNIT), 1.0))).astype(np.int64)
+    return np.asarray(np.ceil(np.log2(np.maximum(largest / (127 * UNIT), 1.0))), dtype=np.int64)
 
 
 def round_weights(coef: Floats) -> Floats:

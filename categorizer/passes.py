@@ -249,11 +249,12 @@ def featurize(text, bounds, amounts, mccs, currencies, phrases, keys_out, values
         direction = direction_of(amounts[row])
         count = emit_text(folded, words, length, cores, processor, direction, keys, values)
         norm = text_norm(values, count)
+        texts = count
         count = emit_context(amounts[row], mccs[row], currencies[row], count, keys, values)
         starts[row] = total
         for i in range(count):
             keys_out[total + i] = keys[i]
-            values_out[total + i] = 0.25 * values[i] / norm
+            values_out[total + i] = 0.25 * values[i] / (norm if i < texts else 1.0)
         total += count
     starts[bounds.shape[0] - 1] = total
     return total
