@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -15,6 +16,9 @@ from pipeline.settings import Settings
 from workers import app
 from workers.__main__ import configure_logging
 from workers.model_slot import ModelSlot
+
+POISON = "POISON"
+"""A description that ends the process, as a defect in compiled code would."""
 
 
 class ConstantScorer:
@@ -27,6 +31,8 @@ class ConstantScorer:
         self.groceries = self.taxonomy.index["FOOD_AND_DRINK_GROCERIES"]
 
     def categorize(self, columns: Columns) -> Verdicts:
+        if POISON in columns.descriptions:
+            os._exit(1)
         rows = len(columns)
         return Verdicts(
             codes=np.full(rows, self.groceries, np.int16),

@@ -61,9 +61,9 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     worker.start()
     logger.info("working: %d threads, model %d", settings.worker_threads, slot.scorer.version)
     while not stop.wait(_LOOK_SECONDS):
-        complaint = _complaint(worker, resources, stopwatch, settings.write_seconds)
-        if complaint:
-            logger.critical("%s: this process ends", complaint)
+        unfit = complaint(worker, resources, stopwatch, _STUCK_FACTOR * settings.write_seconds)
+        if unfit:
+            logger.critical("%s: this process ends", unfit)
             return FAILED
     _drain(broker, worker, resources)
     return 0
@@ -83,13 +83,14 @@ def _stopped_by_signals() -> Event:
     return stop
 
 
-def _complaint(
-    worker: dramatiq.Worker, resources: Resources, stopwatch: Stopwatch, write_seconds: float
+def complaint(
+    worker: dramatiq.Worker, resources: Resources, stopwatch: Stopwatch, longest: float
 ) -> str | None:
+    """Why this process is not fit to go on; `longest` is how many seconds a chunk may take."""
     threads: list[Thread | LoopThread] = [*worker.workers, *worker.consumers.values()]
     if not all(thread.is_alive() for thread in [*threads, resources.loop]):
         return "a thread died"
-    if stopwatch.longest() > write_seconds * _STUCK_FACTOR:
+    if stopwatch.longest() > longest:
         return "a chunk does not end"
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -22,15 +22,19 @@ async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
     """Look after the database every hour, until cancelled."""
     while True:
         try:
-            await look_after(pool, store, settings, datetime.now(UTC))
+            await look_after(pool, store, settings)
         except Exception as error:  # noqa: BLE001 - there is another hour
             logger.warning("upkeep interrupted: %s", type(error).__name__)
         await asyncio.sleep(_EVERY)
 
 
-async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings, now: datetime) -> None:
-    """Create the months ahead of `now` and forget ledger rows older than the setting says."""
-    ahead = partitions.months_back(now.date(), -settings.months_ahead)
+async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
+    """Create the months ahead and forget ledger rows older than the setting says.
+
+    The time is PostgreSQL's: a machine with a wrong clock must not create months or forget.
+    """
     async with translated(), pool.acquire() as connection:
+        now: datetime = await connection.fetchval("SELECT now()")
+        ahead = partitions.months_back(now.date(), -settings.months_ahead)
         await partitions.ensure(connection, now.date(), ahead)
     await store.forget(now - timedelta(days=settings.ledger_days))

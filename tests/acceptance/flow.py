@@ -97,13 +97,10 @@ class Flow:
         return count
 
     async def drained(self, seconds: float = 60) -> None:
-        """Wait until everything accepted is in the database; say what is missing when it is not."""
+        """Wait until everything accepted is in the database."""
         async with asyncio.timeout(seconds):
-            while missing := self.accepted - await self._stored():
+            while self.accepted - await self._stored():  # noqa: ASYNC110
                 await asyncio.sleep(_POLL)
-                if await self.pool.fetchval("SELECT count(*) FROM dead_letters"):
-                    reasons = await self.pool.fetch("SELECT DISTINCT reason FROM dead_letters")
-                    raise AssertionError(f"{len(missing)} rows missing, letters: {reasons}")
 
     async def check(self) -> None:
         """The ledger check of a drained system."""

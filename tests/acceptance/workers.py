@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 
+from pipeline.stack.child import Child
 from workers.processes import System
 
 _MODULE = "tests.doubles"
 _BOOT_SECONDS = 60.0
 
 
-def start_worker(system: System, name: str) -> None:
-    system.start(name, _MODULE)
+def start_worker(system: System, name: str) -> Child:
+    return system.start(name, _MODULE)
 
 
 def wait_until_working(system: System, *names: str) -> None:

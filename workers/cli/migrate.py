@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import date
 
 import asyncpg
 import click
@@ -65,7 +65,7 @@ async def _keep_taxonomy(connection: asyncpg.Connection) -> None:
 
 
 async def _months(connection: asyncpg.Connection, ahead: int) -> list[str]:
-    today = datetime.now(UTC).date()
+    today: date = await connection.fetchval("SELECT current_date")
     oldest = partitions.months_back(today, _HISTORY_MONTHS)
     newest = partitions.months_back(today, -ahead)
     created = await partitions.ensure(connection, oldest, newest)
