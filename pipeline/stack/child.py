@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
-from typing import IO
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -18,8 +17,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 class Child:
     """One command in a session of its own, so that a Ctrl-C of the terminal does not reach it.
 
-    The kernel sends it `farewell` when the thread that started it ends. Its standard output and
-    error go to `output`: a path (appended) or subprocess.PIPE.
+    The kernel sends it `farewell` when the thread that started it ends. What it says is appended to
+    `output`. It works in `folder`, else in ours.
     """
 
     def __init__(
@@ -29,7 +28,8 @@ class Child:
         *,
         pids: Path,
         environment: Mapping[str, str],
-        output: Path | int,
+        output: Path,
+        folder: Path | None = None,
         farewell: Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
@@ -38,26 +38,23 @@ class Child:
         self.farewell = farewell
         self.process: subprocess.Popen[bytes] | None = None
         self._output = output
+        self._folder = folder
         self._pid_file = pids / f"{name}.pid"
 
     def start(self) -> None:
         binding = ["setpriv", "--pdeathsig", self.farewell.name.removeprefix("SIG"), "--"]
-        with contextlib.ExitStack() as opened:
+        with self._output.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - commands are ours
                 _merged(binding, self.command),
                 stdin=subprocess.DEVNULL,
-                stdout=self._stdout(opened),
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.environment,
+                cwd=self._folder,
                 start_new_session=True,
             )
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
         self._pid_file.write_text(f"{self.process.pid} {birth(self.process.pid)}")
-
-    def _stdout(self, opened: contextlib.ExitStack) -> IO[bytes] | int:
-        if isinstance(self._output, Path):
-            return opened.enter_context(self._output.open("ab"))
-        return self._output
 
     @property
     def alive(self) -> bool:

@@ -48,6 +48,7 @@ class Postgres:
                 pids=place.pids,
                 environment=self._environment,
                 output=place.log,
+                folder=place.folder,
                 farewell=signal.SIGINT,  # disconnects clients; SIGTERM would wait for them
             )
         ]

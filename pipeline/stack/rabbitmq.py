@@ -50,6 +50,7 @@ class RabbitMQ:
             pids=self._place.pids,
             environment=self._environment,
             output=self._place.log,
+            folder=self._place.folder,
             farewell=farewell,
         )
 

@@ -34,6 +34,7 @@ class Redis:
                 pids=place.pids,
                 environment={"PATH": "/usr/bin:/bin"},
                 output=place.log,
+                folder=place.folder,
             )
         ]
 
