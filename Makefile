@@ -10,6 +10,9 @@ help:  ## explain the verbs
 
 setup: .venv/dev  ## virtual environment with all tools, from the lock file
 
+demo: .venv/run  ## real card purchases through the whole system (ROWS=, FEED=)
+	@$(BIN)/spendline demo $(if $(ROWS),--rows $(ROWS)) $(if $(FEED),--feed $(FEED))
+
 up: .venv/run  ## the whole system on this machine until Ctrl-C
 	@$(BIN)/spendline up
 
@@ -57,4 +60,4 @@ test-servers: .venv/dev  # both of the above, on one stack
 .venv/bin/pip:
 	@PYTHON=$(PYTHON) sh .ci/venv
 
-.PHONY: help setup up down doctor test lint test-unit test-integration test-acceptance test-servers
+.PHONY: help setup demo up down doctor test lint test-unit test-integration test-acceptance test-servers

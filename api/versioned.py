@@ -26,13 +26,25 @@ async def versioned(
     position = known(await found.cache.position(user_id, found.reads.position))
     key = query_hash(request.match_info.handler.__module__, query)
     if etag(position, key) in _given(request):
-        return web.Response(status=304, headers={"ETag": etag(position, key)})
-    if keep:
-        position, body = await found.cache.answer(user_id, position, key, compute)
-    else:
-        position, body = await compute()
-    headers = {"ETag": etag(position, key)}
+        return web.Response(status=304, headers=_headers(position, key, hit=True))
+    computed = False
+
+    async def counted() -> tuple[int, bytes]:
+        nonlocal computed
+        computed = True
+        return await compute()
+
+    position, body = await (
+        found.cache.answer(user_id, position, key, counted) if keep else counted()
+    )
+    headers = _headers(position, key, hit=not computed)
     return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def _headers(position: int, key: str, *, hit: bool) -> dict[str, str]:
+    """RFC 9211 says how to tell whether PostgreSQL was asked."""
+    status = "spendline; hit" if hit else "spendline; fwd=miss"
+    return {"ETag": etag(position, key), "Cache-Status": status}
 
 
 def query_hash(kind: str, query: Any) -> str:

@@ -1,0 +1,136 @@
+"""The two clients: an integration that pushes, an app that reads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import aiohttp
+import msgspec
+
+from pipeline.errors import SpendlineError, Transient
+
+_WAIT_SECONDS: Final = 20
+_TRIES: Final = 5
+_PAGE: Final = 1000
+
+
+class Refused(SpendlineError):
+    """The API refused what the demonstration asked."""
+
+
+class Unanswered(Transient):
+    """The API did not answer, or not in time."""
+
+
+class Fate(NamedTuple):
+    """How a push ended: its receipt, and the moments it was sent and seen to be stored."""
+
+    receipt: dict[str, Any]
+    sent: float
+    stored: float
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+    tag: str
+    hit: bool  # answered without the database
+
+
+class Http:
+    """JSON over HTTP with one token; a 503 is tried again, which is always safe."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def post(self, path: str, body: Any) -> Any:
+        data = msgspec.json.encode(body)
+        for attempt in range(_TRIES):
+            async with self._session.post(
+                path, data=data, headers={"Content-Type": "application/json"}
+            ) as response:
+                if response.status == 503 and attempt < _TRIES - 1:
+                    await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+                    continue
+                return await _content(response)
+        raise AssertionError
+
+    async def get(self, path: str, tag: str = "", **query: Any) -> Answer:
+        headers = {"If-None-Match": tag} if tag else {}
+        async with self._session.get(path, params=query, headers=headers) as response:
+            body = None if response.status == 304 else await _content(response)
+            hit = "hit" in response.headers.get("Cache-Status", "")
+            return Answer(response.status, body, response.headers.get("ETag", ""), hit)
+
+
+class Integration:
+    """Pushes a bank's feed: users, accounts, transactions, and the receipts of them."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def open_account(self, user: str, account: str, currency: str) -> tuple[str, str]:
+        """(user id, account id) of these names; both are made if they are new."""
+        user_id = (await self._http.post("/v1/users", {"external_id": user}))["user_id"]
+        wanted = {"user_id": user_id, "external_id": account, "currency": currency}
+        made = await self._http.post("/v1/accounts", wanted)
+        return user_id, made["account_id"]
+
+    async def push(self, transactions: Sequence[dict[str, Any]]) -> Fate:
+        """Push, and wait until all of it is stored. Raises Refused when it failed."""
+        sent = time.monotonic()
+        accepted = await self._http.post("/v1/transactions", {"transactions": transactions})
+        path = f"/v1/ingests/{accepted['ingest_id']}"
+        status = "queued"
+        while status == "queued":
+            receipt = (await self._http.get(path, wait=_WAIT_SECONDS)).body
+            status = receipt["status"]
+        if status != "stored":
+            raise Refused(f"a batch was not stored: {receipt.get('reason')}")
+        return Fate(receipt, sent, time.monotonic())
+
+
+class App:
+    """Reads one user's data, as a phone would."""
+
+    def __init__(self, http: Http, user_id: str) -> None:
+        self._http = http
+        self._user = f"/v1/users/{user_id}"
+
+    async def feed(self) -> list[dict[str, Any]]:
+        """The whole feed, newest first, page by page."""
+        rows: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = (await self._http.get(f"{self._user}/transactions", limit=_PAGE, **cursor)).body
+            rows += page["transactions"]
+            if page["next_cursor"] is None:
+                return rows
+            cursor = {"cursor": page["next_cursor"]}
+
+    async def sync(self, cursor: str | None = None) -> tuple[list[dict[str, Any]], str]:
+        """Everything added or modified since the cursor, and the next one."""
+        rows: list[dict[str, Any]] = []
+        more = True
+        while more:
+            query: dict[str, Any] = {"limit": _PAGE} | ({"cursor": cursor} if cursor else {})
+            page = (await self._http.get(f"{self._user}/transactions/sync", **query)).body
+            rows += page["added"] + page["modified"]
+            cursor, more = page["next_cursor"], page["has_more"]
+        return rows, str(cursor)
+
+    async def spending(self, month: str, tag: str = "") -> Answer:
+        return await self._http.get(f"{self._user}/insights/spending", tag, month=month)
+
+
+async def _content(response: aiohttp.ClientResponse) -> Any:
+    content = await response.read()
+    if response.status < 300:
+        return msgspec.json.decode(content)
+    problem = msgspec.json.decode(content)
+    said = [f"{e['pointer']} {e['detail']}" for e in problem.get("errors", [])[:1]]
+    text = f"{response.status} {problem['title']}: {'; '.join(said) or problem['detail']}"
+    raise Unanswered(text) if response.status >= 500 else Refused(text)
