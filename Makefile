@@ -48,14 +48,14 @@ test-servers: .venv/dev  # both of the above, on one stack
 	@began=$$(date +%s); \
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . && \
-	touch $@ && echo "set-up: $$(($$(date +%s) - began)) s"
+	echo $$(($$(date +%s) - began)) > $@ && echo "set-up: $$(cat $@) s"
 
 .venv/dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "set-up: installing from requirements-dev.lock"
 	@began=$$(date +%s); \
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock && \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . && \
-	touch .venv/run $@ && echo "set-up: $$(($$(date +%s) - began)) s"
+	echo $$(($$(date +%s) - began)) | tee .venv/run > $@ && echo "set-up: $$(cat $@) s"
 
 .venv/bin/pip:
 	@PYTHON=$(PYTHON) sh .ci/venv
