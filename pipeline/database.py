@@ -11,10 +11,12 @@ import asyncpg
 from pipeline.errors import StoreUnavailable
 
 # Session settings live here because RESET ALL at release would undo a SET. Joins against the
-# arrays of one batch must probe the index: a hash join would read the whole table.
+# arrays of one batch must probe the index: a hash join would read the whole table. Plans are made
+# once: planning over all months takes longer than running, and months are pruned at run time.
 _SESSION = {
     "jit": "off",
     "timezone": "UTC",
+    "plan_cache_mode": "force_generic_plan",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "lock_timeout": "10s",

@@ -75,7 +75,7 @@ async def ensure(connection: asyncpg.Connection, first: date, last: date) -> lis
         created = [month for month in span if month not in there]
         for month in created:
             await connection.execute(
-                _CREATE.format(name=_name(month), first=month, next=next_month(month))
+                _CREATE.format(name=table_of(month), first=month, next=next_month(month))
             )
     return created
 
@@ -99,8 +99,9 @@ def months_back(day: date, count: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
-def _name(month: date) -> str:
-    return f"transactions_{month:%Y_%m}"
+def table_of(day: date) -> str:
+    """The name of the partition that holds `day`."""
+    return f"transactions_{day:%Y_%m}"
 
 
 def _first_day(name: str) -> date:

@@ -7,8 +7,8 @@ receipts. Locks are taken in the order of user ids, so several workers never wai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from io import BytesIO
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +24,7 @@ from pipeline.clock import earliest_uuid7
 from pipeline.database import translated
 from pipeline.errors import NoPartition
 from pipeline.messages import Chunk
+from pipeline.partitions import table_of
 from pipeline.queries import queries
 from pipeline.rows import IDENTITY_NULLS, NULLS, Candidates, Row, Scored, candidates
 
@@ -123,16 +124,16 @@ async def _stored(
         row["id"].bytes: Absent(row["removed_at"]) for row in found if row["booked_on"] is None
     }
     places = [(r["user_id"], r["booked_on"], r["id"]) for r in found if r["booked_on"] is not None]
-    if places:
-        for row in await connection.fetch(_SQL["versions"], *_transposed(places)):
+    for sql, keys in _by_month("versions", places):
+        for row in await connection.fetch(sql, *keys):
             stored[row["id"].bytes] = Row._make(row)
     return stored
 
 
 async def _replace(connection: asyncpg.Connection, changes: Changes) -> None:
-    if changes.deletes:
-        old = [(row.user_id, row.booked_on, row.id) for row in changes.deletes]
-        await connection.execute(_SQL["delete_versions"], *_transposed(old))
+    old = [(row.user_id, row.booked_on, row.id) for row in changes.deletes]
+    for sql, keys in _by_month("delete_versions", old):
+        await connection.execute(sql, *keys)
     if changes.moves:
         await connection.execute(_SQL["move_identities"], *_transposed(changes.moves))
     await _copy(connection, "identity", changes.identities, IDENTITY_NULLS)
@@ -170,6 +171,17 @@ def _receipts(
         )
         for part, counts, seen in zip(chunk.parts, changes.fates.tolist(), touched, strict=True)
     ]
+
+
+def _by_month(
+    query: str, places: Iterable[tuple[UUID, date, UUID]]
+) -> Iterator[tuple[str, list[list[Any]]]]:
+    """The query on each month's table that holds some of the places, with their columns."""
+    months: dict[str, list[tuple[UUID, date, UUID]]] = {}
+    for place in places:
+        months.setdefault(table_of(place[1]), []).append(place)
+    for month, keys in months.items():
+        yield _SQL[query].format(month=month), _transposed(keys)
 
 
 def _transposed(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -12,14 +12,14 @@ SELECT i.id, i.user_id, i.booked_on, i.removed_at
 FROM unnest($1::uuid[], $2::uuid[]) AS k (user_id, id)
 JOIN identity i ON i.user_id = k.user_id AND i.id = k.id
 
+-- Both name one month's table: a plan over all months would take longer than the work.
 -- name: versions
 SELECT t.*
 FROM unnest($1::uuid[], $2::date[], $3::uuid[]) AS k (user_id, booked_on, id)
-JOIN transactions t
-  ON t.user_id = k.user_id AND t.booked_on = k.booked_on AND t.id = k.id
+JOIN {month} t ON t.user_id = k.user_id AND t.booked_on = k.booked_on AND t.id = k.id
 
 -- name: delete_versions
-DELETE FROM transactions t
+DELETE FROM {month} t
 USING unnest($1::uuid[], $2::date[], $3::uuid[]) AS k (user_id, booked_on, id)
 WHERE t.user_id = k.user_id AND t.booked_on = k.booked_on AND t.id = k.id
 
