@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.process import Scorer as Ready
+from workers import process
 
 _ROOT = Path(__file__).parent.parent
 
@@ -12,7 +12,7 @@ _ROOT = Path(__file__).parent.parent
 class ModelSlot:
     """Holds the one scorer of the process; threads take it anew for every chunk."""
 
-    def __init__(self, scorer: Ready) -> None:
+    def __init__(self, scorer: process.Scorer) -> None:
         self.scorer = scorer
 
     @classmethod
@@ -21,7 +21,7 @@ class ModelSlot:
 
         Raises CorruptArtifact or IncompatibleModel.
         """
-        from categorizer.scorer import Scorer  # type: ignore[attr-defined]  # noqa: PLC0415
+        from categorizer.scorer import Scorer  # noqa: PLC0415 - loads compiled kernels, 2 s
 
         scorer = Scorer.load(_ROOT / folder)
         scorer.warm()

@@ -15,8 +15,11 @@ from pipeline.rows import Scored
 class Scorer(Protocol):
     """A model that is ready to serve."""
 
-    version: int
-    taxonomy: Taxonomy
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def taxonomy(self) -> Taxonomy: ...
 
     def categorize(self, columns: Columns) -> Verdicts: ...
 
