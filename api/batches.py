@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from api.bodies import NDJSON, decode, fault, refuse, refuse_repeated_keys
 from api.columns import Columns
-from api.problems import Fault, Invalid, TooLarge
+from api.problems import Fault, Invalid, Malformed, TooLarge
 from pipeline.accounts import Owner
 from pipeline.partitions import Managed
 from pipeline.transactions import CURRENCIES, MAX_DESCRIPTION, MAX_ID, MAX_ITEMS, minor_units
@@ -361,8 +361,11 @@ def _metadata_fault(raw: bytes) -> str | None:
         return f"longer than {MAX_METADATA} bytes"
     try:
         value = _anything.decode(raw)
+        refuse_repeated_keys(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "not JSON in UTF-8"
+    except Malformed as error:
+        return str(error)
     if not isinstance(value, dict):
         return "not an object"
     return "holds a NUL character" if rb"\u0000" in raw else None

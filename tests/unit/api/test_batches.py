@@ -1,0 +1,175 @@
+"""The short way through a batch gives what the long way gives, and faults are all found."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import batches
+from api.batches import columns, read_items
+from api.bodies import JSON, NDJSON
+from api.columns import Columns
+from api.problems import Invalid, Malformed, TooLarge
+from pipeline.accounts import Owner
+from pipeline.partitions import Managed
+from pipeline.transactions import CURRENCIES, decimal_text, minor_units
+
+ACCOUNT = str(uuid4())
+OWNERS = {ACCOUNT: Owner(UUID(ACCOUNT).bytes, uuid4().bytes)}
+MANAGED = Managed(date(2025, 1, 1), date(2026, 12, 31))
+
+
+def row(**fields: Any) -> dict[str, Any]:
+    right = {
+        "transaction_id": "t1",
+        "account_id": ACCOUNT,
+        "date": "2026-11-20",
+        "amount": "-4.50",
+        "currency": "GBP",
+        "description": "TESCO STORES 3297",
+    }
+    return right | fields
+
+
+def read(*rows: dict[str, Any]) -> Columns:
+    items = read_items(msgspec.json.encode({"transactions": rows}), JSON)
+    return columns(items, OWNERS, MANAGED)
+
+
+def test_a_right_batch_takes_the_short_way() -> None:
+    items = read_items(msgspec.json.encode({"transactions": [row(), row(mcc="5411")]}), JSON)
+    assert batches._columns_at_once(items, OWNERS, MANAGED) is not None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-(10**14), 10**14),
+            st.sampled_from(["GBP", "JPY", "KWD", "CLF"]),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_amounts_are_exact_in_any_form_and_currency(
+    amounts: list[tuple[int, str, bool]],
+) -> None:
+    rows = []
+    for minor, currency, as_number in amounts:
+        text = decimal_text(minor, currency)
+        rows.append(
+            row(currency=currency, amount=msgspec.Raw(text.encode()) if as_number else text)
+        )
+    assert read(*rows).amount == [minor for minor, _, _ in amounts]
+
+
+@given(st.text(max_size=12) | st.from_regex(r"-?[0-9]{0,4}\.?[0-9]{0,3}", fullmatch=True))
+def test_both_ways_accept_the_same_amounts(text: str) -> None:
+    try:
+        expected: list[int] | None = [minor_units(text, "GBP")]
+    except ValueError:
+        expected = None
+    try:
+        found: object = read(row(amount=text)).amount
+    except Invalid:
+        found = None
+    assert found == expected
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_a_description_is_kept_or_refused_for_a_control_character(text: str) -> None:
+    control = any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)
+    try:
+        assert read(row(description=text)).description == [text]
+        assert not control
+    except Invalid:
+        assert control
+
+
+def test_what_is_left_out_and_what_is_null_are_the_same() -> None:
+    names = ("merchant_name", "mcc", "pending_transaction_id", "authorized_date", "category")
+    assert read(row()) == read(row(**dict.fromkeys(names), metadata={}, pending=False))
+
+
+def test_optional_fields_arrive_in_their_columns() -> None:
+    full = read(
+        row(
+            merchant_name="Tesco", mcc="0742", pending=True, pending_transaction_id="p",
+            authorized_date="2026-11-19", category="X", metadata={"k": [1.10]},
+        )
+    )  # fmt: skip
+    assert (full.merchant_name, full.mcc, full.pending) == (["Tesco"], [742], [True])
+    assert full.authorized == [date(2026, 11, 19).toordinal()]
+    assert (full.pending_transaction_id, full.provider_category) == (["p"], ["X"])
+    assert full.metadata == ['{"k":[1.1]}']
+
+
+def test_metadata_keeps_its_text() -> None:
+    body = msgspec.json.encode({"transactions": [row(metadata="HERE")]})
+    text = b'{ "n": 1.10, "n2": 12345678901234567890123 }'
+    items = read_items(body.replace(b'"HERE"', text), JSON)
+    assert columns(items, OWNERS, MANAGED).metadata == [text.decode()]
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : ")])
+def test_a_repeated_key_is_found_in_any_spacing(separators: tuple[str, str]) -> None:
+    text = json.dumps(
+        {"transactions": [row(description='looks like a "key": here')]}, separators=separators
+    )
+    assert len(read_items(text.encode(), JSON).transactions) == 1
+    comma, colon = separators
+    twice = text.replace('"amount"', f'"amount"{colon}"1.00"{comma}"amount"')
+    with pytest.raises(Malformed, match="twice"):
+        read_items(twice.encode(), JSON)
+
+
+def test_a_repeated_key_within_metadata_is_found() -> None:
+    body = msgspec.json.encode({"transactions": [row(metadata="HERE")]})
+    items = read_items(body.replace(b'"HERE"', b'{"a" : 1, "a" : 2}'), JSON)
+    with pytest.raises(Invalid) as refusal:
+        columns(items, OWNERS, MANAGED)
+    assert [fault.pointer for fault in refusal.value.faults] == ["/transactions/0/metadata"]
+
+
+def test_all_faults_of_all_items_are_named() -> None:
+    with pytest.raises(Invalid) as refusal:
+        read(row(), row(amount="x", mcc="1"), row(date="2027-01-01"), row(currency="ABC"))
+    assert [fault.pointer for fault in refusal.value.faults] == [
+        "/transactions/1/amount",
+        "/transactions/1/mcc",
+        "/transactions/2/date",
+        "/transactions/3/currency",
+    ]
+
+
+def test_lines_are_counted_without_blank_ones() -> None:
+    body = b"\n\n".join(msgspec.json.encode(r) for r in (row(), row(amount=True)))
+    items = read_items(b"\n" + body + b"\r\n\n", NDJSON)
+    with pytest.raises(Invalid) as refusal:
+        columns(items, OWNERS, MANAGED)
+    assert [fault.pointer for fault in refusal.value.faults] == ["/transactions/1/amount"]
+
+
+def test_ten_thousand_items_are_accepted_and_one_more_is_not() -> None:
+    assert len(read(*[row()] * 10_000)) == 10_000
+    with pytest.raises(TooLarge):
+        read(*[row()] * 10_001)
+
+
+def test_removals_alone_are_a_batch() -> None:
+    body = {"removed": [{"account_id": ACCOUNT, "transaction_id": "t"}]}
+    made = columns(read_items(msgspec.json.encode(body), JSON), OWNERS, MANAGED)
+    assert (made.rows, made.removals, len(made)) == (0, 1, 1)
+
+
+def test_every_currency_is_read_with_its_decimals() -> None:
+    rows = [row(currency=code, amount="1") for code in CURRENCIES]
+    assert read(*rows).amount == [10**decimals for decimals in CURRENCIES.values()]

@@ -1,0 +1,201 @@
+"""Group commit: what leaves when, in which chunk, and who learns of its fate."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from api.coalesce import Coalescer
+from api.columns import Columns, chunk_of
+from api.problems import Overloaded
+from pipeline.accounts import Owner
+from pipeline.clock import Clock
+from pipeline.errors import BrokerUnavailable
+from pipeline.messages import NO_DATE, Chunk, column
+
+
+class Broker:
+    """Confirms or refuses when the test says so."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Chunk, asyncio.Future[None]]] = []
+
+    async def publish(self, chunk: Chunk) -> None:
+        self.sent.append((chunk, asyncio.get_running_loop().create_future()))
+        await self.sent[-1][1]
+
+    def confirm(self, index: int) -> None:
+        self.sent[index][1].set_result(None)
+
+    def refuse(self, index: int) -> None:
+        self.sent[index][1].set_exception(BrokerUnavailable("away"))
+
+    @property
+    def sizes(self) -> list[list[int]]:
+        return [[part.rows + part.removals for part in chunk.parts] for chunk, _ in self.sent]
+
+
+def rows(count: int, removals: int = 0, **some: object) -> Columns:
+    account = str(uuid4())
+    given: dict[str, object] = {
+        "owners": {account: Owner(uuid4().bytes, uuid4().bytes)},
+        "account": [account] * count,
+        "transaction_id": [f"t{i}" for i in range(count)],
+        "date": [date(2026, 11, 20).toordinal()] * count,
+        "amount": list(range(count)),
+        "currency": ["GBP"] * count,
+        "description": [f"d{i}" for i in range(count)],
+        "pending": [False] * count,
+        "mcc": [0] * count,
+        "authorized": [0] * count,
+        "merchant_name": [None] * count,
+        "pending_transaction_id": [None] * count,
+        "provider_category": [None] * count,
+        "metadata": [None] * count,
+        "removed_account": [account] * removals,
+        "removed_transaction_id": [f"r{i}" for i in range(removals)],
+    }
+    return Columns(**given | some)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def coalescer(broker: Broker) -> Coalescer:
+    return Coalescer(broker, Clock(), chunk_rows=10, unconfirmed_chunks=2, pending_rows=100)
+
+
+def submit(coalescer: Coalescer, columns: Columns) -> asyncio.Task[None]:
+    return asyncio.create_task(coalescer.submit(uuid4().bytes, columns))
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_request_leaves_at_once_and_is_answered_by_its_confirm(
+    coalescer: Coalescer, broker: Broker
+) -> None:
+    request = submit(coalescer, rows(3))
+    await settle()
+    assert (broker.sizes, request.done()) == ([[3]], False)
+    broker.confirm(0)
+    await request
+
+
+async def test_requests_gather_while_the_bound_is_unconfirmed(
+    coalescer: Coalescer, broker: Broker
+) -> None:
+    # Given
+    requests = [submit(coalescer, rows(n)) for n in (1, 1, 4, 5, 2)]
+    await settle()
+    assert broker.sizes == [[1], [1]]
+    # When
+    broker.confirm(0)
+    await settle()
+    # Then
+    assert broker.sizes == [[1], [1], [4, 5]]
+    assert [request.done() for request in requests] == [True, False, False, False, False]
+    for index in (1, 2):
+        broker.confirm(index)
+    await settle()
+    broker.confirm(3)
+    await asyncio.gather(*requests)
+
+
+async def test_a_large_request_is_split_and_waits_for_all_its_chunks(
+    coalescer: Coalescer, broker: Broker
+) -> None:
+    request = submit(coalescer, rows(18, removals=5))
+    await settle()
+    assert (broker.sizes, coalescer.parts(23)) == ([[10], [10]], 3)
+    broker.confirm(0)
+    broker.confirm(1)
+    await settle()
+    assert not request.done()
+    broker.confirm(2)
+    await request
+    chunks = [chunk for chunk, _ in broker.sent]
+    assert [part.number for chunk in chunks for part in chunk.parts] == [0, 1, 2]
+    assert [i for c in chunks for i in c.transaction_id] == [f"t{i}" for i in range(18)]
+    assert [i for c in chunks for i in c.removed_transaction_id] == [f"r{i}" for i in range(5)]
+
+
+async def test_a_refused_chunk_is_known_to_its_own_requests_only(
+    coalescer: Coalescer, broker: Broker
+) -> None:
+    first, second = submit(coalescer, rows(10)), submit(coalescer, rows(10))
+    await settle()
+    broker.refuse(0)
+    broker.confirm(1)
+    await second
+    with pytest.raises(BrokerUnavailable):
+        await first
+
+
+async def test_beyond_the_bound_nothing_is_taken(coalescer: Coalescer, broker: Broker) -> None:
+    held = submit(coalescer, rows(95))
+    await settle()
+    with pytest.raises(Overloaded):
+        await coalescer.submit(uuid4().bytes, rows(6))
+    small = submit(coalescer, rows(5))
+    while not small.done():
+        for _, confirm in broker.sent:
+            if not confirm.done():
+                confirm.set_result(None)
+        await settle()
+    await held
+    assert sum(map(sum, broker.sizes)) == 100
+
+
+async def test_a_request_that_is_gone_does_not_take_its_rows_with_it(
+    coalescer: Coalescer, broker: Broker
+) -> None:
+    blockers = [submit(coalescer, rows(1)) for _ in range(2)]
+    gone = submit(coalescer, rows(2))
+    other = submit(coalescer, rows(3))
+    await settle()
+    gone.cancel()
+    await settle()
+    broker.confirm(0)
+    broker.confirm(1)
+    await settle()
+    assert broker.sizes[2] == [2, 3]
+    broker.confirm(2)
+    await asyncio.gather(other, *blockers)
+    await coalescer.drain()
+
+
+def test_a_chunk_holds_the_columns_of_its_parts_in_order() -> None:
+    # Given
+    day = date(2026, 11, 19).toordinal()
+    one = rows(2, mcc=[5411, 0], authorized=[day, 0], merchant_name=["Tesco", None])
+    two = rows(1, removals=1, currency=["JPY"], amount=[-7], pending=[True])
+    # When
+    chunk = chunk_of(uuid4().bytes, [(b"a" * 16, 0, one), (b"b" * 16, 3, two)])
+    # Then
+    chunk.check()
+    assert [(p.ingest_id[:1], p.number, p.rows, p.removals) for p in chunk.parts] == [
+        (b"a", 0, 2, 0),
+        (b"b", 3, 1, 1),
+    ]
+    assert column(chunk.amount, np.int64).tolist() == [0, 1, -7]
+    assert column(chunk.account, np.int32).tolist() == [0, 0, 1]
+    assert [chunk.currencies[i] for i in chunk.currency] == ["GBP", "GBP", "JPY"]
+    assert chunk.pending == bytes([0, 0, 1])
+    assert chunk.mcc is not None
+    assert column(chunk.mcc, np.int16).tolist() == [5411, 0, 0]
+    assert chunk.authorized is not None
+    days = (date(2026, 11, 19) - date(1970, 1, 1)).days
+    assert column(chunk.authorized, np.int32).tolist() == [days, NO_DATE, NO_DATE]
+    assert chunk.merchant_name == ["Tesco", None, None]
+    assert chunk.metadata is chunk.provider_category is chunk.pending_transaction_id is None
+    assert chunk.accounts[column(chunk.removed_account, np.int32)[0]] == chunk.accounts[1]
