@@ -4,6 +4,7 @@ Rows of ASCII, nearly all, go in as they are: the passes fold their case. Other 
 here: accents and compatibility forms go, letters of any script stay, all else becomes a blank.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -34,8 +35,10 @@ class Buffer:
 
 def pack(descriptions: Sequence[str]) -> Buffer:
     joined = "\n".join(descriptions)
-    if not joined.isascii() or joined.count("\n") != len(descriptions) - 1:
-        joined = "\n".join([_fold(row) for row in descriptions])
+    if joined.count("\n") >= max(len(descriptions), 1):
+        joined = "\n".join([row.replace("\n", " ") for row in descriptions])
+    if not joined.isascii():
+        joined = "\n".join([row if row.isascii() else _fold(row) for row in joined.split("\n")])
     text = np.frombuffer((joined + "\n").encode("ascii" if joined.isascii() else "utf-8"), np.uint8)
     bounds = np.zeros(len(descriptions) + 1, dtype=np.int64)
     if descriptions:
@@ -43,10 +46,8 @@ def pack(descriptions: Sequence[str]) -> Buffer:
     return Buffer(text, bounds)
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _fold(description: str) -> str:
-    row = description[:_LONGEST]
-    if not row.isascii():
-        row = _ACCENTS.sub("", unicodedata.normalize("NFKD", row))
-        row = unicodedata.normalize("NFKC", row).casefold().translate(_SPECIAL)
-        row = _NOT_TEXT.sub(" ", row)
-    return row.replace("\n", " ")
+    row = _ACCENTS.sub("", unicodedata.normalize("NFKD", description[:_LONGEST]))
+    row = unicodedata.normalize("NFKC", row).casefold().translate(_SPECIAL)
+    return _NOT_TEXT.sub(" ", row)

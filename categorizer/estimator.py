@@ -33,6 +33,8 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     groups : array of shape (>= max(y) + 1,) or None
         Group of every class, where classes are integers; None makes each class its own group.
+    detail_columns : boolean array of shape (n_features,) or None
+        Features that tell classes of one group apart; None means all.
     C, detail_C : float
         Inverse strengths of the L2 penalty of the two levels.
     max_iter, tol : as of LogisticRegression.
@@ -50,13 +52,16 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
+        *,
         groups: ArrayLike | None = None,
+        detail_columns: ArrayLike | None = None,
         C: float = 1.0,  # noqa: N803
         detail_C: float = 1.0,  # noqa: N803
         max_iter: int = 200,
         tol: float = 1e-4,
     ) -> None:
         self.groups = groups
+        self.detail_columns = detail_columns
         self.C = C
         self.detail_C = detail_C
         self.max_iter = max_iter
@@ -89,7 +94,9 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rows = np.flatnonzero(self.group_of_class_[labels] == group)
             if len(members) > 1:
                 within = np.searchsorted(members, labels[rows])
-                coef, intercept = self._level(X[rows], within, weight[rows], self.detail_C)
+                coef, intercept = self._level(
+                    X[rows], within, weight[rows], self.detail_C, self.detail_columns
+                )
                 self.detail_coef_[members] = coef
                 self.detail_intercept_[members] = intercept
 
@@ -99,10 +106,14 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: NDArray[np.int64],
         weight: Floats,
         strength: float,
+        columns: ArrayLike | None = None,
     ) -> tuple[Floats, Floats]:
         if labels.max() == 0:
             return np.zeros((1, X.shape[1])), np.zeros(1)
-        seen = np.unique(X.indices) if sparse.issparse(X) else np.arange(X.shape[1])
+        seen = np.zeros(X.shape[1], dtype=np.bool_)
+        seen[X.indices if sparse.issparse(X) else slice(None)] = True
+        if columns is not None:
+            seen &= np.asarray(columns)
         model = LogisticRegression(C=strength, max_iter=self.max_iter, tol=self.tol)
         model.fit(X[:, seen], labels, sample_weight=weight)
         self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
@@ -188,7 +199,12 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Columns, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803
         self.features_ = DescriptorFeatures(self.min_rows).fit(X)
         self.classifier_ = TwoLevelClassifier(
-            taxonomy.load().primary_of, self.C, self.detail_C, self.max_iter, self.tol
+            groups=taxonomy.load().primary_of,
+            detail_columns=self.features_.vocabulary_ & 1 == 0,
+            C=self.C,
+            detail_C=self.detail_C,
+            max_iter=self.max_iter,
+            tol=self.tol,
         )
         self.classifier_.fit(self.features_.transform(X), y, sample_weight)
         self.classes_ = self.classifier_.classes_

@@ -18,7 +18,7 @@ from categorizer.buffer import Buffer, pack
 from categorizer.columns import Columns
 from categorizer.passes import MAX_FEATURES, featurize
 
-VERSION = 1
+VERSION = 2
 """Raised with every change to the passes that gives a row other features."""
 
 _ROWS_AT_ONCE = 20_000
@@ -41,7 +41,7 @@ class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     vocabulary_ : ndarray of shape (n_features,), uint32, ascending
-        The keys of the columns.
+        The keys of the columns; those of n-grams inside words are odd.
 
     """
 

@@ -36,6 +36,5 @@ def phrase_hash(words: list[bytes]) -> int:
 
 
 def feature_key(state: int) -> int:
-    """The 32 bits under which a feature is known, never 0."""
-    folded = wrap((state ^ (state >> 29)) * MIXER)
-    return ((folded >> 32) & 0xFFFFFFFF) or 1
+    """The 32 bits under which a feature is known."""
+    return ((wrap((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF) | 2

@@ -17,8 +17,8 @@ from categorizer.words import (
     CORE,
     END,
     EXTRA,
+    FOLDED_BYTES,
     HASH,
-    MAX_BYTES,
     MAX_WORDS,
     ORDER,
     PHRASES,
@@ -34,10 +34,12 @@ from categorizer.words import (
 )
 
 MAX_FEATURES: Final = 320
+RESERVED: Final = 8
+"""Room that n-grams leave for the features of the other columns."""
 
 # Kinds of features.
-F_WORD, F_DIRECTED, F_PAIR, F_FIRST, F_FIRST_TWO, F_LAST, F_PREFIX, F_NGRAM = range(1, 9)
-F_CONTEXT, F_PROCESSOR, F_WEB, F_DIRECTION, F_SIZE, F_MCC, F_CURRENCY = range(9, 16)
+F_WORD, F_DIRECTED, F_PAIR, F_FIRST, F_FIRST_TWO, F_LAST, F_PREFIX = range(1, 8)
+F_CONTEXT, F_PROCESSOR, F_WEB, F_DIRECTION, F_SIZE, F_MCC, F_CURRENCY = range(8, 15)
 
 QUARTER: Final = 1
 WHOLE: Final = 4
@@ -52,8 +54,8 @@ PREFIXES: Final = (5, 7, 9, 12)
 
 @compiled("int64(int64)")
 def feature_key(state):
-    key = (((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF
-    return key if key != 0 else 1
+    """The 32 bits under which a feature is known; n-grams make the lowest 1, all others 0."""
+    return ((((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF) | 2
 
 
 @compiled("int64(uint8[::1], int64[:, ::1], int64, uint8[::1], int64)")
@@ -109,32 +111,27 @@ def write_key(folded, words, cores, out, size):
     return size + 1
 
 
-@compiled("int64(uint8[::1], int64, int64, int64, int64, int64[::1], int8[::1])")
-def emit_ngrams(folded, first, stop, count, seed, keys, values):
-    """Features of the 3 to 5 characters long parts of a word between its two marks."""
-    length = stop - first + 2
-    for begin in range(length - 2):
-        state = seed
-        for i in range(begin, min(begin + 5, length)):
-            byte = (
-                np.int64(1)
-                if i == 0
-                else np.int64(2)
-                if i == length - 1
-                else np.int64(folded[first + i - 1])
-            )
-            state = (state ^ byte) * PRIME
-            if i - begin >= 2 and count < MAX_FEATURES - 8:
-                keys[count] = feature_key(state)
-                values[count] = QUARTER
-                count += 1
+@compiled("int64(uint8[::1], int64, int64, int64, int64[::1], int8[::1])")
+def emit_ngrams(folded, first, stop, count, keys, values):
+    """Features of the 3 to 5 characters long parts of a word with its edges."""
+    room = min(MAX_FEATURES - RESERVED, count + 3 * (stop - first + 2))
+    for begin in range(first - 1, stop - 1):
+        gram = folded[begin] | np.int64(folded[begin + 1]) << 8 | np.int64(folded[begin + 2]) << 16
+        for length in range(3, 6):
+            if count >= room or begin + length > stop + 1:
+                break
+            if length > 3:
+                gram |= np.int64(folded[begin + length - 1]) << (8 * (length - 1))
+            keys[count] = feature_key(gram) | 1
+            values[count] = QUARTER
+            count += 1
     return count
 
 
 @compiled("int64(int64, int64, int64, int64[::1], int8[::1])")
 def emit(state, kind, count, keys, values):
     if count < MAX_FEATURES:
-        keys[count] = feature_key(mix(state, kind))
+        keys[count] = feature_key(mix(state, kind)) & ~1
         values[count] = WHOLE
         count += 1
     return count
@@ -164,10 +161,9 @@ def emit_name(folded, words, cores, count, keys, values):
 
 
 @compiled("int64(uint8[::1], int64[:, ::1], int64, int64, int64, int64, int64[::1], int8[::1])")
-def emit_text(folded, words, length, cores, processor, direction, keys, values):
+def emit_words(folded, words, length, cores, processor, direction, keys, values):
     """Features of the words of one row; returns how many."""
     count = 0
-    seed = mix(SEED, F_NGRAM)
     if cores > 0:
         count = emit_name(folded, words, cores, count, keys, values)
     if processor != 0:
@@ -180,10 +176,16 @@ def emit_text(folded, words, length, cores, processor, direction, keys, values):
         elif role == CORE or role == EXTRA:
             count = emit(state, F_WORD, count, keys, values)
             count = emit(mix(state, direction), F_DIRECTED, count, keys, values)
+    return count
+
+
+@compiled("int64(uint8[::1], int64[:, ::1], int64, int64, int64[::1], int8[::1])")
+def emit_parts(folded, words, length, count, keys, values):
+    """Adds the features of the parts of longer words; returns how many there are in all."""
     for i in range(length):
         first, stop = words[i, START], words[i, END]
         if (words[i, ROLE] == CORE or words[i, ROLE] == EXTRA) and stop - first >= 4:
-            count = emit_ngrams(folded, first, stop, count, seed, keys, values)
+            count = emit_ngrams(folded, first, stop, count, keys, values)
     return count
 
 
@@ -237,7 +239,7 @@ def featurize(text, bounds, amounts, mccs, currencies, phrases, keys_out, values
 
     The outputs hold `MAX_FEATURES` per row at most; `starts` is one longer than the rows.
     """
-    folded = np.empty(MAX_BYTES, dtype=np.uint8)
+    folded = np.empty(FOLDED_BYTES, dtype=np.uint8)
     words = np.empty((MAX_WORDS, WORD_COLUMNS), dtype=np.int64)
     keys = np.empty(MAX_FEATURES, dtype=np.int64)
     values = np.empty(MAX_FEATURES, dtype=np.int8)
@@ -247,7 +249,8 @@ def featurize(text, bounds, amounts, mccs, currencies, phrases, keys_out, values
         processor = assign_roles(words, length, phrases)
         cores = gather_core(words, length)
         direction = direction_of(amounts[row])
-        count = emit_text(folded, words, length, cores, processor, direction, keys, values)
+        count = emit_words(folded, words, length, cores, processor, direction, keys, values)
+        count = emit_parts(folded, words, length, count, keys, values)
         norm = text_norm(values, count)
         texts = count
         count = emit_context(amounts[row], mccs[row], currencies[row], count, keys, values)
@@ -263,7 +266,7 @@ def featurize(text, bounds, amounts, mccs, currencies, phrases, keys_out, values
 @compiled(f"void({BYTES}, int64[::1], {PHRASES}, uint8[::1], uint8[::1], int16[::1], int64[::1])")
 def name_merchants(text, bounds, phrases, merchants, merchant_keys, processors, sizes):
     """Names of every text, each ended by a line feed; `sizes` are the two buffers' lengths."""
-    folded = np.empty(MAX_BYTES, dtype=np.uint8)
+    folded = np.empty(FOLDED_BYTES, dtype=np.uint8)
     words = np.empty((MAX_WORDS, WORD_COLUMNS), dtype=np.int64)
     merchant = key = 0
     for row in range(bounds.shape[0] - 1):

@@ -35,7 +35,7 @@ from categorizer.estimator import UNIT
 from categorizer.memory import MerchantMemory
 from categorizer.normalize import lines
 from categorizer.rules import Rules
-from categorizer.scores import find_distinct, score
+from categorizer.scores import find_cases, find_texts, score
 from categorizer.weights import Weights
 
 FORMAT: Final = 1
@@ -144,14 +144,12 @@ class Scorer:
         currencies: NDArray[np.int64],
     ) -> "_Scored":
         """The model's answers; each distinct case is scored once."""
-        distinct = dict.fromkeys(descriptions)
-        numbers = dict(zip(distinct, range(len(distinct)), strict=True))
-        size = len(descriptions)
-        texts = np.fromiter(map(numbers.__getitem__, descriptions), np.int64, size)
-        case_of_row, row_of_case = np.empty((2, size), dtype=np.int64)
-        slots = np.zeros(1 << (2 * size).bit_length(), dtype=np.int64)
-        cases = find_distinct(texts, amounts, mccs, currencies, slots, case_of_row, row_of_case)
-        buffer = pack(list(distinct))
+        buffer = pack(descriptions)
+        size = len(buffer)
+        texts, row_of_text, case_of_row, row_of_case = np.empty((4, size), dtype=np.int64)
+        slots = np.zeros((2, 1 << (2 * size).bit_length()), dtype=np.int64)
+        find_texts(buffer.text, buffer.bounds, slots[0], texts, row_of_text)
+        cases = find_cases(texts, amounts, mccs, currencies, slots[1], case_of_row, row_of_case)
         codes, probabilities = np.empty(cases, np.int16), np.empty(cases)
         merchants, merchant_keys = np.empty((2, len(buffer.text) + 1), dtype=np.uint8)
         sizes = np.zeros(2, dtype=np.int64)

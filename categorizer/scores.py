@@ -2,7 +2,7 @@
 
 Weights are bytes times a power of two per feature, in an open-addressed table of features that is
 small enough to stay in the processor's cache. The primaries are scored first, then only the
-details of the best one, so 123 codes cost little more than 18. Sums are whole numbers, so their
+details of the best one by whole words, so 123 codes cost little more than 18. Sums are whole numbers, so their
 order changes nothing.
 """
 
@@ -11,11 +11,13 @@ from typing import Final
 import numpy as np
 
 from categorizer.compiled import compiled
+from categorizer.hashing import PRIME, SEED
 from categorizer.passes import (
     MAX_FEATURES,
     direction_of,
     emit_context,
-    emit_text,
+    emit_parts,
+    emit_words,
     feature_key,
     size_bucket,
     text_norm,
@@ -24,7 +26,7 @@ from categorizer.passes import (
 )
 from categorizer.words import (
     BYTES,
-    MAX_BYTES,
+    FOLDED_BYTES,
     MAX_WORDS,
     PHRASES,
     WORD_COLUMNS,
@@ -85,17 +87,30 @@ def detail_keys(keys, primary, result):
         result[i] = detail_key(np.int64(keys[i]), primary)
 
 
-@compiled(f"void({_SLOTS}, {_WEIGHTS}, int64[::1], int8[::1], int64, int64, int64, int32[::1])")
-def add_weights(slots, weights, keys, values, first, stop, primary, sums):
-    """Sums weights in quarter units, of the first level when `primary` is negative."""
-    lanes = weights.shape[1]
+@compiled(f"void({_SLOTS}, {_WEIGHTS}, int64[::1], int8[::1], int64, int64, int32[::1])")
+def add_weights(slots, weights, keys, values, first, stop, sums):
+    """Sums the weights of the primaries in quarter units."""
     sums[:] = 0
     for i in range(first, stop):
-        row = find_row(slots, keys[i] if primary < 0 else detail_key(keys[i], primary))
+        row = find_row(slots, keys[i])
         if row >= 0:
-            scale = np.int32(values[i]) << np.int32(weights[row, lanes - 1])
-            for lane in range(lanes):
-                sums[lane] += np.int32(weights[row, lane]) * np.int32(scale)
+            lanes = weights[row]
+            scale = np.int32(values[i]) << np.int32(lanes[LANES - 1])
+            for lane in range(LANES):
+                sums[lane] += np.int32(np.int32(lanes[lane]) * scale)
+
+
+@compiled(f"void({_SLOTS}, {_WEIGHTS}, int64[::1], int8[::1], int64, int64, int64, int32[::1])")
+def add_detail_weights(slots, weights, keys, values, first, stop, primary, sums):
+    """The same of the details of one primary."""
+    sums[:DETAIL_LANES] = 0
+    for i in range(first, stop):
+        row = find_row(slots, detail_key(keys[i], primary))
+        if row >= 0:
+            lanes = weights[row]
+            scale = np.int32(values[i]) << np.int32(lanes[DETAIL_LANES - 1])
+            for lane in range(DETAIL_LANES):
+                sums[lane] += np.int32(np.int32(lanes[lane]) * scale)
 
 
 @compiled(f"int64(int32[::1], int32[::1], float64, float64, {_LOGITS}, float64[::1])")
@@ -119,29 +134,70 @@ def probability(logits, count, best):
     return 1.0 / total
 
 
+@compiled(f"int64({BYTES}, int64, int64)")
+def hash_bytes(text, first, stop):
+    state = np.int64(SEED)
+    for i in range(first, stop):
+        state = (state ^ text[i]) * PRIME
+    return state ^ (state >> 32)
+
+
+@compiled(f"boolean({BYTES}, int64, int64, int64, int64)")
+def same_bytes(text, first, stop, other, other_stop):
+    if stop - first != other_stop - other:
+        return False
+    for i in range(stop - first):
+        if text[first + i] != text[other + i]:
+            return False
+    return True
+
+
+@compiled(f"int64({BYTES}, int64[::1], int64[::1], int64[::1], int64[::1])")
+def find_texts(text, bounds, slots, text_of_row, row_of_text):
+    """Numbers the distinct texts in order of first appearance; returns how many there are.
+
+    `slots` are zeros, a power of two, at least twice as many as rows.
+    """
+    last = slots.shape[0] - 1
+    texts = 0
+    for row in range(bounds.shape[0] - 1):
+        first, stop = bounds[row], bounds[row + 1]
+        slot = hash_bytes(text, first, stop) & last
+        while slots[slot] != 0:
+            other = row_of_text[slots[slot] - 1]
+            if same_bytes(text, first, stop, bounds[other], bounds[other + 1]):
+                break
+            slot = (slot + 1) & last
+        if slots[slot] == 0:
+            row_of_text[texts] = row
+            texts += 1
+            slots[slot] = texts
+        text_of_row[row] = slots[slot] - 1
+    return texts
+
+
+@compiled("int64(int64, int16, int64)")
+def context_hash(amount, mcc, currency):
+    """The other columns as far as features tell them apart."""
+    way = size_bucket(amount) * 4 + direction_of(amount)
+    return mix(mix(mix(SEED, way), np.int64(mcc)), currency)
+
+
 @compiled(
     "int64(int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1])"
 )
-def find_distinct(texts, amounts, mccs, currencies, slots, case_of_row, row_of_case):
-    """Numbers the distinct cases in order of first appearance; returns how many there are.
-
-    Two rows are one case when they have the same features: text, direction and size of the
-    amount, MCC and currency. `slots` are zeros, a power of two, at least twice as many as rows.
-    """
+def find_cases(texts, amounts, mccs, currencies, slots, case_of_row, row_of_case):
+    """The same for cases: rows whose text, direction, size, MCC and currency are alike."""
     last = slots.shape[0] - 1
     cases = 0
     for row in range(texts.shape[0]):
-        bucket = size_bucket(amounts[row]) * 4 + direction_of(amounts[row])
-        state = mix(mix(mix(texts[row], bucket), np.int64(mccs[row])), currencies[row])
+        context = context_hash(amounts[row], mccs[row], currencies[row])
+        state = mix(context, texts[row])
         slot = (state ^ (state >> 32)) & last
         while slots[slot] != 0:
             other = row_of_case[slots[slot] - 1]
-            if (
-                texts[other] == texts[row]
-                and mccs[other] == mccs[row]
-                and currencies[other] == currencies[row]
-                and size_bucket(amounts[other]) * 4 + direction_of(amounts[other]) == bucket
-            ):
+            alike = context == context_hash(amounts[other], mccs[other], currencies[other])
+            if alike and texts[other] == texts[row]:
                 break
             slot = (slot + 1) & last
         if slots[slot] == 0:
@@ -181,19 +237,19 @@ def score(
     sizes,
 ):
     """Code and probability of the primary of every case, names of every text."""
-    folded = np.empty(MAX_BYTES, dtype=np.uint8)
+    folded = np.empty(FOLDED_BYTES, dtype=np.uint8)
     words = np.empty((MAX_WORDS, WORD_COLUMNS), dtype=np.int64)
     keys = np.empty(MAX_FEATURES, dtype=np.int64)
     values = np.empty(MAX_FEATURES, dtype=np.int8)
-    text_sums = np.empty(weights.shape[1], dtype=np.int32)
-    context_sums = np.empty(weights.shape[1], dtype=np.int32)
-    logits = np.empty(weights.shape[1], dtype=np.float64)
+    text_sums = np.empty(LANES, dtype=np.int32)
+    context_sums = np.empty(LANES, dtype=np.int32)
+    logits = np.empty(LANES, dtype=np.float64)
     merchant = key = 0
     named = -1
     for case in range(row_of_case.shape[0]):
         row = row_of_case[case]
         at = texts[row]
-        length = split_words(text, bounds[at], bounds[at + 1] - 1, folded, words, phrases)
+        length = split_words(text, bounds[row], bounds[row + 1] - 1, folded, words, phrases)
         processor = assign_roles(words, length, phrases)
         cores = gather_core(words, length)
         if at > named:
@@ -201,15 +257,18 @@ def score(
             key = write_key(folded, words, cores, merchant_keys, key)
             named = at
         way = direction_of(amounts[row])
-        stop = emit_text(folded, words, length, cores, processor, way, keys, values)
+        of_words = emit_words(folded, words, length, cores, processor, way, keys, values)
+        stop = emit_parts(folded, words, length, of_words, keys, values)
         scale = unit / text_norm(values, stop)
         count = emit_context(amounts[row], mccs[row], currencies[row], stop, keys, values)
-        add_weights(slots, weights, keys, values, 0, stop, -1, text_sums)
-        add_weights(slots, weights, keys, values, stop, count, -1, context_sums)
+        add_weights(slots, weights, keys, values, 0, stop, text_sums)
+        add_weights(slots, weights, keys, values, stop, count, context_sums)
         best = best_logit(text_sums, context_sums, scale, unit, intercepts, logits)
         probabilities[case] = probability(logits, intercepts.shape[0], best)
-        add_weights(detail_slots, detail_weights, keys, values, 0, stop, best, text_sums)
-        add_weights(detail_slots, detail_weights, keys, values, stop, count, best, context_sums)
+        add_detail_weights(detail_slots, detail_weights, keys, values, 0, of_words, best, text_sums)
+        add_detail_weights(
+            detail_slots, detail_weights, keys, values, stop, count, best, context_sums
+        )
         lane = best_logit(text_sums, context_sums, scale, unit, detail_intercepts[best], logits)
         codes[case] = detail_codes[best, lane]
     sizes[0] = merchant

@@ -13,6 +13,9 @@ from categorizer.hashing import MIXER, PRIME, SEED
 
 MAX_BYTES: Final = 200
 MAX_WORDS: Final = 24
+FOLDED_BYTES: Final = MAX_BYTES + 2 * MAX_WORDS
+EDGE: Final = 1
+"""Byte that marks both ends of a word in the folded text."""
 
 SEPARATOR: Final = 10
 """Rows of the buffer are ended by a line feed."""
@@ -135,6 +138,8 @@ def split_words(text, start, stop, folded, words, phrases):
                     gap |= WIDE
             position += 1
             continue
+        folded[size] = EDGE
+        size += 1
         first = size
         letters = digits = leading = crosses = 0
         state = SEED
@@ -175,6 +180,8 @@ def split_words(text, start, stop, folded, words, phrases):
             words[count, KIND] = NUMBER if letters == 0 else CODE
             words[count, TRAITS] = look_up(phrases, state) if letters == 0 else 0
         words[count, END] = size
+        folded[size] = EDGE
+        size += 1
         words[count, HASH] = state
         words[count, GAP] = gap
         words[count, ROLE] = CORE if stem > 0 else DROPPED
