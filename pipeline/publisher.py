@@ -81,7 +81,8 @@ class Publisher:
         except DeliveryError:
             raise BrokerUnavailable("RabbitMQ: refused, the queue is full") from None
         except _BROKEN as error:
-            raise BrokerUnavailable(f"RabbitMQ: {type(error).__name__}") from error
+            self.trouble = f"RabbitMQ: {type(error).__name__}"
+            raise BrokerUnavailable(self.trouble) from error
 
     async def _send(self, body: bytes, routing_key: str, message_id: str | None) -> None:
         if self._channel is None:
