@@ -1,0 +1,47 @@
+"""The ordinary parts that the dramatiq and the Celery peer share: a model and an INSERT."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from threading import local
+
+import psycopg
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import SGDClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from benchmarks.peers.labels import labelled
+
+TABLE = """
+CREATE TABLE ordinary (
+    id text PRIMARY KEY, card text NOT NULL, booked_on date NOT NULL, amount numeric NOT NULL,
+    description text NOT NULL, category text NOT NULL
+)"""
+_INSERT = "INSERT INTO ordinary VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+_mine = local()
+
+
+@cache
+def model() -> Pipeline:
+    """The pipeline of any tutorial: hashed character n-grams and a linear model."""
+    texts, codes = labelled()
+    pipeline = make_pipeline(
+        HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=2**18),
+        SGDClassifier(loss="log_loss", max_iter=5, tol=None, random_state=0),
+    )
+    return pipeline.fit(texts, codes)
+
+
+def store(row: dict[str, str]) -> None:
+    """Categorize one row and insert it, with a commit of its own."""
+    (category,) = model().predict([row["description"]])
+    values = (row["id"], row["card"], row["date"], row["amount"], row["description"], str(category))
+    _connection().execute(_INSERT, values)
+
+
+def _connection() -> psycopg.Connection:
+    if not hasattr(_mine, "connection"):
+        _mine.connection = psycopg.connect(os.environ["PEER_DATABASE_URL"], autocommit=True)
+    connection: psycopg.Connection = _mine.connection
+    return connection
