@@ -1,7 +1,7 @@
 """The compiled scoring of a batch: distinct rows, sums of weights, the best code of each.
 
-Weights are bytes times a power of two per feature, in an open-addressed table of features that is
-small enough to stay in the processor's cache. The primaries are scored first, then only the
+Weights are bytes times a power of two per feature, in tables small enough to stay in the
+processor's cache. The primaries are scored first, then only the
 details of the best one by whole words, so 123 codes cost little more than 18. Sums are whole numbers, so their
 order changes nothing.
 """
@@ -37,12 +37,14 @@ from categorizer.words import (
 )
 
 LANES: Final = 32
-"""Bytes in a row of the primary table; the last one is the row's binary exponent."""
-DETAIL_LANES: Final = 16
-"""The same of the detail table."""
+"""Bytes of a row of weights: 27 weights, the row's binary exponent, the key of its feature."""
+EXPONENT: Final = 27
+ROW_BITS: Final = 18
+"""Low bits of an index entry, which hold the row plus one; the key's highest are above them."""
 
-_SLOTS: Final = "Array(int64, 1, 'C', readonly=True)"
-_WEIGHTS: Final = "Array(int8, 2, 'C', readonly=True)"
+_INDEX: Final = "Array(uint32, 1, 'C', readonly=True)"
+_ROWS: Final = "Array(int8, 2, 'C', readonly=True)"
+_ROW_KEYS: Final = "Array(uint32, 2, 'C', readonly=True)"
 _LOGITS: Final = "Array(float64, 1, 'C', readonly=True)"
 _DETAIL_LOGITS: Final = "Array(float64, 2, 'C', readonly=True)"
 _CODES: Final = "Array(int16, 2, 'C', readonly=True)"
@@ -54,63 +56,58 @@ def detail_key(key, primary):
     return feature_key(mix(key, primary + 1))
 
 
-@compiled(f"int64({_SLOTS}, int64)")
-def find_row(slots, key):
-    """Row of a feature's weights, -1 when the model does not know it."""
-    last = slots.shape[0] - 1
-    slot = key & last
-    while slots[slot] != 0:
-        if (slots[slot] >> 32) & 0xFFFFFFFF == key:
-            return (slots[slot] & 0xFFFFFFFF) - 1
-        slot = (slot + 1) & last
-    return np.int64(-1)
-
-
-@compiled("void(int64[::1], uint32[::1])")
-def fill_slots(slots, keys):
-    """Enters keys with their rows; `slots` are zeros, a power of two, at least twice as many.
-
-    A slot holds the key above 32 bits and the row plus one below; 0 is free.
-    """
-    last = slots.shape[0] - 1
-    for row in range(keys.shape[0]):
-        key = np.int64(keys[row])
-        slot = key & last
-        while slots[slot] != 0:
-            slot = (slot + 1) & last
-        slots[slot] = (key << 32) | (row + 1)
-
-
 @compiled("void(uint32[::1], int64, uint32[::1])")
 def detail_keys(keys, primary, result):
     for i in range(keys.shape[0]):
         result[i] = detail_key(np.int64(keys[i]), primary)
 
 
-@compiled(f"void({_SLOTS}, {_WEIGHTS}, int64[::1], int8[::1], int64, int64, int32[::1])")
-def add_weights(slots, weights, keys, values, first, stop, sums):
-    """Sums the weights of the primaries in quarter units."""
+@compiled("void(uint32[::1], uint32[::1])")
+def fill_index(index, keys):
+    """Enters the rows of keys; `index` is zeros, a power of two, longer than the keys."""
+    last = index.shape[0] - 1
+    for row in range(keys.shape[0]):
+        key = np.int64(keys[row])
+        slot = (key >> 2) & last
+        while index[slot] != 0:
+            slot = (slot + 1) & last
+        index[slot] = (key >> ROW_BITS << ROW_BITS) | (row + 1)
+
+
+@compiled(f"int64({_INDEX}, {_ROW_KEYS}, int64)")
+def find_row(index, row_keys, key):
+    """Row of a feature's weights, -1 when the model does not know it."""
+    last = index.shape[0] - 1
+    slot = (key >> 2) & last
+    while index[slot] != 0:
+        entry = np.int64(index[slot])
+        row = (entry & ((1 << ROW_BITS) - 1)) - 1
+        if entry >> ROW_BITS == key >> ROW_BITS and np.int64(row_keys[row, 7]) == key:
+            return row
+        slot = (slot + 1) & last
+    return np.int64(-1)
+
+
+@compiled(
+    f"void({_INDEX}, {_ROWS}, {_ROW_KEYS}, int64[::1], int8[::1], int64, int64, int64[::1],"
+    " int32[::1])"
+)
+def add_weights(index, rows, row_keys, keys, values, first, stop, found, sums):
+    """Sums the weights of features in quarter units.
+
+    Rows are looked up first and added afterwards, so that the processor fetches many at a time.
+    """
+    count = 0
+    for i in range(first, stop):
+        row = find_row(index, row_keys, keys[i])
+        found[count] = (row << 8) | np.int64(values[i])
+        count += row >= 0
     sums[:] = 0
-    for i in range(first, stop):
-        row = find_row(slots, keys[i])
-        if row >= 0:
-            lanes = weights[row]
-            scale = np.int32(values[i]) << np.int32(lanes[LANES - 1])
-            for lane in range(LANES):
-                sums[lane] += np.int32(np.int32(lanes[lane]) * scale)
-
-
-@compiled(f"void({_SLOTS}, {_WEIGHTS}, int64[::1], int8[::1], int64, int64, int64, int32[::1])")
-def add_detail_weights(slots, weights, keys, values, first, stop, primary, sums):
-    """The same of the details of one primary."""
-    sums[:DETAIL_LANES] = 0
-    for i in range(first, stop):
-        row = find_row(slots, detail_key(keys[i], primary))
-        if row >= 0:
-            lanes = weights[row]
-            scale = np.int32(values[i]) << np.int32(lanes[DETAIL_LANES - 1])
-            for lane in range(DETAIL_LANES):
-                sums[lane] += np.int32(np.int32(lanes[lane]) * scale)
+    for i in range(count):
+        weights = rows[found[i] >> 8]
+        scale = np.int32(found[i] & 0xFF) << np.int32(weights[EXPONENT])
+        for lane in range(LANES):
+            sums[lane] += np.int32(np.int32(weights[lane]) * scale)
 
 
 @compiled(f"int64(int32[::1], int32[::1], float64, float64, {_LOGITS}, float64[::1])")
@@ -210,7 +207,7 @@ def find_cases(texts, amounts, mccs, currencies, slots, case_of_row, row_of_case
 
 @compiled(
     f"void({BYTES}, int64[::1], int64[::1], int64[::1], int16[::1], int64[::1], int64[::1],"
-    f" {PHRASES}, {_SLOTS}, {_WEIGHTS}, {_LOGITS}, {_SLOTS}, {_WEIGHTS}, {_DETAIL_LOGITS},"
+    f" {PHRASES}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_LOGITS}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_DETAIL_LOGITS},"
     f" {_CODES}, float64, int16[::1], float64[::1], uint8[::1], uint8[::1], int64[::1])"
 )
 def score(
@@ -222,11 +219,13 @@ def score(
     currencies,
     row_of_case,
     phrases,
-    slots,
-    weights,
+    index,
+    rows,
+    row_keys,
     intercepts,
-    detail_slots,
-    detail_weights,
+    detail_index,
+    detail_rows,
+    detail_row_keys,
     detail_intercepts,
     detail_codes,
     unit,
@@ -241,6 +240,7 @@ def score(
     words = np.empty((MAX_WORDS, WORD_COLUMNS), dtype=np.int64)
     keys = np.empty(MAX_FEATURES, dtype=np.int64)
     values = np.empty(MAX_FEATURES, dtype=np.int8)
+    found = np.empty(MAX_FEATURES, dtype=np.int64)
     text_sums = np.empty(LANES, dtype=np.int32)
     context_sums = np.empty(LANES, dtype=np.int32)
     logits = np.empty(LANES, dtype=np.float64)
@@ -261,13 +261,27 @@ def score(
         stop = emit_parts(folded, words, length, of_words, keys, values)
         scale = unit / text_norm(values, stop)
         count = emit_context(amounts[row], mccs[row], currencies[row], stop, keys, values)
-        add_weights(slots, weights, keys, values, 0, stop, text_sums)
-        add_weights(slots, weights, keys, values, stop, count, context_sums)
+        add_weights(index, rows, row_keys, keys, values, 0, stop, found, text_sums)
+        add_weights(index, rows, row_keys, keys, values, stop, count, found, context_sums)
         best = best_logit(text_sums, context_sums, scale, unit, intercepts, logits)
         probabilities[case] = probability(logits, intercepts.shape[0], best)
-        add_detail_weights(detail_slots, detail_weights, keys, values, 0, of_words, best, text_sums)
-        add_detail_weights(
-            detail_slots, detail_weights, keys, values, stop, count, best, context_sums
+        for i in range(of_words):
+            keys[i] = detail_key(keys[i], best)
+        for i in range(stop, count):
+            keys[i] = detail_key(keys[i], best)
+        add_weights(
+            detail_index, detail_rows, detail_row_keys, keys, values, 0, of_words, found, text_sums
+        )
+        add_weights(
+            detail_index,
+            detail_rows,
+            detail_row_keys,
+            keys,
+            values,
+            stop,
+            count,
+            found,
+            context_sums,
         )
         lane = best_logit(text_sums, context_sums, scale, unit, detail_intercepts[best], logits)
         codes[case] = detail_codes[best, lane]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from categorizer import taxonomy
 from categorizer.errors import CorruptArtifact
 from categorizer.estimator import UNIT, Categorizer, TwoLevelClassifier, exponents
-from categorizer.scores import DETAIL_LANES, LANES, detail_keys, fill_slots
+from categorizer.scores import EXPONENT, LANES, ROW_BITS, detail_keys, fill_index
 
 _NEVER = -1e4
 """Logit of what was not seen in training."""
@@ -16,32 +16,40 @@ _NEVER = -1e4
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Arrays by the name of their file; slots are tables of features, see `scores`."""
+    """Arrays by the name of their file; an index finds the row of a feature, see `scores`."""
 
-    slots: NDArray[np.int64]
-    weights: NDArray[np.int8]
+    index: NDArray[np.uint32]
+    rows: NDArray[np.int8]
     """Shape (features, 32)."""
     intercepts: NDArray[np.float64]
     """Shape (18,)."""
-    detail_slots: NDArray[np.int64]
-    detail_weights: NDArray[np.int8]
-    """Shape (features within primaries, 16)."""
+    detail_index: NDArray[np.uint32]
+    detail_rows: NDArray[np.int8]
+    """Shape (features within primaries, 32)."""
     detail_intercepts: NDArray[np.float64]
-    """Shape (18, 15)."""
+    """Shape (18, 27)."""
     detail_codes: NDArray[np.int16]
-    """Shape (18, 15): the detailed codes of each primary, -1 where there are fewer."""
+    """Shape (18, 27): the detailed codes of each primary, -1 where there are fewer."""
+
+    @property
+    def row_keys(self) -> NDArray[np.uint32]:
+        """Shape (features, 8): the rows, with the key of the feature at the end."""
+        return self.rows.view(np.uint32)
+
+    @property
+    def detail_row_keys(self) -> NDArray[np.uint32]:
+        return self.detail_rows.view(np.uint32)
 
     def check(self) -> None:
         """Raises CorruptArtifact when the arrays do not fit together."""
         primaries = len(taxonomy.load().primaries)
         sound = (
-            self.weights.dtype == self.detail_weights.dtype == np.int8
-            and self.weights.shape[1:] == (LANES,)
-            and self.detail_weights.shape[1:] == (DETAIL_LANES,)
-            and self.intercepts.shape == (primaries,)
-            and self.detail_codes.shape == self.detail_intercepts.shape == (primaries, 15)
-            and _is_table(self.slots, len(self.weights))
-            and _is_table(self.detail_slots, len(self.detail_weights))
+            self.intercepts.shape == (primaries,)
+            and self.detail_codes.shape == self.detail_intercepts.shape == (primaries, EXPONENT)
+            and self.detail_codes.dtype == np.int16
+            and int(self.detail_codes.max()) < len(taxonomy.load().detailed)
+            and _is_table(self.index, self.rows)
+            and _is_table(self.detail_index, self.detail_rows)
             and bool(np.isfinite(self.intercepts).all())
             and bool(np.isfinite(self.detail_intercepts).all())
         )
@@ -49,15 +57,18 @@ class Weights:
             raise CorruptArtifact("arrays of the model do not fit together")
 
 
-def _is_table(slots: NDArray[np.int64], rows: int) -> bool:
-    size = len(slots)
-    entries = slots & 0xFFFFFFFF
+def _is_table(index: NDArray[np.uint32], rows: NDArray[np.int8]) -> bool:
+    """Whether look-ups end and stay inside the rows, and no shift is too long."""
+    size = len(index)
     return (
-        slots.dtype == np.int64
-        and size > 0
+        index.dtype == np.uint32
+        and rows.dtype == np.int8
+        and rows.shape[1:] == (LANES,)
+        and len(rows) > 0
         and size & (size - 1) == 0
-        and int(np.count_nonzero(entries)) < size
-        and int(entries.max()) <= rows
+        and int(np.count_nonzero(index)) < size
+        and int((index & ((1 << ROW_BITS) - 1)).max()) <= len(rows)
+        and 0 <= int(rows[:, EXPONENT].min()) <= int(rows[:, EXPONENT].max()) <= 12
     )
 
 
@@ -74,20 +85,16 @@ def export(model: Categorizer) -> Weights:
     coef = np.zeros((primaries, len(keys)))
     coef[classifier.groups_] = classifier.coef_
     used = np.flatnonzero(coef.any(axis=0))
-    return Weights(
-        _table(keys[used]),
-        _bytes(coef[:, used], LANES),
-        intercepts,
-        *_details(classifier, keys, primaries),
-    )
+    index, rows = _table(keys[used], coef[:, used])
+    return Weights(index, rows, intercepts, *_details(classifier, keys, primaries))
 
 
 def _details(
     classifier: TwoLevelClassifier, keys: NDArray[np.uint32], primaries: int
-) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float64], NDArray[np.int16]]:
-    intercepts = np.full((primaries, DETAIL_LANES - 1), _NEVER)
-    codes = np.full((primaries, DETAIL_LANES - 1), -1, dtype=np.int16)
-    tables, rows = [np.empty(0, np.uint32)], [np.empty((0, DETAIL_LANES), np.int8)]
+) -> tuple[NDArray[np.uint32], NDArray[np.int8], NDArray[np.float64], NDArray[np.int16]]:
+    intercepts = np.full((primaries, EXPONENT), _NEVER)
+    codes = np.full((primaries, EXPONENT), -1, dtype=np.int16)
+    tables, coefs = [], []
     for group, primary in enumerate(classifier.groups_):
         members = np.flatnonzero(classifier.group_of_class_ == group)
         codes[primary, : len(members)] = classifier.classes_[members]
@@ -97,20 +104,22 @@ def _details(
         within = np.empty(len(used), dtype=np.uint32)
         detail_keys(keys[used], int(primary), within)
         tables.append(within)
-        rows.append(_bytes(coef[:, used], DETAIL_LANES))
-    return _table(np.concatenate(tables)), np.concatenate(rows), intercepts, codes
+        coefs.append(np.pad(coef[:, used], ((0, EXPONENT - len(members)), (0, 0))))
+    index, rows = _table(np.concatenate(tables), np.concatenate(coefs, axis=1))
+    return index, rows, intercepts, codes
 
 
-def _table(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
-    slots = np.zeros(1 << (2 * len(keys) + 1).bit_length(), dtype=np.int64)
-    fill_slots(slots, keys)
-    return slots
-
-
-def _bytes(coef: NDArray[np.float64], lanes: int) -> NDArray[np.int8]:
-    """Rows of features: rounded weights, and in the last lane their binary exponent."""
+def _table(
+    keys: NDArray[np.uint32], coef: NDArray[np.float64]
+) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:
+    """Index and rows of features; there is always a row, so that look-ups need no care."""
+    if len(keys) >= (1 << ROW_BITS) - 1:
+        raise ValueError(f"{len(keys)} features are more than a table holds")
+    index = np.zeros(1 << (3 * len(keys) // 2 + 1).bit_length(), dtype=np.uint32)
+    fill_index(index, keys)
     powers = exponents(coef)
-    rows = np.zeros((coef.shape[1], lanes), dtype=np.int8)
-    rows[:, : len(coef)] = np.round(coef / (UNIT * 2.0**powers)).T
-    rows[:, -1] = powers
-    return rows
+    rows = np.zeros((max(len(keys), 1), LANES), dtype=np.int8)
+    rows[: len(keys), : len(coef)] = np.round(coef / (UNIT * 2.0**powers)).T
+    rows[: len(keys), EXPONENT] = powers
+    rows.view(np.uint32)[: len(keys), -1] = keys
+    return index, rows
