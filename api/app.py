@@ -18,6 +18,7 @@ from api.known import Categories, Months, Owners, TokenHolders
 from api.middlewares import answer_always, authorize
 from api.routes import ROUTES
 from api.services import SERVICES, Services
+from api.wire import expect, refuse_what_is_not_http
 from pipeline.accounts import Accounts
 from pipeline.cache import Cache, open_redis
 from pipeline.clock import Clock
@@ -43,7 +44,7 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY, middlewares=[answer_always, authorize])
     app[openapi.DOCUMENT] = openapi.document(ROUTES)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
+        app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
 
     async def opened(app: web.Application) -> AsyncGenerator[None]:
         async with open_services(settings) as found:
@@ -93,6 +94,7 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    refuse_what_is_not_http()
     app = create_app(settings)
     runner = web.AppRunner(
         app,

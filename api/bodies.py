@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 
 from api.problems import Fault, Invalid, Malformed, TooLarge, TooSlow, Unsupported
 from pipeline.transactions import MAX_BODY
@@ -55,6 +56,8 @@ async def read_body(request: web.Request) -> bytes:
             body = await request.read()
     except TimeoutError:
         raise TooSlow(f"the body did not arrive within {_BODY_SECONDS} s") from None
+    except (ConnectionError, RequestPayloadError):
+        raise Malformed("the body broke off") from None
     return gunzip(body, MAX_BODY) if coding.endswith("gzip") else body
 
 
