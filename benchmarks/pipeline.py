@@ -28,7 +28,7 @@ _CONCURRENT = 8  # requests on their way
 _TABLES = "TRUNCATE transactions, identity, receipts, ledger"
 
 
-async def _flood(client: Client, load: Sequence[bytes]) -> tuple[float, dict[str, int]]:
+async def flood(client: Client, load: Sequence[bytes]) -> tuple[float, dict[str, int]]:
     """Push all bodies and wait for all receipts; seconds, and the sum of the receipts."""
     gate = asyncio.Semaphore(_CONCURRENT)
 
@@ -89,9 +89,9 @@ async def _measure(target: Running, rows: int, batch: int) -> dict[str, Any]:
         accounts, _ = await client.register(load)
         warm = purchases(2_000, seed=SEED, label="warm-")
         warm_accounts, _ = await client.register(warm)
-        await _flood(client, bodies(warm, warm_accounts, 500))
+        await flood(client, bodies(warm, warm_accounts, 500))
         before = target.cpu()
-        seconds, receipts = await _flood(client, bodies(load, accounts, batch))
+        seconds, receipts = await flood(client, bodies(load, accounts, batch))
         cpu = {kind: spent - before[kind] for kind, spent in target.cpu().items()}
     per_second = rows / seconds
     copy = await _copied(target.settings, target.settings.chunk_rows)

@@ -111,6 +111,11 @@ class Client:
             answer.raise_for_status()
             return dict(await answer.json())
 
+    async def get(self, path: str) -> dict[str, Any]:
+        async with self.session.get(path) as answer:
+            answer.raise_for_status()
+            return dict(await answer.json())
+
     async def push(self, body: bytes) -> str:
         """Push one batch until it is accepted; returns the ingest id."""
         while True:

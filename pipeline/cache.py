@@ -43,7 +43,7 @@ def open_redis(url: str, *, timeout: float = 0.25) -> Redis:
 
 
 class Cache:
-    """Positions and answers of all users under one key prefix; times are seconds."""
+    """Positions and answers of all users under one key prefix, for `seconds`; 0 turns it off."""
 
     def __init__(self, redis: Redis, prefix: str, seconds: int) -> None:
         self._redis = redis
@@ -68,7 +68,7 @@ class Cache:
 
     async def advance(self, positions: Mapping[bytes, int]) -> bool:
         """Set the positions (user id, 16 bytes) that are greater than known; False: Redis is away."""
-        if not positions:
+        if not positions or not self._seconds:
             return True
         keys = [self._position_key(UUID(bytes=user)) for user in positions]
         try:
@@ -117,6 +117,8 @@ class Cache:
         return found, body
 
     async def _keep(self, key: str, body: bytes) -> bool:
+        if not self._seconds:
+            return False
         # Jitter: what was filled together does not expire together.
         seconds = self._seconds * 10 + random.randint(0, self._seconds)  # noqa: S311
         try:
@@ -126,6 +128,8 @@ class Cache:
         return True
 
     async def _get(self, key: str) -> bytes | None:
+        if not self._seconds:
+            return None
         try:
             return cast("bytes | None", await self._redis.get(key))
         except (RedisError, OSError):

@@ -49,7 +49,7 @@ class Settings:
     worker_prefetch: int = 1
     write_seconds: float = 30.0
 
-    cache_seconds: int = 60
+    cache_seconds: int = 60  # 0: no cache
     read_seconds: float = 5.0
     ledger_days: int = 7
     months_ahead: int = 3

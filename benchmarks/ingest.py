@@ -1,0 +1,109 @@
+"""Single-transaction posts a second against a bare echo: what coalescing buys.
+
+    python -m benchmarks.ingest [--posts N] [--concurrent N] [--json]
+
+The echo is an aiohttp server on uvloop that reads the body and answers it; same client, same bodies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import asyncpg
+import uvloop
+
+from benchmarks.machine import provenance
+from benchmarks.report import arguments, publish
+from benchmarks.running import Running, connected, running
+from benchmarks.workload import bodies, purchases
+
+SEED = 13
+_ECHO = """
+import sys, uvloop
+from aiohttp import web
+async def echo(request):
+    return web.Response(body=await request.read(), content_type="application/json")
+app = web.Application()
+app.router.add_post("/v1/transactions", echo)
+uvloop.install()
+web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+"""
+
+
+async def _rate(send: Callable[[bytes], Awaitable[Any]], load: list[bytes], at_once: int) -> float:
+    waiting = iter(load)
+
+    async def client() -> None:
+        for body in waiting:
+            await send(body)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(at_once)))
+    return len(load) / (time.perf_counter() - began)
+
+
+@asynccontextmanager
+async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", _ECHO, str(port))
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as session:
+
+        async def send(body: bytes) -> None:
+            async with session.post("/v1/transactions", data=body) as answer:
+                await answer.read()
+
+        while True:
+            try:
+                await send(b"{}")
+                break
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
+        try:
+            yield send
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+async def _measure(target: Running, posts: int, at_once: int) -> dict[str, Any]:
+    load = purchases(posts, seed=SEED)
+    async with connected(target.settings) as client:
+        accounts, _ = await client.register(load)
+        ready = bodies(load, accounts, 1)
+        await _rate(client.push, ready[: posts // 10], at_once)
+        rate = await _rate(client.push, ready, at_once)
+    async with _echo() as echo:
+        echoed = await _rate(echo, ready, at_once)
+    connection = await asyncpg.connect(target.settings.database_url)
+    rows = await connection.fetchrow(
+        "SELECT (SELECT count(*) FROM receipts)::float8 / greatest(1, count(*)) AS n FROM ledger"
+    )
+    await connection.close()
+    return {
+        "posts_per_s": round(rate),
+        "echo_posts_per_s": round(echoed),
+        "ratio": round(rate / echoed, 3),
+        "posts_per_message": round(rows["n"], 1),
+        "concurrent": at_once,
+    }
+
+
+def main() -> None:
+    given = arguments(__doc__, posts=20_000, concurrent=64)
+    with running() as target:
+        result = uvloop.run(_measure(target, given.posts, given.concurrent))
+    publish("ingest", result | provenance(SEED), as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()
