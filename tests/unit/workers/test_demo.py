@@ -1,0 +1,107 @@
+"""What the demonstration reads, how it judges, and that it would notice a fault."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InvalidSettings
+from workers.cli.demo import _FEED
+from workers.demo import cards
+from workers.demo.replay import Outcome, agrees
+from workers.demo.report import verdict
+
+HEADER = "date,card,merchant,amount,currency\n"
+
+
+@pytest.fixture
+def right() -> Outcome:
+    return Outcome(
+        rows_accepted=20_000,
+        rows_in_feed=20_000,
+        lost=0,
+        duplicated=0,
+        users=75,
+        accounts=150,
+        insights_agree=True,
+        sync_agrees=True,
+        late_transaction_seen=True,
+        cache_invalidated=True,
+        cache_hits=3,
+        transactions_per_s=1.0,
+        visible_p50_ms=1.0,
+        visible_p99_ms=1.0,
+        replay_s=1.0,
+        categories={},
+        sources={},
+        needs_review=0.0,
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_what_was_spent_is_money_out(tmp_path: Path, suffix: str) -> None:
+    text = HEADER + "2014-04-02,0984,kfc,33.73,GBP\n2014-04-03,0984,kfc,-5.00,GBP\n"
+    path = tmp_path / f"feed{suffix}"
+    path.write_bytes(gzip.compress(text.encode()) if suffix == ".csv.gz" else text.encode())
+    purchases = cards.read(path, None)
+    assert [p.amount for p in purchases] == ["-33.73", "5.00"]
+    assert cards.months(purchases) == (date(2014, 4, 2), date(2014, 4, 3))
+    assert len(cards.read(path, 1)) == 1
+
+
+def test_the_shipped_feed_has_twenty_thousand_rows_with_ids_of_their_own() -> None:
+    purchases = cards.read(_FEED, None)
+    assert len(purchases) >= 20_000
+    assert len({p.transaction("a")["transaction_id"] for p in purchases}) == len(purchases)
+
+
+def test_a_wrong_feed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="cannot read"):
+        cards.read(tmp_path / "none.csv", None)
+    (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InvalidSettings, match="no column amount, card"):
+        cards.read(tmp_path / "wrong.csv", None)
+
+
+def test_the_verdict_is_one_line(right: Outcome) -> None:
+    assert right.right
+    assert verdict(right) == (
+        "demo: 20,000 accepted, 20,000 in the feed, 0 lost, 0 duplicated, insights agree"
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"lost": 1},
+        {"duplicated": 1},
+        {"insights_agree": False},
+        {"sync_agrees": False},
+        {"late_transaction_seen": False},
+        {"cache_invalidated": False},
+    ],
+)
+def test_any_fault_is_noticed(right: Outcome, fault: dict[str, Any]) -> None:
+    assert not replace(right, **fault).right
+
+
+def test_sums_agree_only_to_the_penny_and_for_every_category() -> None:
+    def row(amount: str, category: str, day: str = "2026-10-05") -> dict[str, Any]:
+        return {
+            "date": day, "amount": amount, "currency": "GBP", "category": {"detailed": category},
+        }  # fmt: skip
+
+    def insight(**sums: str) -> dict[str, Any]:
+        told = [{"category": c, "currency": "GBP", "amount": a} for c, a in sums.items()]
+        return {"by_category": told}
+
+    feed = [row("-1.10", "A"), row("-2.20", "A"), row("5.00", "B"), row("9.99", "A", "2026-11-01")]
+    assert agrees(insight(A="-3.30", B="5.00"), feed, "2026-10")
+    assert not agrees(insight(A="-3.31", B="5.00"), feed, "2026-10")
+    assert not agrees(insight(A="-3.30"), feed, "2026-10")
+    assert not agrees(insight(A="-3.30", B="5.00", C="0.00"), feed, "2026-10")
