@@ -56,6 +56,20 @@ async def migrate(url: str) -> list[str]:
             await connection.close()
 
 
+async def require_migrated(pool: asyncpg.Pool) -> None:
+    """Raise MigrationMismatch when a migration of this version is yet to be applied.
+
+    Later ones may be there: while a system is upgraded, old processes still serve.
+    """
+    async with translated():
+        try:
+            done = {row["name"] for row in await pool.fetch("SELECT name FROM migrations")}
+        except asyncpg.UndefinedTableError:
+            done = set()
+    if missing := [m.name for m in migrations() if m.name not in done]:
+        raise MigrationMismatch(f"{missing[0]} is not applied yet: run `spendline migrate`")
+
+
 async def _apply(connection: asyncpg.Connection) -> list[str]:
     done = dict(await connection.fetch("SELECT name, checksum FROM migrations"))
     ours = migrations()

@@ -20,6 +20,7 @@ from pipeline.database import open_pool
 from pipeline.errors import StoreUnavailable
 from pipeline.events import Events
 from pipeline.messages import Chunk
+from pipeline.migrate import require_migrated
 from pipeline.rows import Scored
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -65,7 +66,10 @@ class Resources:
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:
-        """Raises StoreUnavailable when PostgreSQL is away; Redis may come later."""
+        """Raises StoreUnavailable when PostgreSQL is away; Redis may come later.
+
+        Raises MigrationMismatch when the database is of an older version.
+        """
         loop = LoopThread()
         return loop.run(cls._open(loop, settings))
 
@@ -77,6 +81,7 @@ class Resources:
             name="spendline-worker",
             timeout=settings.write_seconds,
         )
+        await require_migrated(pool)
         return cls(loop, settings, pool)
 
     def commit(self, chunk: Chunk, scored: Scored) -> None:

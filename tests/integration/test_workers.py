@@ -202,6 +202,14 @@ def test_a_worker_that_cannot_start_ends_with_one_line(
     assert line.startswith("worker cannot start: ")
 
 
+def test_a_worker_does_not_start_on_a_database_that_is_not_migrated(
+    system: Settings, make_database: Callable[[], str]
+) -> None:
+    ended = _run(replace(system, database_url=make_database()))
+    assert ended.returncode == 1
+    assert "run `spendline migrate`" in ended.stderr
+
+
 async def test_a_letter_is_kept_with_its_reason_and_fails_its_ingests(
     system: Settings, pool: asyncpg.Pool
 ) -> None:
