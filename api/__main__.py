@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import uvloop
 
 from api.app import serve
+from pipeline import logs
 from pipeline.errors import SpendlineError
 from pipeline.settings import Settings
 
@@ -16,21 +16,12 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         settings.require_servers()
-        _configure_logging(settings.log_level)
+        logs.configure(settings.log_level)
         uvloop.run(serve(settings, _say))
     except (SpendlineError, OSError) as error:
         _say(f"api cannot start: {error}")
         return 1
     return 0
-
-
-def _configure_logging(level: str) -> None:
-    """Lines on standard error; the broker client's own complaints are told by readyz."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    for name in ("aio_pika", "aiormq"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _say(text: str) -> None:

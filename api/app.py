@@ -19,11 +19,13 @@ from api.middlewares import answer_always, authorize
 from api.routes import ROUTES
 from api.services import SERVICES, Services
 from api.wire import expect, refuse_what_is_not_http
+from pipeline import telemetry
 from pipeline.accounts import Accounts
 from pipeline.cache import Cache, open_redis
 from pipeline.clock import Clock
 from pipeline.database import open_pool, translated
-from pipeline.errors import InvalidSettings, StoreUnavailable
+from pipeline.depths import watch_queues
+from pipeline.errors import InvalidSettings
 from pipeline.events import Waiters
 from pipeline.publisher import Publisher
 from pipeline.reads import Reads
@@ -33,7 +35,6 @@ from pipeline.tokens import Tokens
 from pipeline.topology import Queues
 from pipeline.transactions import MAX_BODY
 
-_CLOCK_SECONDS: Final = 10
 _NOTICE_SECONDS: Final = 1.0  # between not ready and closed: time for a balancer to notice
 _FINISH_SECONDS: Final = 30.0
 _BACKLOG: Final = 1024
@@ -73,8 +74,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(redis.aclose)
         clock = Clock()
         signer = await _from_database(pool, clock)
-        queue = Queues(settings.queue_prefix).ingest
-        publisher = Publisher(settings.broker_url, queue, clock, settings.confirm_seconds)
+        queues = Queues(settings.queue_prefix)
+        publisher = Publisher(settings.broker_url, queues.ingest, clock, settings.confirm_seconds)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         found = _services(
@@ -82,7 +83,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         )
         stack.push_async_callback(found.coalescer.drain)
         stack.push_async_callback(_ended, asyncio.create_task(found.waiters.listen()))
-        stack.push_async_callback(_ended, asyncio.create_task(_keep_time(clock, pool)))
+        stack.push_async_callback(_ended, asyncio.create_task(clock.keep(pool)))
+        watch = watch_queues(settings.broker_url, queues)
+        stack.push_async_callback(_ended, asyncio.create_task(watch))
+        telemetry.watch_pool(pool, "api")
         yield found
 
 
@@ -109,6 +113,7 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
             runner, settings.api_host, settings.api_port, reuse_port=True, backlog=_BACKLOG
         )
         await site.start()
+        telemetry.serve(settings.metrics_host, settings.api_metrics_port)
         say(f"listening on http://{settings.api_host}:{settings.api_port}")
         await stop.wait()
         app[SERVICES].health.draining = True
@@ -159,14 +164,6 @@ def _services(
         months=Months(pool),
         categories=Categories(reads.taxonomy),
     )
-
-
-async def _keep_time(clock: Clock, pool: asyncpg.Pool) -> None:
-    while True:
-        await asyncio.sleep(_CLOCK_SECONDS)
-        with contextlib.suppress(StoreUnavailable):
-            async with translated():
-                await clock.synchronize(pool)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

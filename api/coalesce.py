@@ -30,7 +30,8 @@ class _Waiting:
     ingest: bytes
     number: int
     columns: Columns
-    confirmed: asyncio.Future[None]
+    request_id: str
+    confirmed: asyncio.Future[bytes]
 
 
 class Coalescer:
@@ -57,8 +58,8 @@ class Coalescer:
         """Into how many parts an ingest of that many rows and removals is split."""
         return -(-items // self._chunk_rows)
 
-    async def submit(self, ingest: bytes, columns: Columns) -> None:
-        """Return when the broker has confirmed all rows.
+    async def submit(self, ingest: bytes, columns: Columns, request_id: str = "") -> list[bytes]:
+        """Return the ids of the chunks when the broker has confirmed all rows.
 
         Raises Overloaded when too many rows are waiting already (nothing was taken), or
         BrokerUnavailable, after which some rows may have been taken: sending again is safe.
@@ -68,22 +69,26 @@ class Coalescer:
             raise Overloaded("too many rows are waiting for the broker")
         self._room -= size
         try:
-            results = await asyncio.gather(*self._enqueue(ingest, columns), return_exceptions=True)
+            parts = self._enqueue(ingest, columns, request_id)
+            results = await asyncio.gather(*parts, return_exceptions=True)
         finally:
             self._room += size
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        return [chunk_id for chunk_id in results if isinstance(chunk_id, bytes)]
 
     async def drain(self) -> None:
         """Wait until nothing is on its way any more."""
         while self._sending:
             await asyncio.wait(self._sending)
 
-    def _enqueue(self, ingest: bytes, columns: Columns) -> list[asyncio.Future[None]]:
+    def _enqueue(
+        self, ingest: bytes, columns: Columns, request_id: str
+    ) -> list[asyncio.Future[bytes]]:
         loop = asyncio.get_running_loop()
         parts = [
-            _Waiting(ingest, number, piece, loop.create_future())
+            _Waiting(ingest, number, piece, request_id, loop.create_future())
             for number, piece in enumerate(columns.split(self._chunk_rows))
         ]
         self._waiting.extend(parts)
@@ -107,26 +112,29 @@ class Coalescer:
         return taken
 
     async def _send(self, parts: list[_Waiting]) -> None:
+        chunk_id = self._clock.uuid7()
         try:
             pieces = [(part.ingest, part.number, part.columns) for part in parts]
-            await self._publisher.publish(chunk_of(self._clock.uuid7(), pieces))
+            trace = {part.ingest.hex(): part.request_id for part in parts}
+            await self._publisher.publish(chunk_of(chunk_id, pieces, trace))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is theirs to know
             _settle(parts, error)
         except asyncio.CancelledError:
             _settle(parts, BrokerUnavailable("stopped before the broker confirmed"))
             raise
         else:
-            _settle(parts, None)
+            _settle(parts, chunk_id)
         finally:
             self._free += 1
             self._send_waiting()
 
 
-def _settle(parts: list[_Waiting], error: Exception | None) -> None:
+def _settle(parts: list[_Waiting], outcome: bytes | Exception) -> None:
+    """The outcome is the id of the chunk that was confirmed, or what went wrong."""
     for part in parts:
         if part.confirmed.done():
             continue
-        if error is None:
-            part.confirmed.set_result(None)
+        if isinstance(outcome, bytes):
+            part.confirmed.set_result(outcome)
         else:
-            part.confirmed.set_exception(error)
+            part.confirmed.set_exception(outcome)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -80,8 +81,15 @@ _ROWS: Final = tuple(
 )
 
 
-def chunk_of(chunk_id: bytes, parts: Sequence[tuple[bytes, int, Columns]]) -> Chunk:
-    """One chunk of (ingest id, number of the part, columns), in this order."""
+def chunk_of(
+    chunk_id: bytes,
+    parts: Sequence[tuple[bytes, int, Columns]],
+    trace: Mapping[str, str] = MappingProxyType({}),
+) -> Chunk:
+    """One chunk of (ingest id, number of the part, columns), in this order.
+
+    `trace` tells the request of each ingest (hexadecimal), for logs.
+    """
     pieces = [columns for _, _, columns in parts]
     owners: dict[str, Owner] = {}
     for piece in pieces:
@@ -113,6 +121,7 @@ def chunk_of(chunk_id: bytes, parts: Sequence[tuple[bytes, int, Columns]]) -> Ch
         metadata=_if_any(_joined(pieces, "metadata")),
         removed_account=_places(places, _joined(pieces, "removed_account"), np.int32),
         removed_transaction_id=_joined(pieces, "removed_transaction_id"),
+        trace=dict(trace),
     )
 
 

@@ -11,7 +11,9 @@ from msgspec import Struct
 from api import batches
 from api.bodies import JSON, NDJSON, demand_type, read_body
 from api.columns import Columns
-from api.services import answer, caller, services
+from api.services import INGEST, REQUEST_ID, answer, caller, services
+from pipeline import telemetry
+from pipeline.logs import Pushed
 from pipeline.tickets import NO_OWNER, Ticket
 
 _INGESTS: Final = "/v1/ingests"
@@ -31,7 +33,9 @@ async def push(request: web.Request) -> web.Response:
     columns = await _checked(request, await read_body(request), content_type)
     found = services(request)
     ingest = found.clock.uuid7()
-    await found.coalescer.submit(ingest, columns)
+    chunks = await found.coalescer.submit(ingest, columns, request[REQUEST_ID])
+    request[INGEST] = Pushed(ingest, chunks, columns.rows, columns.removals)
+    telemetry.ingest_accepted(columns.rows, columns.removals)
     parts = found.coalescer.parts(len(columns))
     ticket = Ticket(ingest, parts, columns.rows, columns.removals, _owner(columns))
     ingest_id = found.signer.ingest_id(ticket)

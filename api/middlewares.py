@@ -6,6 +6,7 @@ import logging
 import re
 import traceback
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -13,7 +14,8 @@ from aiohttp import web
 
 from api.problems import Forbidden, NotFound, Unauthenticated, response_to
 from api.routes import ROUTES, Binding, Route
-from api.services import PRINCIPAL, REQUEST_ID, SERVICES
+from api.services import INGEST, PRINCIPAL, REQUEST_ID, SERVICES
+from pipeline import logs, telemetry
 from pipeline.tokens import Principal
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ async def answer_always(request: web.Request, handler: Handler) -> web.StreamRes
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _CLIENT_ID.fullmatch(given) else uuid4().hex
     request[REQUEST_ID] = request_id
+    began = perf_counter()
     try:
         response = await handler(request)
     except Exception as error:  # noqa: BLE001 - nothing may end without a problem document
@@ -44,9 +47,18 @@ async def answer_always(request: web.Request, handler: Handler) -> web.StreamRes
             _log_defect(error, request_id)
     response.headers.update(_HEADERS)
     response.headers["X-Request-ID"] = request_id
+    _tell(request, response.status, perf_counter() - began)
     if request.app[SERVICES].health.draining:
         response.force_close()
     return response
+
+
+def _tell(request: web.Request, status: int, seconds: float) -> None:
+    """One line and one count a request; of the path only the route, since ids are in it."""
+    route = _ROUTE_OF.get(request.match_info.handler)
+    name = route.name if route is not None else "none"
+    telemetry.request_answered(name, status, seconds)
+    logs.request_answered(request[REQUEST_ID], name, status, seconds, request.get(INGEST))
 
 
 @web.middleware

@@ -18,6 +18,7 @@ from pipeline.accounts import Accounts
 from pipeline.cache import Cache
 from pipeline.clock import Clock
 from pipeline.events import Waiters
+from pipeline.logs import Pushed
 from pipeline.publisher import Publisher
 from pipeline.reads import Reads
 from pipeline.tickets import Signer
@@ -58,6 +59,7 @@ class Services:
 SERVICES = web.AppKey("services", Services)
 PRINCIPAL = web.RequestKey("principal", Principal)
 REQUEST_ID = web.RequestKey("request_id", str)
+INGEST = web.RequestKey("ingest", Pushed)
 
 
 def services(request: web.Request) -> Services:

@@ -27,7 +27,7 @@ from dramatiq.middleware import Middleware
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-from pipeline import messages
+from pipeline import messages, telemetry
 from pipeline.errors import BrokerUnavailable, InvalidMessage, Permanent, SpendlineError, Transient
 from pipeline.messages import Chunk, Envelope
 from pipeline.topology import (
@@ -282,6 +282,7 @@ class Outcome(Middleware):
         """
         queue, headers = self._next(message.attempts + 1, error)
         logger.warning("chunk %s to %s: %s", message.message_id, queue, _said(error))
+        telemetry.FAILURES.labels(type(error).__name__).inc()
         while not message.settled and message.owner.is_open and not broker.stopping.is_set():
             message.settled = _handed_on(broker, queue, message.body, headers)
             if not (message.settled and isinstance(error, Permanent)):

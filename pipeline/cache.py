@@ -18,6 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from pipeline import telemetry
+
 Answer = tuple[int, bytes]  # the position that it reflects, and its body
 Compute = Callable[[], Awaitable[Answer]]
 
@@ -59,6 +61,7 @@ class Cache:
     ) -> int | None:
         """The user's position, from Redis or by `load`; None: there is no such user."""
         known = await self._get(self._position_key(user_id))
+        telemetry.cache_looked_up("position", hit=known is not None)
         if known is not None:
             return int(known)
         position = await load(user_id)
@@ -107,6 +110,7 @@ class Cache:
         self, key: str, user_id: UUID, position: int, query: str, compute: Compute
     ) -> Answer:
         kept = await self._get(key)
+        telemetry.cache_looked_up("answer", hit=kept is not None)
         if kept is not None:
             self.hits += 1
             return position, kept

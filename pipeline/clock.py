@@ -7,12 +7,18 @@ PostgreSQL's and makes its ids in PostgreSQL's time.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from pipeline.database import translated
+from pipeline.errors import StoreUnavailable
+
+_KEEP_SECONDS = 10.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,6 +34,14 @@ class Clock:
         before = time.time()
         theirs = await pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
         self._offset = float(theirs) - (before + time.time()) / 2
+
+    async def keep(self, pool: asyncpg.Pool) -> None:
+        """Synchronize now and then, until cancelled; while PostgreSQL is away the offset stays."""
+        while True:
+            await asyncio.sleep(_KEEP_SECONDS)
+            with contextlib.suppress(StoreUnavailable):
+                async with translated():
+                    await self.synchronize(pool)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.time() + self._offset, UTC)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import asyncpg
 
+from pipeline import telemetry
+
 _LIST = """
 SELECT c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows,
        pg_total_relation_size(c.oid) AS bytes
@@ -49,10 +51,13 @@ class Managed(NamedTuple):
 
 async def months(connection: asyncpg.Connection | asyncpg.Pool) -> list[Month]:
     """The partitions, oldest first."""
-    return [
+    found = [
         Month(_first_day(row["name"]), row["rows"], row["bytes"])
         for row in await connection.fetch(_LIST)
     ]
+    if found:
+        telemetry.partitions_end(next_month(found[-1].first))
+    return found
 
 
 async def managed(connection: asyncpg.Connection | asyncpg.Pool) -> Managed | None:
@@ -77,6 +82,7 @@ async def ensure(connection: asyncpg.Connection, first: date, last: date) -> lis
             await connection.execute(
                 _CREATE.format(name=table_of(month), first=month, next=next_month(month))
             )
+    telemetry.partitions_end(next_month(span[-1]))
     return created
 
 

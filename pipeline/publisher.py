@@ -24,7 +24,7 @@ from aiormq.exceptions import (
 )
 from yarl import URL
 
-from pipeline import messages
+from pipeline import messages, telemetry
 from pipeline.clock import Clock
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import Chunk
@@ -47,6 +47,7 @@ class Publisher:
         self._channel: AbstractChannel | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self.trouble: str | None = "not connected yet"
+        telemetry.BROKER_USABLE.labels("publisher").set_function(lambda: self.trouble is None)
 
     async def start(self) -> None:
         """Begin to connect; returns when connected, or after the deadline with `trouble` set."""
@@ -72,7 +73,8 @@ class Publisher:
         now = int(self._clock.now().timestamp() * 1000)
         body = messages.encode(chunk, self._queue, now)
         try:
-            await self._send(body, self._queue, str(UUID(bytes=chunk.chunk_id)))
+            with telemetry.CONFIRM_SECONDS.time(), telemetry.UNCONFIRMED.count_exceptions():
+                await self._send(body, self._queue, str(UUID(bytes=chunk.chunk_id)))
         except TimeoutError:
             self.trouble = _NO_CONFIRM
             raise BrokerUnavailable(_NO_CONFIRM) from None

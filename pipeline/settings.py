@@ -33,6 +33,11 @@ class Settings:
     key_prefix: str = "spendline"  # isolates runs that share one Redis
     log_level: str = "info"
 
+    # Each process takes the first free port from its own on; 0: no metrics.
+    metrics_host: str = "127.0.0.1"
+    api_metrics_port: int = 9180
+    worker_metrics_port: int = 9190
+
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     api_pool_size: int = 8

@@ -12,9 +12,9 @@ import numpy as np
 
 from categorizer import taxonomy
 from categorizer.columns import MODEL, Columns, Verdicts
+from pipeline import logs
 from pipeline.settings import Settings
 from workers import app
-from workers.__main__ import configure_logging
 from workers.model_slot import ModelSlot
 
 POISON = "POISON"
@@ -46,5 +46,5 @@ class ConstantScorer:
 
 if __name__ == "__main__":
     settings = Settings.from_environment()
-    configure_logging(settings.log_level)
+    logs.configure(settings.log_level)
     sys.exit(app.run(settings, lambda _: ModelSlot(ConstantScorer())))

@@ -7,6 +7,7 @@ import os
 import sys
 
 from categorizer.errors import CategorizerError
+from pipeline import logs
 from pipeline.errors import SpendlineError
 from pipeline.settings import Settings
 
@@ -21,20 +22,11 @@ def main() -> int:
 
     try:
         settings = Settings.from_environment()
-        configure_logging(settings.log_level)
+        logs.configure(settings.log_level)
         return app.run(settings)
     except (SpendlineError, CategorizerError) as error:
         print(f"worker cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 1
-
-
-def configure_logging(level: str) -> None:
-    """Lines on standard error; pika's own complaints are told by our errors."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from threading import get_ident
-from time import monotonic
+from time import monotonic, perf_counter
 
 import dramatiq
 
-from pipeline import messages
+from pipeline import messages, telemetry
 from pipeline.broker import RabbitBroker
 from pipeline.errors import SpendlineError
 from pipeline.messages import Chunk
@@ -46,9 +46,16 @@ def declare_actors(
 ) -> None:
     """Register what this process does with the chunks of the ingest queue."""
 
+    def work(chunk: Chunk) -> None:
+        telemetry.chunk_taken(chunk, resources.clock.now())
+        began = perf_counter()
+        scored = process.score(chunk, slot.scorer)
+        telemetry.chunk_scored(scored, began)
+        resources.commit(chunk, scored)
+
     def categorize(chunk: Chunk) -> None:
         with stopwatch:
-            guarded(lambda: resources.commit(chunk, process.score(chunk, slot.scorer)))
+            guarded(lambda: work(chunk))
 
     dramatiq.Actor(
         categorize,

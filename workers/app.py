@@ -17,7 +17,9 @@ from typing import Final
 
 import dramatiq
 
+from pipeline import telemetry
 from pipeline.broker import RabbitBroker
+from pipeline.depths import watch_queues
 from pipeline.settings import Settings
 from pipeline.topology import Queues, declare
 from workers.actors import Stopwatch, declare_actors
@@ -54,11 +56,15 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     stopwatch = Stopwatch()
     declare_actors(broker, resources, slot, stopwatch)
     resources.loop.start(bury_letters(settings.broker_url, broker.names, resources))
+    resources.loop.start(resources.clock.keep(resources.pool))
+    resources.loop.start(watch_queues(settings.broker_url, broker.names))
     resources.loop.start(keep_up(resources.pool, resources.store, settings))
     worker = dramatiq.Worker(
         broker, worker_threads=settings.worker_threads, worker_timeout=_IDLE_MS
     )
     worker.start()
+    telemetry.model_serves(slot.scorer.version)
+    telemetry.serve(settings.metrics_host, settings.worker_metrics_port)
     logger.info("working: %d threads, model %d", settings.worker_threads, slot.scorer.version)
     while not stop.wait(_LOOK_SECONDS):
         unfit = complaint(worker, resources, stopwatch, _STUCK_FACTOR * settings.write_seconds)

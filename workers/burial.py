@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
-from pipeline import messages
+from pipeline import messages, telemetry
 from pipeline.broker import read_envelope
 from pipeline.errors import InvalidMessage, Transient
 from pipeline.messages import Chunk
@@ -71,6 +71,7 @@ async def _bury(letter: AbstractIncomingMessage, queues: Queues, grave: Grave) -
         logger.warning("letter kept unread: %s", type(error).__name__)
         await grave.bury(letter.body, None, reason)
     await letter.ack()
+    telemetry.DEAD_LETTERS.inc()
     logger.warning("buried a letter of %d bytes: %s", len(letter.body), reason)
 
 

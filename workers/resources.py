@@ -15,8 +15,10 @@ import asyncpg
 import uvloop
 from redis.asyncio import Redis
 
+from pipeline import logs, telemetry
 from pipeline.cache import Cache, open_redis
-from pipeline.database import open_pool
+from pipeline.clock import Clock
+from pipeline.database import open_pool, translated
 from pipeline.errors import StoreUnavailable
 from pipeline.events import Events
 from pipeline.messages import Chunk
@@ -55,9 +57,12 @@ class LoopThread:
 class Resources:
     """The adapters of one worker process."""
 
-    def __init__(self, loop: LoopThread, settings: Settings, pool: asyncpg.Pool) -> None:
+    def __init__(
+        self, loop: LoopThread, settings: Settings, pool: asyncpg.Pool, clock: Clock
+    ) -> None:
         self.loop = loop
         self.pool = pool
+        self.clock = clock
         self.store = Store(pool)
         self._write_seconds = settings.write_seconds
         self._redis: Redis = open_redis(settings.redis_url)
@@ -82,7 +87,11 @@ class Resources:
             timeout=settings.write_seconds,
         )
         await require_migrated(pool)
-        return cls(loop, settings, pool)
+        telemetry.watch_pool(pool, "worker")
+        clock = Clock()
+        async with translated():
+            await clock.synchronize(pool)
+        return cls(loop, settings, pool, clock)
 
     def commit(self, chunk: Chunk, scored: Scored) -> None:
         """Write the chunk, then tell. Raises what the store raises; a lost event is no error."""
@@ -90,11 +99,15 @@ class Resources:
 
     async def _commit(self, chunk: Chunk, scored: Scored) -> None:
         try:
-            async with asyncio.timeout(self._write_seconds + _GRACE):
-                positions = await self.store.write(chunk, scored)
+            with telemetry.WRITE_SECONDS.time():
+                async with asyncio.timeout(self._write_seconds + _GRACE):
+                    positions = await self.store.write(chunk, scored)
         except TimeoutError:
             raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
+        committed = self.clock.now()
         await self.announce(positions, chunk)
+        delay = telemetry.chunk_stored(chunk, committed, self.clock.now())
+        logs.chunk_stored(chunk, delay)
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
         """Keep a dead letter, then wake those who wait for it."""
@@ -106,6 +119,7 @@ class Resources:
         """Tell readers that the feeds stand at `positions`; never fails."""
         ingests = [part.ingest_id for part in chunk.parts]
         if not await self._events.announce(positions, ingests):
+            telemetry.EVENTS_LOST.inc()
             logger.warning("Redis is away: readers are told by time alone")
 
     def close(self) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 SERVERS = ("postgres", "rabbitmq", "redis")
-PACKAGES = {"postgres": "postgresql", "rabbitmq": "rabbitmq-server", "redis": "redis-server"}
+PACKAGES = {
+    "postgres": "postgresql",
+    "rabbitmq": "rabbitmq-server",
+    "redis": "redis-server",
+    "prometheus": "prometheus",  # for the tests of alerts and dashboards
+}
 OLDEST_POSTGRES = 15
 
 _PATH = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/rabbitmq/sbin"))

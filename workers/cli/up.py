@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from pipeline import logs
 from pipeline.database import open_pool
 from pipeline.errors import ServerFailed
 from pipeline.settings import Settings
@@ -85,7 +86,8 @@ def _watch(stack: LocalStack, system: System) -> None:
         for name in stack.mend() + system.mend():
             _say(f"{name} had ended and was started again")
         for name, line in system.lines():
-            _say(f"{name} | {line}")
+            if not logs.routine(line):
+                _say(f"{name} | {line}")
         time.sleep(0.2)
 
 
