@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 UNIT: Final = 2.0**-10
 """Weights are multiples of this."""
 
+_NEGLIGIBLE: Final = 2.0**-6
+
 
 class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Softmax over groups, then softmax over the classes of each group.
@@ -171,7 +173,11 @@ def exponents(coef: Floats) -> NDArray[np.int64]:
 
 
 def round_weights(coef: Floats) -> Floats:
-    """The nearest weights that a byte times a power of two per feature can hold."""
+    """The nearest weights that a byte times a power of two per feature can hold.
+
+    Features that hardly weigh anything go: they would cost memory and decide nothing.
+    """
+    coef = coef * (np.abs(coef).max(axis=0, initial=0.0) >= _NEGLIGIBLE)
     steps = UNIT * 2.0 ** exponents(coef)
     return np.clip(np.round(coef / steps), -127, 127) * steps
 

@@ -115,6 +115,16 @@ class Scorer:
             _recall(verdicts, memory, columns.amounts)
         return verdicts
 
+    def predict(self, columns: Columns) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        """Codes of the model alone and uncalibrated probabilities of their primaries."""
+        scored = self._score_distinct(
+            columns.descriptions,
+            np.ascontiguousarray(columns.amounts, dtype=np.int64),
+            np.ascontiguousarray(columns.mccs, dtype=np.int16),
+            features.currency_numbers(columns.currencies),
+        )
+        return scored.codes, scored.probabilities
+
     def _score(self, columns: Columns, rows: slice) -> Verdicts:
         mccs = np.ascontiguousarray(columns.mccs[rows], dtype=np.int16)
         scored = self._score_distinct(

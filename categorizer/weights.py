@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from categorizer import taxonomy
 from categorizer.errors import CorruptArtifact
 from categorizer.estimator import UNIT, Categorizer, TwoLevelClassifier, exponents
+from categorizer.features import DescriptorFeatures
 from categorizer.scores import EXPONENT, LANES, ROW_BITS, detail_keys, fill_index
 
 _NEVER = -1e4
@@ -84,9 +85,53 @@ def export(model: Categorizer) -> Weights:
     intercepts[classifier.groups_] = classifier.intercept_
     coef = np.zeros((primaries, len(keys)))
     coef[classifier.groups_] = classifier.coef_
-    used = np.flatnonzero(coef.any(axis=0))
+    used = np.flatnonzero(coef.any(axis=0) | classifier.detail_coef_.any(axis=0))
     index, rows = _table(keys[used], coef[:, used])
     return Weights(index, rows, intercepts, *_details(classifier, keys, primaries))
+
+
+def restore(weights: Weights) -> Categorizer:
+    """The fitted estimator that was exported: the slow form, to compare and explain with."""
+    present = weights.detail_codes >= 0
+    keys = weights.row_keys[:, -1].copy()
+    features, classifier, model = DescriptorFeatures(), TwoLevelClassifier(), Categorizer()
+    order = np.argsort(keys)
+    features.vocabulary_ = keys[order]
+    classifier.groups_ = np.flatnonzero(present.any(axis=1))
+    primaries, lanes = np.nonzero(present)
+    by_code = np.argsort(weights.detail_codes[present])
+    primaries, lanes = primaries[by_code], lanes[by_code]
+    classifier.classes_ = weights.detail_codes[primaries, lanes].astype(np.int64)
+    classifier.group_of_class_ = np.searchsorted(classifier.groups_, primaries)
+    classifier.intercept_ = weights.intercepts[classifier.groups_]
+    classifier.detail_intercept_ = weights.detail_intercepts[primaries, lanes]
+    classifier.coef_ = _floats(weights.rows)[order][:, classifier.groups_].T
+    classifier.detail_coef_ = np.zeros((len(primaries), len(keys)))
+    detail = _floats(weights.detail_rows)
+    for primary in classifier.groups_:
+        members = primaries == primary
+        rows = _rows_of(weights, features.vocabulary_, int(primary))
+        known = detail[rows][:, lanes[members]].T * (rows >= 0)
+        classifier.detail_coef_[members] = known
+    classifier.n_features_in_ = len(keys)
+    model.features_, model.classifier_, model.classes_ = features, classifier, classifier.classes_
+    return model
+
+
+def _rows_of(weights: Weights, keys: NDArray[np.uint32], primary: int) -> NDArray[np.int64]:
+    """Rows of features among the details of a primary, -1 where there is none."""
+    within = np.empty(len(keys), dtype=np.uint32)
+    detail_keys(keys, primary, within)
+    own = weights.detail_row_keys[:, -1]
+    order = np.argsort(own)
+    at = np.minimum(np.searchsorted(own, within, sorter=order), len(own) - 1)
+    return np.where(own[order][at] == within, order[at], -1)
+
+
+def _floats(rows: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Weights of rows, shape (features, 27)."""
+    steps = UNIT * 2.0 ** rows[:, EXPONENT].astype(np.float64)
+    return np.asarray(rows[:, :EXPONENT] * steps[:, None])
 
 
 def _details(

@@ -1,0 +1,163 @@
+"""The categorizer on one core, beside what anyone would pick instead.
+
+    python -m benchmarks.categorizer [--rows N] [--rounds N] [--json]
+
+Ours reads, names, scores and calibrates; the peers only choose a code. All of them know the same
+codes and see the same distinct descriptions, real and generated. Rounds of ours and of the peers
+alternate and the best round of each counts, so that a noisy machine treats them alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+import os
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.machine import provenance
+from benchmarks.peers.classifiers import fasttext_peer, sklearn_peer, sql_peer
+from benchmarks.report import arguments, publish
+from benchmarks.running import servers
+from benchmarks.workload import real_purchases
+from categorizer import taxonomy, weights
+from categorizer.columns import Columns
+from categorizer.scorer import Scorer
+
+SEED = 7
+_MODEL = Path(__file__).parent.parent / "models" / "shipped"
+_SIZES = (1_000, 10_000, 100_000, 1_000_000)
+_SQL_ROWS = 50
+
+
+def brands() -> list[tuple[str, str]]:
+    """Names and tags of the brand list."""
+    packed = resources.files("models.corpus").joinpath("brands.tsv.gz").read_bytes()
+    rows = csv.reader(gzip.decompress(packed).decode().splitlines()[1:], delimiter="\t")
+    return [(row[0], row[1]) for row in rows if len(row[0]) > 3]
+
+
+def examples() -> tuple[list[str], list[str]]:
+    """Texts and codes that peers are fitted on: the lexicon, and the name of every code."""
+    texts, codes = [c.name for c in taxonomy.load().detailed], list(taxonomy.load().index)
+    for topic in sorted(Path(str(resources.files("models.corpus") / "lexicon")).glob("*.tsv")):
+        for line in topic.read_text(encoding="utf-8").splitlines()[1:]:
+            text, code = line.split("\t")[:2]
+            texts.append(text)
+            codes.append(code)
+    return texts, codes
+
+
+def generated(rows: int, names: Sequence[str], draw: random.Random) -> list[str]:
+    """Distinct descriptions as cards print them: a brand, a store, a place, cut and dressed."""
+    fronts = ("", "", "", "POS DEBIT ", "SQ *", "CHECKCARD 0312 ", "TST* ", "PAYPAL *")
+    places = ("SEATTLE WA", "AUSTIN TX", "LONDON GB", "BROOKLYN NY", "TORONTO ON", "")
+    made = (
+        f"{draw.choice(fronts)}{draw.choice(names)[:22].upper()} {row:06d} {draw.choice(places)}"
+        for row in range(rows)
+    )
+    return [" ".join(text.split()) for text in made]
+
+
+def columns(descriptions: Sequence[str], amounts: Sequence[int] | None = None) -> Columns:
+    size = len(descriptions)
+    return Columns(
+        descriptions,
+        np.full(size, -1250) if amounts is None else np.array(amounts),
+        np.zeros(size, dtype=np.int16),
+        ["GBP"] * size,
+    )
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def cost_by_size(scorer: Scorer, descriptions: Sequence[str]) -> Iterator[tuple[int, float]]:
+    """Microseconds per row of calls of so many fresh distinct rows."""
+    for size in _SIZES:
+        calls = [descriptions[at : at + size] for at in range(0, len(descriptions), size)][:20]
+        batches = [columns(rows) for rows in calls]
+        best = min(seconds(lambda batch=batch: scorer.categorize(batch)) for batch in batches)  # type: ignore[misc]
+        yield size, round(best / size * 1e6, 3)
+
+
+def same_answers(scorer: Scorer, batch: Columns) -> bool:
+    """Whether the serving form answers as the estimator does, code by code."""
+    slow = weights.restore(scorer.weights)
+    served, confidences = scorer.predict(batch)
+    expected = slow.predict_primary_proba(batch).max(axis=1)
+    return bool(
+        (served == slow.predict(batch)).all() and np.allclose(confidences, expected, atol=1e-6)
+    )
+
+
+def peak_megabytes() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def sql_rows_per_second(descriptions: Sequence[str]) -> float:
+    with servers() as (_, urls):
+        spent = seconds(lambda: asyncio.run(sql_peer(urls.database, brands(), descriptions)))
+    return round(len(descriptions) / spent, 1)
+
+
+def measure(rows: int, rounds: int) -> dict[str, Any]:
+    draw = random.Random(SEED)
+    scorer = Scorer.load(_MODEL)
+    scorer.warm()
+    names = [name for name, _ in brands()]
+    stream = real_purchases()
+    real = list(dict.fromkeys(purchase.merchant for purchase in stream))
+    distinct = [*real, *generated(max(rows - len(real), 0), names, draw)][:rows]
+    batch = columns(distinct)
+    repeating = columns([p.merchant for p in stream], [p.amount for p in stream])
+    flat = dict(cost_by_size(scorer, generated(_SIZES[-1], names, draw)))
+    peak = peak_megabytes()
+    contestants: dict[str, tuple[int, Callable[[], object]]] = {
+        "rows_per_s": (len(batch), lambda: scorer.categorize(batch)),
+        "rows_per_s_repeating": (len(repeating), lambda: scorer.categorize(repeating)),
+    }
+    for name, make in (("sklearn", sklearn_peer), ("fasttext", fasttext_peer)):
+        predict = make(*examples())
+        contestants[f"{name}_rows_per_s"] = (rows, lambda predict=predict: predict(distinct))  # type: ignore[misc]
+    best = {
+        name: round(size / min(seconds(work) for _ in range(rounds)))
+        for name, (size, work) in contestants.items()
+    }
+    return {
+        **best,
+        "sql_rows_per_s": sql_rows_per_second(draw.sample(real, _SQL_ROWS)),
+        "times_sklearn": round(best["rows_per_s"] / best["sklearn_rows_per_s"], 2),
+        "times_fasttext": round(best["rows_per_s"] / best["fasttext_rows_per_s"], 2),
+        "times_repeating": round(best["rows_per_s_repeating"] / best["rows_per_s"], 2),
+        "same_answers": same_answers(scorer, batch),
+        "microseconds_per_row_by_size": flat,
+        "peak_megabytes": peak,
+        "rows": rows,
+        "codes": len(taxonomy.load().detailed),
+        **provenance(SEED),
+    }
+
+
+def main() -> None:
+    options = arguments(__doc__, rows=20_000, rounds=5)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with threadpool_limits(1):
+        result = measure(options.rows, options.rounds)
+    publish("categorizer", result, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()
