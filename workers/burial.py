@@ -57,7 +57,8 @@ async def _bury_from(url: str, queues: Queues, grave: Grave) -> None:
 
 
 async def _next(dead: AbstractQueue) -> AbstractIncomingMessage | None:
-    return await dead.get(no_ack=False, fail=False, timeout=_ANSWER_SECONDS)
+    async with asyncio.timeout(_ANSWER_SECONDS):  # the library's own may swallow a cancellation
+        return await dead.get(no_ack=False, fail=False)
 
 
 async def _bury(letter: AbstractIncomingMessage, queues: Queues, grave: Grave) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -272,9 +272,9 @@ class _burying:  # noqa: N801 - reads as a verb
         self._task = asyncio.create_task(self._work)
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        while not self._task.done():  # a library on its way may swallow a cancellation
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=1)
 
 
 async def _count(pool: asyncpg.Pool, sent: Chunk) -> int:
