@@ -13,6 +13,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from api import openapi
+from api.bodies import Intake
 from api.coalesce import Coalescer
 from api.known import Categories, Months, Owners, TokenHolders
 from api.middlewares import answer_always, authorize
@@ -37,6 +38,7 @@ from pipeline.transactions import MAX_BODY
 
 _NOTICE_SECONDS: Final = 1.0  # between not ready and closed: time for a balancer to notice
 _FINISH_SECONDS: Final = 30.0
+_BODY_BYTES: Final = 16 * MAX_BODY
 _BACKLOG: Final = 1024
 
 
@@ -159,6 +161,7 @@ def _services(
             unconfirmed_chunks=settings.unconfirmed_chunks,
             pending_rows=settings.pending_rows,
         ),
+        intake=Intake(_BODY_BYTES),
         owners=Owners(accounts, settings.account_cache_size),
         holders=TokenHolders(tokens, settings.token_cache_seconds),
         months=Months(pool),

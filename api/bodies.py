@@ -10,13 +10,15 @@ import asyncio
 import json
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from api.problems import Fault, Invalid, Malformed, TooLarge, TooSlow, Unsupported
+from api.problems import Fault, Invalid, Malformed, Overloaded, TooLarge, TooSlow, Unsupported
 from pipeline.transactions import MAX_BODY
 
 T = TypeVar("T")
@@ -26,6 +28,26 @@ NDJSON: Final = "application/x-ndjson"
 _BODY_SECONDS: Final = 30
 _BOM: Final = b"\xef\xbb\xbf"
 _PATH_STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
+
+
+class Intake:
+    """Bounds the memory of bodies that are being received and checked at the same time."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    @contextmanager
+    def room_for(self, request: web.Request) -> Iterator[None]:
+        """Room for what the request may turn out to hold; Overloaded when there is none."""
+        known = request.content_length is not None and "Content-Encoding" not in request.headers
+        size = min(request.content_length or 0, MAX_BODY) if known else MAX_BODY
+        if size > self._room:
+            raise Overloaded("too many bodies are being received")
+        self._room -= size
+        try:
+            yield
+        finally:
+            self._room += size
 
 
 async def read_json(request: web.Request, kind: type[T]) -> T:

@@ -30,8 +30,9 @@ class Accepted(Struct):
 async def push(request: web.Request) -> web.Response:
     """Answer 202 only after every row is confirmed by the broker."""
     content_type = demand_type(request, JSON, NDJSON)
-    columns = await _checked(request, await read_body(request), content_type)
     found = services(request)
+    with found.intake.room_for(request):
+        columns = await _checked(request, await read_body(request), content_type)
     ingest = found.clock.uuid7()
     chunks = await found.coalescer.submit(ingest, columns, request[REQUEST_ID])
     request[INGEST] = Pushed(ingest, chunks, columns.rows, columns.removals)

@@ -25,7 +25,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ROUTE_OF: Final[dict[Any, Route]] = {route.handler: route for route in ROUTES}
 _CLIENT_ID: Final = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _HEADERS: Final = {
-    "Cache-Control": "private, no-cache",
+    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Server": "spendline",
     "X-Content-Type-Options": "nosniff",
@@ -45,7 +45,8 @@ async def answer_always(request: web.Request, handler: Handler) -> web.StreamRes
         response = response_to(error, request_id)
         if response.status == 500:
             _log_defect(error, request_id)
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = request_id
     _tell(request, response.status, perf_counter() - began)
     if request.app[SERVICES].health.draining:

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from redis.asyncio import Redis
 
+from api.bodies import Intake
 from api.coalesce import Coalescer
 from api.known import Categories, Months, Owners, TokenHolders
 from api.problems import Fault, Invalid, NotFound
@@ -49,6 +50,7 @@ class Services:
     waiters: Waiters
     publisher: Publisher
     coalescer: Coalescer
+    intake: Intake
     owners: Owners
     holders: TokenHolders
     months: Months

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
@@ -28,11 +29,11 @@ from pipeline.transactions import minor_units
 
 T = TypeVar("T")
 Limit = Annotated[int, Meta(ge=1, le=1000)]
-_TWO_DECIMALS: Final = "USD"
+_MOST_DECIMALS: Final = "CLF"
 
 
 class FeedQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Dates are inclusive; `merchant` is a merchant key; amounts have two decimals."""
+    """Dates are inclusive; `merchant` is a merchant key."""
 
     first: date = msgspec.field(name="from", default=FIRST_DAY)
     last: date = msgspec.field(name="to", default=LAST_DAY)
@@ -154,16 +155,17 @@ async def _filter(found: Services, query: FeedQuery) -> FeedFilter:
         categories=categories,
         account_id=query.account_id,
         merchant_key=query.merchant,
-        min_amount=_minor("min_amount", query.min_amount),
-        max_amount=_minor("max_amount", query.max_amount),
+        min_amount=_amount("min_amount", query.min_amount),
+        max_amount=_amount("max_amount", query.max_amount),
         needs_review=query.needs_review,
     )
 
 
-def _minor(name: str, text: str | None) -> int | None:
+def _amount(name: str, text: str | None) -> Decimal | None:
     if text is None:
         return None
-    return _or_invalid(name, lambda: minor_units(text, _TWO_DECIMALS))
+    _or_invalid(name, lambda: minor_units(text, _MOST_DECIMALS))
+    return Decimal(text)
 
 
 def _feed_cursor(found: Services, user_id: UUID, text: str | None) -> tuple[date, UUID] | None:

@@ -44,7 +44,11 @@ async def versioned(
 def _headers(position: int, key: str, *, hit: bool) -> dict[str, str]:
     """RFC 9211 says how to tell whether PostgreSQL was asked."""
     status = "spendline; hit" if hit else "spendline; fwd=miss"
-    return {"ETag": etag(position, key), "Cache-Status": status}
+    return {
+        "ETag": etag(position, key),
+        "Cache-Control": "private, no-cache",
+        "Cache-Status": status,
+    }
 
 
 def query_hash(kind: str, query: Any) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import msgspec
 from pipeline.database import translated
 from pipeline.queries import queries
 from pipeline.tickets import Ticket
+from pipeline.transactions import CURRENCIES
 
 _SQL: Final = queries("reads")
 FIRST_DAY: Final = date(1, 1, 1)
@@ -35,15 +37,15 @@ _GROUPED: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFilter:
-    """Which transactions of a feed; None: all. Amounts are minor units, dates inclusive."""
+    """Which transactions of a feed; None: all. Amounts are decimals, dates inclusive."""
 
     first: date = FIRST_DAY
     last: date = LAST_DAY
     categories: tuple[str, ...] | None = None  # detailed codes
     account_id: UUID | None = None
     merchant_key: str | None = None
-    min_amount: int | None = None
-    max_amount: int | None = None
+    min_amount: Decimal | None = None
+    max_amount: Decimal | None = None
     needs_review: bool | None = None
 
 
@@ -132,8 +134,8 @@ class Reads:
             chosen.categories,
             chosen.account_id,
             chosen.merchant_key,
-            chosen.min_amount,
-            chosen.max_amount,
+            _in_minor_units(chosen.min_amount),
+            _in_minor_units(chosen.max_amount),
             chosen.needs_review,
             limit + 1,
         )
@@ -209,3 +211,11 @@ class Reads:
         async with translated():
             rows: list[asyncpg.Record] = await self._pool.fetch(_SQL[name], *values)
             return rows
+
+
+def _in_minor_units(amount: Decimal | None) -> str | None:
+    """The amount in minor units as JSON by currency, under "" for those with two decimals."""
+    if amount is None:
+        return None
+    decimals = {"": 2} | {code: n for code, n in CURRENCIES.items() if n != 2}
+    return msgspec.json.encode({code: amount.scaleb(n) for code, n in decimals.items()}).decode()

@@ -12,8 +12,10 @@ FROM feeds f LEFT JOIN LATERAL (
       AND ($6::text[] IS NULL OR category = ANY($6))
       AND ($7::uuid IS NULL OR account_id = $7)
       AND ($8::text IS NULL OR merchant_key = $8)
-      AND ($9::bigint IS NULL OR amount >= $9)
-      AND ($10::bigint IS NULL OR amount <= $10)
+      AND ($9::jsonb IS NULL
+           OR amount >= coalesce($9::jsonb ->> currency, $9::jsonb ->> '')::numeric)
+      AND ($10::jsonb IS NULL
+           OR amount <= coalesce($10::jsonb ->> currency, $10::jsonb ->> '')::numeric)
       AND ($11::boolean IS NULL OR needs_review = $11)
     ORDER BY booked_on DESC, id DESC
     LIMIT $12

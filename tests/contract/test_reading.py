@@ -57,6 +57,20 @@ async def test_filters_choose_rows(client: Client, account: Account) -> None:
     assert await amounts(needs_review="false") == []
 
 
+async def test_amounts_are_compared_in_the_units_of_each_currency(
+    client: Client, account: Account
+) -> None:
+    await client.push(
+        purchase(account, amount="-1000", currency="JPY"),
+        purchase(account, amount="-1000.00", currency="GBP"),
+        purchase(account, amount="-1000.000", currency="KWD"),
+        purchase(account, amount="-999", currency="JPY"),
+    )
+    rows = await pages(client, path(account), max_amount="-1000")
+    assert {row["currency"] for row in rows} == {"JPY", "GBP", "KWD"}
+    assert len(rows) == 3
+
+
 async def test_sync_brings_all_changes_page_by_page(client: Client, account: Account) -> None:
     # Given
     first = [purchase(account) for _ in range(25)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -83,7 +84,7 @@ async def test_feed_pages_join_to_the_whole_feed_newest_first(pool):
     ("chosen", "expected"),
     [
         ({"first": date(2026, 1, 2), "last": date(2026, 1, 3)}, {"t1", "t2"}),
-        ({"min_amount": -102, "max_amount": -101}, {"t1", "t2"}),
+        ({"min_amount": Decimal("-1.02"), "max_amount": Decimal("-1.01")}, {"t1", "t2"}),
         ({"categories": ("TRAVEL_FLIGHTS",)}, set()),
         ({"merchant_key": "blue bottle", "last": date(2026, 1, 1)}, {"t0"}),
         ({"account_id": uuid4()}, set()),

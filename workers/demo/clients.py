@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -13,7 +14,7 @@ import msgspec
 from pipeline.errors import SpendlineError, Transient
 
 _WAIT_SECONDS: Final = 20
-_TRIES: Final = 5
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)  # seconds between tries
 _PAGE: Final = 1000
 
 
@@ -41,29 +42,45 @@ class Answer(NamedTuple):
 
 
 class Http:
-    """JSON over HTTP with one token; a 503 is tried again, which is always safe."""
+    """JSON over HTTP with one token.
+
+    Whatever was not answered, or with 503, is tried again, which is always safe.
+    """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def post(self, path: str, body: Any) -> Any:
         data = msgspec.json.encode(body)
-        for attempt in range(_TRIES):
-            async with self._session.post(
-                path, data=data, headers={"Content-Type": "application/json"}
-            ) as response:
-                if response.status == 503 and attempt < _TRIES - 1:
-                    await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
-                    continue
-                return await _content(response)
-        raise AssertionError
+        headers = {"Content-Type": "application/json"}
+        async with self._answered("POST", path, data=data, headers=headers) as response:
+            return await _content(response)
 
     async def get(self, path: str, tag: str = "", **query: Any) -> Answer:
         headers = {"If-None-Match": tag} if tag else {}
-        async with self._session.get(path, params=query, headers=headers) as response:
+        async with self._answered("GET", path, params=query, headers=headers) as response:
             body = None if response.status == 304 else await _content(response)
             hit = "hit" in response.headers.get("Cache-Status", "")
             return Answer(response.status, body, response.headers.get("ETag", ""), hit)
+
+    @asynccontextmanager
+    async def _answered(
+        self, method: str, path: str, **more: Any
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """The response, after some tries; Unanswered when there is none."""
+        for pause in (*_PAUSES, None):
+            try:
+                response = await self._session.request(method, path, **more)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                if pause is None:
+                    raise Unanswered(f"no answer from the API: {type(error).__name__}") from None
+            else:
+                if response.status != 503 or pause is None:
+                    async with response:
+                        yield response
+                    return
+                response.release()
+            await asyncio.sleep(pause)
 
 
 class Integration:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from datetime import date
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
 from api import openapi, problems
-from api.bodies import decode, gunzip, refuse_repeated_keys
+from api.bodies import Intake, decode, gunzip, refuse_repeated_keys
 from api.known import Months, Owners, TokenHolders, canonical
-from api.problems import Invalid, Malformed, TooLarge, response_to
+from api.problems import Invalid, Malformed, Overloaded, TooLarge, response_to
 from api.routes import ROUTES, Binding
 from pipeline.accounts import Owner
 from pipeline.errors import BrokerUnavailable
 from pipeline.partitions import Managed
 from pipeline.tokens import Principal
+from pipeline.transactions import MAX_BODY
 
 
 def test_every_path_below_a_user_is_bound_to_that_user() -> None:
@@ -86,6 +88,22 @@ def test_a_gzip_bomb_stops_at_the_limit() -> None:
     with pytest.raises(TooLarge):
         gunzip(gzip.compress(bytes(1000)), 999)
     assert gunzip(gzip.compress(bytes(1000)), 1000) == bytes(1000)
+
+
+def test_bodies_beyond_the_room_are_refused_until_others_are_done() -> None:
+    def request(length: int | None, **headers: str) -> Any:
+        return SimpleNamespace(content_length=length, headers=headers)
+
+    intake = Intake(MAX_BODY + 10)
+    with intake.room_for(request(None)):
+        with pytest.raises(Overloaded), intake.room_for(request(11)):
+            pass
+        with pytest.raises(Overloaded), intake.room_for(request(5, **{"Content-Encoding": "gzip"})):
+            pass
+        with intake.room_for(request(10)):
+            pass
+    with intake.room_for(request(11)):
+        pass
 
 
 def test_huge_numbers_do_not_break_the_search_for_repeated_keys() -> None:
