@@ -1,8 +1,8 @@
 """The processes of a whole system on one machine: started, watched, restarted, ended.
 
     with System(settings, folder) as system:
-        system.start("api-1", "api")
-        system.start("worker-1", "workers")
+        system.start("api-1", API)
+        system.start("worker-1", WORKERS)
         system.wait_until_ready()
         while serving:
             system.mend()
@@ -13,20 +13,28 @@ goes to `<folder>/<name>.log`.
 
 from __future__ import annotations
 
-import http.client
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
+
+import pika
+from pika.exceptions import AMQPError
 
 from pipeline.errors import ServerFailed
 from pipeline.settings import Settings
 from pipeline.stack.child import Child, clear
 from pipeline.stack.lock import Lock
+from pipeline.topology import Queues, parameters
 
+API = "api"
+WORKERS = "workers"
 STOP_SECONDS = 35.0  # a worker drains for 30
 _READY_SECONDS = 60.0
 _STEADY_SECONDS = 10.0  # having run this long, a process starts again at once
@@ -38,6 +46,7 @@ class Member:
     """A child that is to run, and what is known of its past."""
 
     child: Child
+    module: str
     log: Path
     started: float
     pause: float = 0.0  # seconds to wait before the next restart
@@ -75,7 +84,7 @@ class System:
             output=log,
         )
         child.start()
-        self._members[name] = Member(child, log, time.monotonic())
+        self._members[name] = Member(child, module, log, time.monotonic())
         return child
 
     def child(self, name: str) -> Child:
@@ -100,7 +109,10 @@ class System:
                 yield name, line
 
     def wait_until_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Until the API says that it is ready; ServerFailed with the last words of who is not."""
+        """Until the API is ready and every other child consumes the ingest queue.
+
+        ServerFailed has the last words of who did not start.
+        """
         deadline = time.monotonic() + seconds
         while not self.ready():
             for name, member in self._members.items():
@@ -111,16 +123,11 @@ class System:
             time.sleep(0.05)
 
     def ready(self) -> bool:
-        """Whether `/readyz` answers 200."""
-        address = (self.settings.api_host, self.settings.api_port)
-        connection = http.client.HTTPConnection(*address, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        modules = [member.module for member in self._members.values()]
+        consumers = len(modules) - modules.count(API)
+        return (API not in modules or _api_ready(self.settings)) and (
+            not consumers or _consumers(self.settings) >= consumers
+        )
 
     def close(self) -> None:
         """End all children at once; who does not drain in time is killed."""
@@ -130,6 +137,27 @@ class System:
         for member in self._members.values():
             member.child.end(max(0.0, deadline - time.monotonic()))
         self._lock.release()
+
+
+def _api_ready(settings: Settings) -> bool:
+    address = (settings.api_host, settings.api_port)
+    with closing(HTTPConnection(*address, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == HTTPStatus.OK
+        except OSError:
+            return False
+
+
+def _consumers(settings: Settings) -> int:
+    """How many workers wait for chunks now."""
+    queue = Queues(settings.queue_prefix).ingest
+    try:
+        with closing(pika.BlockingConnection(parameters(settings.broker_url))) as connection:
+            declared = connection.channel().queue_declare(queue, passive=True)
+            return int(declared.method.consumer_count)
+    except (AMQPError, OSError):
+        return 0
 
 
 def _mend(member: Member) -> bool:

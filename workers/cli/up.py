@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,7 @@ from pipeline.settings import Settings
 from pipeline.stack import LocalStack, discover
 from pipeline.tokens import SCOPES, Tokens
 from workers.cli.migrate import bring_up
-from workers.processes import System
+from workers.processes import API, WORKERS, System
 
 _CORES = len(os.sched_getaffinity(0))
 _TOKEN_LIFE = timedelta(days=30)
@@ -37,13 +38,13 @@ def command(api_processes: int, worker_processes: int, port: int | None) -> None
 
     What ends by itself is started again; nothing is left behind.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    _on_signals(_interrupt)  # explicitly, since SIGINT is ignored in what a shell starts with `&`
     with ExitStack() as everything:
         try:
             _serve(everything, api_processes, worker_processes, port)
         except KeyboardInterrupt:
             _say("stopping")
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not orphan anybody
+            _on_signals(signal.SIG_IGN)  # a second one must not cut the end short
 
 
 def _serve(everything: ExitStack, apis: int, workers: int, port: int | None) -> None:
@@ -59,9 +60,9 @@ def _serve(everything: ExitStack, apis: int, workers: int, port: int | None) -> 
     asyncio.run(bring_up(settings))
     system = everything.enter_context(System(settings, folder / "system"))
     for number in range(1, apis + 1):
-        system.start(f"api-{number}", "api")
+        system.start(f"api-{number}", API)
     for number in range(1, workers + 1):
-        system.start(f"worker-{number}", "workers")
+        system.start(f"worker-{number}", WORKERS)
     system.wait_until_ready()
     _welcome(settings)
     _watch(stack, system)
@@ -106,6 +107,11 @@ def _require_free(host: str, port: int) -> None:
 def _say(line: str) -> None:
     click.echo(line)
     sys.stdout.flush()
+
+
+def _on_signals(handler: Callable[..., None] | signal.Handlers) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
 
 
 def _interrupt(*_: object) -> None:
