@@ -10,11 +10,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from pipeline.errors import InvalidSettings
+from pipeline.fail_point import Place
 
 PREFIX = "SPENDLINE_"
 SERVERS = ("database_url", "broker_url", "redis_url")
@@ -58,6 +60,15 @@ class Settings:
     read_seconds: float = 5.0
     ledger_days: int = 7
     months_ahead: int = 3
+
+    environment: Literal["production", "test"] = "production"
+    fail_point: Place | Literal[""] = ""  # where a worker under test breaks; tests only
+
+    def __post_init__(self) -> None:
+        if self.fail_point and self.environment != "test":
+            raise InvalidSettings(
+                f"{PREFIX}FAIL_POINT breaks workers: it needs {PREFIX}ENVIRONMENT=test"
+            )
 
     def __repr__(self) -> str:
         shown = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -23,6 +23,7 @@ from pipeline.changes import Absent, Changes, pending_references, plan, removals
 from pipeline.clock import earliest_uuid7
 from pipeline.database import translated
 from pipeline.errors import NoPartition
+from pipeline.fail_point import NEVER, FailPoint
 from pipeline.messages import Chunk
 from pipeline.partitions import table_of
 from pipeline.queries import queries
@@ -45,8 +46,9 @@ _RECEIPT: Final = (
 class Store:
     """Writes chunks; safe to call from several workers and with the same chunk again."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, fail_point: FailPoint = NEVER) -> None:
         self._pool = pool
+        self._fail_point = fail_point
 
     async def write(self, chunk: Chunk, scored: Scored) -> dict[bytes, int]:
         """Write the chunk unless it is written; returns user id (16 bytes) -> feed position.
@@ -61,6 +63,7 @@ class Store:
                 async with connection.transaction():
                     if await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
                         await _write(connection, chunk, pushed, users)
+                        self._fail_point.reach("copied")
                     feeds = await connection.fetch(_SQL["feeds"], users)
             except asyncpg.CheckViolationError as error:
                 raise NoPartition("a date outside the managed months") from error

@@ -21,6 +21,7 @@ from pipeline.clock import Clock
 from pipeline.database import open_pool, translated
 from pipeline.errors import StoreUnavailable
 from pipeline.events import Events
+from pipeline.fail_point import FailPoint
 from pipeline.messages import Chunk
 from pipeline.migrate import require_migrated
 from pipeline.rows import Scored
@@ -63,7 +64,8 @@ class Resources:
         self.loop = loop
         self.pool = pool
         self.clock = clock
-        self.store = Store(pool)
+        self._fail_point = FailPoint(settings.fail_point)
+        self.store = Store(pool, self._fail_point)
         self._write_seconds = settings.write_seconds
         self._redis: Redis = open_redis(settings.redis_url)
         cache = Cache(self._redis, settings.key_prefix, settings.cache_seconds)
@@ -105,7 +107,10 @@ class Resources:
         except TimeoutError:
             raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
         committed = self.clock.now()
-        await self.announce(positions, chunk)
+        self._fail_point.reach("committed")
+        if not self._fail_point.loses("unannounced"):
+            await self.announce(positions, chunk)
+        self._fail_point.reach("announced")
         delay = telemetry.chunk_stored(chunk, committed, self.clock.now())
         logs.chunk_stored(chunk, delay)
 

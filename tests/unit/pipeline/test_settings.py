@@ -42,3 +42,17 @@ def test_a_password_is_never_printed():
 def test_a_child_process_gets_the_same_settings():
     settings = Settings(api_port=9001, redis_url="redis://r/1", cache_seconds=5)
     assert Settings.from_environment(settings.to_environment()) == settings
+
+
+def test_a_fail_point_is_refused_outside_of_tests():
+    armed = {"SPENDLINE_FAIL_POINT": "copied"}
+    with pytest.raises(InvalidSettings, match="SPENDLINE_FAIL_POINT"):
+        Settings.from_environment(armed)
+    allowed = Settings.from_environment(armed | {"SPENDLINE_ENVIRONMENT": "test"})
+    assert allowed.fail_point == "copied"
+
+
+def test_a_fail_point_that_does_not_exist_is_named():
+    armed = {"SPENDLINE_ENVIRONMENT": "test", "SPENDLINE_FAIL_POINT": "anywhere"}
+    with pytest.raises(InvalidSettings, match="SPENDLINE_FAIL_POINT"):
+        Settings.from_environment(armed)
