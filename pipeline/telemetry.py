@@ -25,6 +25,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     start_http_server,
 )
 from prometheus_client.core import HistogramMetricFamily
@@ -207,6 +208,7 @@ def serve(host: str, port: int) -> int:
 
     A process without a port works nevertheless: it says so in its log.
     """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     for candidate in range(port, port + _PORTS) if port else ():
         try:
             start_http_server(candidate, host, REGISTRY)
