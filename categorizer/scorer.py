@@ -156,21 +156,35 @@ class Scorer:
         """The model's answers; each distinct case is scored once."""
         buffer = pack(descriptions)
         size = len(buffer)
-        texts, row_of_text, case_of_row, row_of_case = np.empty((4, size), dtype=np.int64)
+        texts, row_of_text, case_of_row, row_of_case, next_case = np.empty(
+            (5, size), dtype=np.int64
+        )
         slots = np.zeros((2, 1 << (2 * size).bit_length()), dtype=np.int64)
-        find_texts(buffer.text, buffer.bounds, slots[0], texts, row_of_text)
-        cases = find_cases(texts, amounts, mccs, currencies, slots[1], case_of_row, row_of_case)
+        found = find_texts(buffer.text, buffer.bounds, slots[0], texts, row_of_text)
+        first_case = np.full(found, -1)
+        cases = find_cases(
+            texts,
+            amounts,
+            mccs,
+            currencies,
+            slots[1],
+            case_of_row,
+            row_of_case,
+            first_case,
+            next_case,
+        )
         codes, probabilities = np.empty(cases, np.int16), np.empty(cases)
         merchants, merchant_keys = np.empty((2, len(buffer.text) + 1), dtype=np.uint8)
         sizes = np.zeros(2, dtype=np.int64)
         score(
             buffer.text,
             buffer.bounds,
-            texts,
             amounts,
             mccs,
             currencies,
-            row_of_case[:cases],
+            row_of_case,
+            first_case,
+            next_case,
             wordings.load().phrases,
             self.weights.index,
             self.weights.rows,

@@ -181,10 +181,16 @@ def context_hash(amount, mcc, currency):
 
 
 @compiled(
-    "int64(int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1])"
+    "int64(int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
+    " int64[::1], int64[::1])"
 )
-def find_cases(texts, amounts, mccs, currencies, slots, case_of_row, row_of_case):
-    """The same for cases: rows whose text, direction, size, MCC and currency are alike."""
+def find_cases(
+    texts, amounts, mccs, currencies, slots, case_of_row, row_of_case, first_case, next_case
+):
+    """The same for cases: rows whose text, direction, size, MCC and currency are alike.
+
+    The cases of a text are chained, -1 ends the chain; `first_case` comes in as -1.
+    """
     last = slots.shape[0] - 1
     cases = 0
     for row in range(texts.shape[0]):
@@ -199,6 +205,8 @@ def find_cases(texts, amounts, mccs, currencies, slots, case_of_row, row_of_case
             slot = (slot + 1) & last
         if slots[slot] == 0:
             row_of_case[cases] = row
+            next_case[cases] = first_case[texts[row]]
+            first_case[texts[row]] = cases
             cases += 1
             slots[slot] = cases
         case_of_row[row] = slots[slot] - 1
@@ -206,18 +214,19 @@ def find_cases(texts, amounts, mccs, currencies, slots, case_of_row, row_of_case
 
 
 @compiled(
-    f"void({BYTES}, int64[::1], int64[::1], int64[::1], int16[::1], int64[::1], int64[::1],"
+    f"void({BYTES}, int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
     f" {PHRASES}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_LOGITS}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_DETAIL_LOGITS},"
     f" {_CODES}, float64, int16[::1], float64[::1], uint8[::1], uint8[::1], int64[::1])"
 )
 def score(
     text,
     bounds,
-    texts,
     amounts,
     mccs,
     currencies,
     row_of_case,
+    first_case,
+    next_case,
     phrases,
     index,
     rows,
@@ -242,48 +251,64 @@ def score(
     values = np.empty(MAX_FEATURES, dtype=np.int8)
     found = np.empty(MAX_FEATURES, dtype=np.int64)
     text_sums = np.empty(LANES, dtype=np.int32)
+    detail_sums = np.empty(LANES, dtype=np.int32)
+    within = np.empty(MAX_FEATURES, dtype=np.int64)
     context_sums = np.empty(LANES, dtype=np.int32)
     logits = np.empty(LANES, dtype=np.float64)
     merchant = key = 0
-    named = -1
-    for case in range(row_of_case.shape[0]):
-        row = row_of_case[case]
-        at = texts[row]
-        length = split_words(text, bounds[row], bounds[row + 1] - 1, folded, words, phrases)
+    for text_number in range(first_case.shape[0]):
+        case = first_case[text_number]
+        start, end = bounds[row_of_case[case]], bounds[row_of_case[case] + 1] - 1
+        length = split_words(text, start, end, folded, words, phrases)
         processor = assign_roles(words, length, phrases)
         cores = gather_core(words, length)
-        if at > named:
-            merchant = write_merchant(folded, words, cores, merchants, merchant)
-            key = write_key(folded, words, cores, merchant_keys, key)
-            named = at
-        way = direction_of(amounts[row])
-        of_words = emit_words(folded, words, length, cores, processor, way, keys, values)
-        stop = emit_parts(folded, words, length, of_words, keys, values)
-        scale = unit / text_norm(values, stop)
-        count = emit_context(amounts[row], mccs[row], currencies[row], stop, keys, values)
-        add_weights(index, rows, row_keys, keys, values, 0, stop, found, text_sums)
-        add_weights(index, rows, row_keys, keys, values, stop, count, found, context_sums)
-        best = best_logit(text_sums, context_sums, scale, unit, intercepts, logits)
-        probabilities[case] = probability(logits, intercepts.shape[0], best)
-        for i in range(of_words):
-            keys[i] = detail_key(keys[i], best)
-        for i in range(stop, count):
-            keys[i] = detail_key(keys[i], best)
-        add_weights(
-            detail_index, detail_rows, detail_row_keys, keys, values, 0, of_words, found, text_sums
-        )
-        add_weights(
-            detail_index,
-            detail_rows,
-            detail_row_keys,
-            keys,
-            values,
-            stop,
-            count,
-            found,
-            context_sums,
-        )
-        lane = best_logit(text_sums, context_sums, scale, unit, detail_intercepts[best], logits)
-        codes[case] = detail_codes[best, lane]
+        merchant = write_merchant(folded, words, cores, merchants, merchant)
+        key = write_key(folded, words, cores, merchant_keys, key)
+        known_way = detailed = -1
+        while case >= 0:
+            row = row_of_case[case]
+            way = direction_of(amounts[row])
+            if way != known_way:
+                of_words = emit_words(folded, words, length, cores, processor, way, keys, values)
+                stop = emit_parts(folded, words, length, of_words, keys, values)
+                scale = unit / text_norm(values, stop)
+                add_weights(index, rows, row_keys, keys, values, 0, stop, found, text_sums)
+                known_way, detailed = way, -1
+            count = emit_context(amounts[row], mccs[row], currencies[row], stop, keys, values)
+            add_weights(index, rows, row_keys, keys, values, stop, count, found, context_sums)
+            best = best_logit(text_sums, context_sums, scale, unit, intercepts, logits)
+            probabilities[case] = probability(logits, intercepts.shape[0], best)
+            first_key = 0 if best != detailed else stop
+            for i in range(first_key, count):
+                within[i] = detail_key(keys[i], best)
+            if best != detailed:
+                add_weights(
+                    detail_index,
+                    detail_rows,
+                    detail_row_keys,
+                    within,
+                    values,
+                    0,
+                    of_words,
+                    found,
+                    detail_sums,
+                )
+                detailed = best
+            add_weights(
+                detail_index,
+                detail_rows,
+                detail_row_keys,
+                within,
+                values,
+                stop,
+                count,
+                found,
+                context_sums,
+            )
+            lane = best_logit(
+                detail_sums, context_sums, scale, unit, detail_intercepts[best], logits
+            )
+            codes[case] = detail_codes[best, lane]
+            case = next_case[case]
     sizes[0] = merchant
     sizes[1] = key
