@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from api import openapi
 from api.bodies import Intake
 from api.coalesce import Coalescer
+from api.idempotency import answer_once
 from api.known import Categories, Months, Owners, TokenHolders
 from api.middlewares import answer_always, authorize
 from api.routes import ROUTES
@@ -28,6 +29,7 @@ from pipeline.database import open_pool, translated
 from pipeline.depths import watch_queues
 from pipeline.errors import InvalidSettings
 from pipeline.events import Waiters
+from pipeline.idempotency import Idempotency
 from pipeline.publisher import Publisher
 from pipeline.reads import Reads
 from pipeline.settings import Settings
@@ -44,7 +46,9 @@ _BACKLOG: Final = 1024
 
 def create_app(settings: Settings) -> web.Application:
     """The application; servers are opened when it starts and closed when it ends."""
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[answer_always, authorize])
+    app = web.Application(
+        client_max_size=MAX_BODY, middlewares=[answer_always, authorize, answer_once]
+    )
     app[openapi.DOCUMENT] = openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
@@ -150,6 +154,7 @@ def _services(
         signer=signer,
         accounts=accounts,
         tokens=tokens,
+        keys=Idempotency(pool),
         reads=reads,
         cache=Cache(redis, settings.key_prefix, settings.cache_seconds),
         waiters=Waiters(redis, settings.key_prefix),

@@ -73,14 +73,19 @@ async def read_body(request: web.Request) -> bytes:
     coding = ",".join(request.headers.getall("Content-Encoding", ())).strip().lower()
     if coding not in {"", "identity", "gzip", "x-gzip"}:
         raise Unsupported("the content coding must be gzip or identity, once")
+    body = await read_raw(request)
+    return gunzip(body, MAX_BODY) if coding.endswith("gzip") else body
+
+
+async def read_raw(request: web.Request) -> bytes:
+    """The body as it was sent; reading it again gives it again."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            body = await request.read()
+            return await request.read()
     except TimeoutError:
         raise TooSlow(f"the body did not arrive within {_BODY_SECONDS} s") from None
     except (ConnectionError, RequestPayloadError):
         raise Malformed("the body broke off") from None
-    return gunzip(body, MAX_BODY) if coding.endswith("gzip") else body
 
 
 def gunzip(data: bytes, limit: int) -> bytes:

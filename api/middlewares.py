@@ -14,7 +14,7 @@ from aiohttp import web
 
 from api.problems import Forbidden, NotFound, Unauthenticated, response_to
 from api.routes import ROUTES, Binding, Route
-from api.services import INGEST, PRINCIPAL, REQUEST_ID, SERVICES
+from api.services import INGEST, PRINCIPAL, REQUEST_ID, SERVICES, bearer
 from pipeline import logs, telemetry
 from pipeline.tokens import Principal
 
@@ -75,11 +75,8 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 async def _principal(request: web.Request) -> Principal:
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise Unauthenticated("send `Authorization: Bearer <token>`")
     found = request.app[SERVICES]
-    principal = await found.holders.holder(token.strip())
+    principal = await found.holders.holder(bearer(request))
     if principal is None:
         raise Unauthenticated("the token is not valid")
     if principal.expires_at is not None and principal.expires_at <= found.clock.now():

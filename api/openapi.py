@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from aiohttp import web
 
+from api.idempotency import HEADER, KEY_PATTERN
 from api.problems import ERRORS, ProblemDocument
 
 if TYPE_CHECKING:  # the table names this module's handler
@@ -55,7 +56,7 @@ def _operation(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
         "responses": _responses(route, ref),
     }
     if route.scopes is not None:
@@ -81,6 +82,14 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components([route.query])
     properties = components[route.query.__name__]["properties"]
     return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
+
+
+def _headers(route: Route) -> list[dict[str, Any]]:
+    if route.method != "POST":
+        return []
+    schema = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}
+    description = "the same key and body give the same answer for 24 h"
+    return [{"name": HEADER, "in": "header", "schema": schema, "description": description}]
 
 
 def _responses(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
@@ -110,4 +119,6 @@ def _refusals(route: Route) -> list[int]:
         statuses |= {422}
     if route.request is not None:
         statuses |= {400, 408, 413, 415}
+    if route.method == "POST":
+        statuses |= {409}
     return sorted(statuses)

@@ -7,6 +7,7 @@ Problem                  refused by the API itself
 ├── Unauthenticated      no token, or one that is not valid (any more)
 ├── Forbidden            the token may not do this
 ├── NotFound             it does not exist, or belongs to somebody else
+├── Conflict             the same request is being worked on
 ├── TooSlow              the body did not arrive in time
 ├── TooLarge             more than a request may carry
 ├── Unsupported          a content type or coding that we do not read
@@ -64,6 +65,9 @@ class Forbidden(Problem): ...
 class NotFound(Problem): ...
 
 
+class Conflict(Problem): ...
+
+
 class TooSlow(Problem): ...
 
 
@@ -98,6 +102,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Unauthenticated, 401, "Not authenticated"),
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),
+    (Conflict, 409, "Still running"),
     (TooSlow, 408, "Too slow"),
     (TooLarge, 413, "Too large"),
     (Unsupported, 415, "Unsupported"),
@@ -164,6 +169,6 @@ def _headers(status: int) -> Mapping[str, Any]:
     match status:
         case 401:
             return {"WWW-Authenticate": "Bearer"}
-        case 503:
+        case 409 | 503:
             return {"Retry-After": _RETRY_SECONDS}
     return {}

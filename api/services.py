@@ -14,11 +14,12 @@ from redis.asyncio import Redis
 from api.bodies import Intake
 from api.coalesce import Coalescer
 from api.known import Categories, Months, Owners, TokenHolders
-from api.problems import Fault, Invalid, NotFound
+from api.problems import Fault, Invalid, NotFound, Unauthenticated
 from pipeline.accounts import Accounts
 from pipeline.cache import Cache
 from pipeline.clock import Clock
 from pipeline.events import Waiters
+from pipeline.idempotency import Idempotency
 from pipeline.logs import Pushed
 from pipeline.publisher import Publisher
 from pipeline.reads import Reads
@@ -45,6 +46,7 @@ class Services:
     signer: Signer
     accounts: Accounts
     tokens: Tokens
+    keys: Idempotency
     reads: Reads
     cache: Cache
     waiters: Waiters
@@ -70,6 +72,14 @@ def services(request: web.Request) -> Services:
 
 def caller(request: web.Request) -> Principal:
     return request[PRINCIPAL]
+
+
+def bearer(request: web.Request) -> str:
+    """The token that the request carries, unchecked."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Unauthenticated("send `Authorization: Bearer <token>`")
+    return token.strip()
 
 
 def path_uuid(request: web.Request, name: str) -> UUID:

@@ -1,8 +1,8 @@
 """Monthly partitions of `transactions`: listed, and created without stopping readers or writers.
 
 The managed range has no gaps: a date inside it always has a table, a date outside is refused at
-the door. A month is built beside the table and attached with a matching CHECK, which takes no
-exclusive lock on the parent.
+the door. `create_month` builds a month beside the table and attaches it with a matching CHECK, which
+takes no exclusive lock on the parent.
 """
 
 from __future__ import annotations
@@ -20,13 +20,6 @@ SELECT c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows,
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'transactions'::regclass
 ORDER BY c.relname"""
-
-_CREATE = """
-CREATE TABLE {name} (LIKE transactions INCLUDING DEFAULTS INCLUDING INDEXES);
-ALTER TABLE {name} ADD CONSTRAINT month
-    CHECK (booked_on >= DATE '{first}' AND booked_on < DATE '{next}');
-ALTER TABLE transactions ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{next}');
-ALTER TABLE {name} DROP CONSTRAINT month;"""
 
 _LOCK = 0x5BE4D11F
 
@@ -79,9 +72,7 @@ async def ensure(connection: asyncpg.Connection, first: date, last: date) -> lis
         span = month_range(min([first, *there]), max([last, *there]))
         created = [month for month in span if month not in there]
         for month in created:
-            await connection.execute(
-                _CREATE.format(name=table_of(month), first=month, next=next_month(month))
-            )
+            await connection.execute("SELECT create_month($1)", month)
     telemetry.partitions_end(next_month(span[-1]))
     return created
 

@@ -10,6 +10,7 @@ import asyncpg
 
 from pipeline import partitions
 from pipeline.database import translated
+from pipeline.idempotency import Idempotency
 from pipeline.settings import Settings
 from pipeline.store import Store
 
@@ -29,7 +30,7 @@ async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
 
 
 async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
-    """Create the months ahead and forget ledger rows older than the setting says.
+    """Create the months ahead; forget ledger rows older than the setting says, and answers of a day ago.
 
     The time is PostgreSQL's: a machine with a wrong clock must not create months or forget.
     """
@@ -38,3 +39,4 @@ async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> No
         ahead = partitions.months_back(now.date(), -settings.months_ahead)
         await partitions.ensure(connection, now.date(), ahead)
     await store.forget(now - timedelta(days=settings.ledger_days))
+    await Idempotency(pool).forget()
