@@ -74,8 +74,9 @@ def guarded(work: Callable[[], None]) -> None:
     except SpendlineError:
         raise
     except Exception as error:  # noqa: BLE001 - told without its words
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+        frames = reversed(traceback.extract_tb(error.__traceback__)[-3:])
+        places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+        told = f"{type(error).__name__} at {places}"
     else:
         return
-    raise Defect(place)
+    raise Defect(told)

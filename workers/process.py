@@ -53,11 +53,12 @@ def score(chunk: Chunk, scorer: Scorer) -> Scored:
 
 
 def _columns(chunk: Chunk) -> Columns:
-    mccs = np.zeros(len(chunk), np.int16) if chunk.mcc is None else column(chunk.mcc, np.int16)
+    """Numbers are copied: compiled kernels take no read-only arrays, and a message's bytes are."""
+    no_mccs = np.zeros(len(chunk), np.int16)
     currencies = chunk.currencies
     return Columns(
         descriptions=chunk.description,
-        amounts=column(chunk.amount, np.int64),
-        mccs=mccs,
+        amounts=column(chunk.amount, np.int64).copy(),
+        mccs=no_mccs if chunk.mcc is None else column(chunk.mcc, np.int16).copy(),
         currencies=[currencies[index] for index in chunk.currency],
     )

@@ -14,7 +14,9 @@ def test_a_defect_tells_its_kind_and_place_but_none_of_its_words() -> None:
     def work() -> None:
         raise ValueError("TESCO STORES 3144, -4.50")
 
-    with pytest.raises(Defect, match=r"^ValueError in test_actors.py:\d+$") as raised:
+    with pytest.raises(
+        Defect, match=r"^ValueError at test_actors.py:\d+ < actors.py:\d+$"
+    ) as raised:
         guarded(work)
     assert raised.value.__context__ is None
     assert raised.value.__cause__ is None

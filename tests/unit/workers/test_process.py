@@ -32,6 +32,9 @@ def test_the_categorizer_is_given_the_rows_of_the_chunk() -> None:
     assert list(scorer.given.currencies) == ["GBP", "EUR", "GBP"]
     assert scorer.given.amounts.tolist() == [-100, -101, -102]
     assert scorer.given.mccs.tolist() == [0, 5411, 0]
+    # And writable, as compiled kernels want them
+    assert scorer.given.amounts.flags.writeable
+    assert scorer.given.mccs.flags.writeable
 
 
 def test_rows_without_codes_of_a_card_scheme_have_none() -> None:
