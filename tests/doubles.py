@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
+import time
 
 import numpy as np
 
@@ -19,6 +21,12 @@ from workers.model_slot import ModelSlot
 
 POISON = "POISON"
 """A description that ends the process, as a defect in compiled code would."""
+DEFECT = "DEFECT"
+"""A description that raises an error nobody foresaw."""
+ENDLESS = "ENDLESS"
+"""A description that is never finished with."""
+GREEDY = "GREEDY"
+"""A description that takes more memory than there is."""
 
 
 class ConstantScorer:
@@ -31,8 +39,7 @@ class ConstantScorer:
         self.groceries = self.taxonomy.index["FOOD_AND_DRINK_GROCERIES"]
 
     def categorize(self, columns: Columns) -> Verdicts:
-        if POISON in columns.descriptions:
-            os._exit(1)
+        _misbehave(set(columns.descriptions))
         rows = len(columns)
         return Verdicts(
             codes=np.full(rows, self.groceries, np.int16),
@@ -42,6 +49,27 @@ class ConstantScorer:
             merchants=list(columns.descriptions),
             merchant_keys=[text.casefold() for text in columns.descriptions],
         )
+
+
+def _misbehave(descriptions: set[str]) -> None:
+    if POISON in descriptions:
+        os._exit(1)
+    if DEFECT in descriptions:
+        raise ZeroDivisionError
+    while ENDLESS in descriptions:
+        time.sleep(0.1)
+    if GREEDY in descriptions:
+        _take_all_memory()
+
+
+def _take_all_memory() -> None:
+    """Ask for more than the process may have; what it had before stays usable."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, limits[1]))
+    try:
+        bytearray(16 << 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from tests.acceptance.flow import Flow, until
+from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker, wait_until_working
+from tests.ledger import until
 from workers.processes import System
 
 KILLS = 20

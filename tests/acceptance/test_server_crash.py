@@ -11,8 +11,9 @@ import pytest
 
 from pipeline.settings import Settings
 from pipeline.stack import LocalStack, ServerUrls
-from tests.acceptance.flow import Flow, until
+from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker, wait_until_working
+from tests.ledger import until
 from workers.cli.migrate import bring_up
 from workers.processes import System
 

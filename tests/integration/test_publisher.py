@@ -17,7 +17,7 @@ from pipeline.clock import Clock
 from pipeline.errors import BrokerUnavailable
 from pipeline.publisher import Publisher
 from tests.chunks import chunk
-from tests.integration.link import Link
+from tests.link import Link
 
 CONFIRM_SECONDS = 1.0
 
