@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 UNIT: Final = 2.0**-10
 """Weights are multiples of this."""
 
-_NEGLIGIBLE: Final = 2.0**-6
+_NEGLIGIBLE: Final = 2.0**-2
 
 
 class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -70,7 +70,8 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.tol = tol
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)  # noqa: N806
+        floats = (np.float64, np.float32)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=floats)  # noqa: N806
         check_classification_targets(y)
         weight = _check_sample_weight(sample_weight, X)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -117,7 +118,9 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if columns is not None:
             seen &= np.asarray(columns)
         model = LogisticRegression(C=strength, max_iter=self.max_iter, tol=self.tol)
-        model.fit(X[:, seen], labels, sample_weight=weight)
+        scales = rarity(X[:, seen], weight)
+        scaled = X[:, seen] @ sparse.diags(scales.astype(X.dtype))
+        model.fit(scaled, labels, sample_weight=weight)
         self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
         coef, intercept = model.coef_, model.intercept_
         if len(model.classes_) == 2:
@@ -126,7 +129,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 np.concatenate([-intercept, intercept]) / 2,
             )
         full = np.zeros((len(coef), X.shape[1]))
-        full[:, seen] = round_weights(coef)
+        full[:, seen] = round_weights(coef * scales)
         return full, intercept
 
     def decision_function(self, X: Any) -> Floats:  # noqa: N803
@@ -164,6 +167,16 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def rarity(X: Any, weight: Floats) -> Floats:  # noqa: N803
+    """Root of all rows over those that have a feature, both by weight, shape (n_features,).
+
+    Scaled so, a name that occurs five times is learned as fast as a word of every second row.
+    """
+    present = weight @ (X != 0)
+    rare = np.divide(weight.sum(), present, out=np.zeros_like(present), where=present > 0)
+    return np.asarray(np.sqrt(rare))
 
 
 def exponents(coef: Floats) -> NDArray[np.int64]:
@@ -212,7 +225,8 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             max_iter=self.max_iter,
             tol=self.tol,
         )
-        self.classifier_.fit(self.features_.transform(X), y, sample_weight)
+        matrix = self.features_.transform(X).astype(np.float32)
+        self.classifier_.fit(matrix, y, sample_weight)
         self.classes_ = self.classifier_.classes_
         return self
 

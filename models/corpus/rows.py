@@ -21,7 +21,7 @@ from models.corpus.lexicon import Entry
 from models.corpus.names import Names
 from models.corpus.wordings import CURRENCIES, Wordings
 
-VARIANTS = {"merchant": 12, "biller": 14, "bank": 10, "word": 14}
+VARIANTS = {"merchant": 4, "biller": 5, "bank": 4, "word": 5}
 BACKGROUND_SHARE = 0.2
 REFUND_SHARE = 0.05
 MCC_SHARE = 0.15
@@ -60,8 +60,8 @@ class _Generator:
         taught += self._weak_labels()
         size = BACKGROUND_SHARE / (1 - BACKGROUND_SHARE) * len(taught)
         unknown = list(self.background.lines(int(size)))
-        weights = np.concatenate([self._prior(taught), np.ones(len(unknown))])
-        return self._columns(taught + unknown, weights)
+        weights = np.concatenate([np.sqrt(self._prior(taught)), np.ones(len(unknown))])
+        return self._columns(taught + unknown, weights / weights.mean())
 
     def _lines(self, entry: Entry) -> Iterator[Line]:
         draw: dict[str, Callable[[Entry], Line]] = {

@@ -1,0 +1,75 @@
+"""Measures a model on labelled transactions that it has not learned from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from categorizer import taxonomy
+from categorizer.memory import MerchantMemory
+from categorizer.scorer import Scorer
+from models.dataset import Labelled, Version
+from models.metrics import summary
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model said of labelled rows, all of length n, in the taxonomy of the labels."""
+
+    primaries: list[str]
+    detailed: list[str]
+    confidences: NDArray[np.float64]
+    needs_review: NDArray[np.bool_]
+
+
+def answer(
+    scorer: Scorer, labelled: Labelled, version: Version, memory: MerchantMemory | None = None
+) -> Answers:
+    """Verdicts on all rows, those of merchants in `memory` from there."""
+    verdicts = scorer.categorize(labelled.columns, memory)
+    to_primary, to_detailed = names(version)
+    money_in = (labelled.columns.amounts > 0).tolist()
+    rows = list(zip(verdicts.codes.tolist(), money_in, strict=True))
+    return Answers(
+        primaries=[to_primary(code, credit) for code, credit in rows],
+        detailed=[to_detailed(code, credit) for code, credit in rows],
+        confidences=verdicts.confidences.astype(np.float64),
+        needs_review=verdicts.needs_review,
+    )
+
+
+def figures(labelled: Labelled, answers: Answers) -> dict[str, Any]:
+    """Every figure at primary level, and under `detailed` those of rows with a detailed label."""
+    result = summary(
+        labelled.primaries, answers.primaries, answers.confidences, answers.needs_review
+    )
+    return {**result, "detailed": _detailed(labelled, answers)}
+
+
+def _detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | None:
+    at = [row for row, label in enumerate(labelled.detailed) if label]
+    if not at:
+        return None
+    result = summary(
+        [labelled.detailed[row] for row in at],
+        [answers.detailed[row] for row in at],
+        answers.confidences[at],
+        answers.needs_review[at],
+    )
+    return {name: result[name] for name in ("rows", "accuracy", "macro_f1", "per_category")}
+
+
+def names(version: Version) -> tuple[Callable[[int, bool], str], Callable[[int, bool], str]]:
+    """From an index of a detailed code and money in to primary and detailed code of a taxonomy."""
+    known = taxonomy.load()
+    if version == "v1":
+        return (
+            lambda code, credit: known.to_v1_primary(code, money_in=credit),
+            lambda code, credit: known.to_v1(code, money_in=credit),
+        )
+    return (
+        lambda code, _: known.detailed[code].primary,
+        lambda code, _: known.detailed[code].code,
+    )

@@ -1,0 +1,173 @@
+"""Trains the shipped model: corpus in, verified folder out. Seeded: the same input, the same bytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from categorizer import features, taxonomy, weights, wordings
+from categorizer.columns import Columns
+from categorizer.estimator import Categorizer
+from categorizer.scorer import FORMAT
+from models import artifact, calibration, dataset
+from models.corpus import rows, tables
+from models.dataset import Labelled
+from models.metrics import summary
+
+VERSION: Final = 1
+"""Raised with every model that is shipped."""
+SEED: Final = 20
+RULE_CONFIDENCE: Final = 0.95
+"""What a merchant category code that settles the category is worth."""
+
+SHIPPED: Final = Path(__file__).parent / "shipped"
+DEVELOPMENT: Final = Path(__file__).parent / "development"
+CALIBRATION_FILES: Final = ("many_banks.csv", "household.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is fitted, and how hard."""
+
+    min_rows: int = 6
+    C: float = 0.0011
+    detail_C: float = 0.0011  # noqa: N815 - scikit-learn's name
+    max_iter: int = 40
+    tol: float = 1e-3
+    seed: int = SEED
+
+
+def train(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
+    """Fits on the corpus, calibrates on half of the development set, measures on the other half.
+
+    Writes the model to `folder` and returns its metrics.
+    """
+    used = settings or Settings()
+    model = fit(rows.generate(used.seed), used)
+    learned, measured = calibration_halves()
+    line, threshold = calibrate(model, learned)
+    metrics = measure(model, measured, line, threshold)
+    artifact.save(folder, arrays(model), manifest(line, threshold, metrics))
+    return metrics
+
+
+def fit(corpus: rows.Corpus, settings: Settings) -> Categorizer:
+    model = Categorizer(
+        min_rows=settings.min_rows,
+        C=settings.C,
+        detail_C=settings.detail_C,
+        max_iter=settings.max_iter,
+        tol=settings.tol,
+    )
+    with threadpool_limits(1):  # sums in one order: the same bytes on every machine
+        return model.fit(corpus.columns, corpus.codes, corpus.weights)
+
+
+def calibration_halves() -> tuple[Labelled, Labelled]:
+    """Rows to calibrate on and rows to report on; a merchant's line is never in both.
+
+    The split is by a hash of the letters of the description, so that repeats stay together.
+    """
+    files = [DEVELOPMENT / name for name in CALIBRATION_FILES]
+    labelled = _distinct(dataset.read([file for file in files if file.exists()], "v1"))
+    even = np.array([_letters_sum(text) % 2 == 0 for text in labelled.columns.descriptions])
+    return labelled.take(np.flatnonzero(even)), labelled.take(np.flatnonzero(~even))
+
+
+def calibrate(model: Categorizer, labelled: Labelled) -> tuple[calibration.Calibration, float]:
+    """The line from probability to confidence, and the confidence from which to trust it."""
+    probabilities = model.predict_primary_proba(labelled.columns).max(axis=1)
+    right = _right(labelled, v1_primaries(model.predict(labelled.columns), labelled.columns))
+    line = calibration.fit(probabilities, right)
+    return line, calibration.threshold(line(probabilities), right)
+
+
+def measure(
+    model: Categorizer, labelled: Labelled, line: calibration.Calibration, threshold: float
+) -> dict[str, Any]:
+    """Figures of each source of the labelled rows."""
+    predicted = v1_primaries(model.predict(labelled.columns), labelled.columns)
+    confidences = line(model.predict_primary_proba(labelled.columns).max(axis=1))
+    sources = np.array(labelled.sources)
+    return {
+        source: _figures(labelled, predicted, confidences, threshold, sources == source)
+        for source in sorted(set(labelled.sources))
+    }
+
+
+def arrays(model: Categorizer) -> dict[str, NDArray[Any]]:
+    """Everything that the scorer maps into memory."""
+    codes, confidences = mcc_rules()
+    exported = weights.export(model)
+    found = {name: getattr(exported, name) for name in weights.names()}
+    return {**found, "mcc_codes": codes, "mcc_confidences": confidences}
+
+
+def manifest(
+    line: calibration.Calibration, threshold: float, metrics: dict[str, Any]
+) -> dict[str, Any]:
+    known = taxonomy.load()
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "taxonomy": {"version": known.version, "hash": known.content_hash},
+        "features": {"version": features.VERSION, "wordings": wordings.load().content_hash},
+        "calibration": line.as_manifest(),
+        "threshold": round(threshold, 6),
+        "metrics": metrics,
+    }
+
+
+def mcc_rules() -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """For each of 10,000 codes the detailed category that it settles, or -1, and the confidence."""
+    index = taxonomy.load().index
+    codes = np.full(10_000, -1, dtype=np.int16)
+    for row in tables.rows("mcc.tsv"):
+        if row["decides"] == "rule":
+            codes[int(row["mcc"])] = index[row["category"]]
+    return codes, np.where(codes >= 0, RULE_CONFIDENCE, 0).astype(np.float32)
+
+
+def v1_primaries(codes: NDArray[np.int16], columns: Columns) -> list[str]:
+    known = taxonomy.load()
+    money_in = (columns.amounts > 0).tolist()
+    return [
+        known.to_v1_primary(code, money_in=credit)
+        for code, credit in zip(codes.tolist(), money_in, strict=True)
+    ]
+
+
+def _figures(
+    labelled: Labelled,
+    predicted: list[str],
+    confidences: NDArray[np.float64],
+    threshold: float,
+    chosen: NDArray[np.bool_],
+) -> dict[str, Any]:
+    at = np.flatnonzero(chosen)
+    figures = summary(
+        [labelled.primaries[i] for i in at],
+        [predicted[i] for i in at],
+        confidences[at],
+        confidences[at] < threshold,
+    )
+    del figures["per_category"], figures["confusion"]
+    return figures
+
+
+def _right(labelled: Labelled, predicted: list[str]) -> NDArray[np.bool_]:
+    return np.array([a == b for a, b in zip(labelled.primaries, predicted, strict=True)])
+
+
+def _distinct(labelled: Labelled) -> Labelled:
+    first: dict[str, int] = {}
+    for row, text in enumerate(labelled.columns.descriptions):
+        first.setdefault(text, row)
+    return labelled.take(np.array(list(first.values()), dtype=np.intp))
+
+
+def _letters_sum(text: str) -> int:
+    return sum(ord(letter) for letter in text.casefold() if letter.isalpha())
