@@ -7,6 +7,7 @@ import json
 import math
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -33,6 +34,7 @@ from workers.processes import System
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docker/prometheus/alerts.yaml"
 DASHBOARDS = sorted((ROOT / "docker/grafana/dashboards").glob("*.json"))
+BIN = Path(sys.executable).parent
 RUNBOOK = (ROOT / "RUNBOOK.md").read_text()
 
 
@@ -177,6 +179,27 @@ async def test_every_query_of_the_dashboards_and_alerts_is_answered(
             if a["state"] == "firing"
         }
         assert firing <= {"DeadLetters"}
+
+
+async def test_top_shows_the_processes_of_its_settings(
+    observed: Observed, traffic: Traffic
+) -> None:
+    # Given traffic while `spendline top` measures
+    top = await asyncio.create_subprocess_exec(
+        *(str(BIN / "spendline"), "top", "--once", "--json", "--every", "4"),
+        env=observed.settings.environment_of_children(),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    telling = asyncio.create_task(top.communicate())
+    while not telling.done():
+        await traffic.round()
+    # Then it tells what they did
+    shown = json.loads((await telling)[0])
+    assert (shown["processes"], shown["silent"]) == (3, [])
+    assert shown["rates"]["rows_accepted"] > 0 < shown["rates"]["rows_stored"]
+    assert shown["times"]["to_visible"]["p99"] > 0
+    assert shown["model"]["sources"] == {"model": 1.0}
+    assert {"ingest", "dead"} <= shown["queues"].keys()
 
 
 def test_every_alert_has_a_section_in_the_runbook_and_a_test(tmp_path: Path) -> None:
