@@ -18,7 +18,7 @@ from categorizer.buffer import Buffer, pack
 from categorizer.columns import Columns
 from categorizer.passes import MAX_FEATURES, featurize
 
-VERSION = 2
+VERSION = 3
 """Raised with every change to the passes that gives a row other features."""
 
 _ROWS_AT_ONCE = 20_000

@@ -31,6 +31,7 @@ from categorizer.words import (
     gather_core,
     mix,
     split_words,
+    times,
 )
 
 MAX_FEATURES: Final = 320
@@ -55,7 +56,7 @@ PREFIXES: Final = (5, 7, 9, 12)
 @compiled("int64(int64)")
 def feature_key(state):
     """The 32 bits under which a feature is known; n-grams make the lowest 1, all others 0."""
-    return ((((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF) | 2
+    return ((times(state ^ (state >> 29), MIXER) >> 32) & 0xFFFFFFFF) | 2
 
 
 @compiled("int64(uint8[::1], int64[:, ::1], int64, uint8[::1], int64)")
@@ -153,7 +154,7 @@ def emit_name(folded, words, cores, count, keys, values):
     for core in range(cores):
         word = words[core, ORDER]
         for i in range(words[word, START], words[word, END]):
-            state = (state ^ folded[i]) * PRIME
+            state = times(state ^ folded[i], PRIME)
             length += 1
             if length == 5 or length == 7 or length == 9 or length == 12:
                 count = emit(state, F_PREFIX, count, keys, values)

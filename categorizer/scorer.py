@@ -29,9 +29,18 @@ from numpy.typing import NDArray
 
 from categorizer import features, taxonomy, weights, wordings
 from categorizer.buffer import pack
-from categorizer.columns import MODEL, RULE, USER, Columns, Verdicts
+from categorizer.columns import MODEL, RULE, SOURCES, USER, Columns, Verdicts
 from categorizer.errors import CorruptArtifact, IncompatibleModel
 from categorizer.estimator import UNIT
+from categorizer.explanation import (
+    Alternative,
+    Explanation,
+    features_of,
+    probabilities,
+    processor_of,
+    reasons,
+    weigh,
+)
 from categorizer.memory import MerchantMemory
 from categorizer.normalize import lines
 from categorizer.rules import Rules
@@ -114,6 +123,39 @@ class Scorer:
         if memory is not None:
             _recall(verdicts, memory, columns.amounts)
         return verdicts
+
+    def explain(
+        self, columns: Columns, row: int = 0, memory: MerchantMemory | None = None
+    ) -> Explanation:
+        """What decided one row, what weighed most in the model, and the alternatives."""
+        one = Columns(
+            [columns.descriptions[row]],
+            columns.amounts[[row]],
+            columns.mccs[[row]],
+            [columns.currencies[row]],
+        )
+        own = memory and MerchantMemory([memory.users[row]], memory.known)
+        verdict = self.categorize(one, own)
+        found = features_of(one, 0)
+        added = weigh(self.weights, found)
+        likely = probabilities(self.weights, added)
+        order = np.argsort(-likely, kind="stable")
+        category = self.taxonomy.detailed[verdict.codes[0]]
+        return Explanation(
+            code=category.code,
+            primary=category.primary,
+            confidence=float(verdict.confidences[0]),
+            source=SOURCES[verdict.sources[0]],
+            needs_review=bool(verdict.needs_review[0]),
+            merchant=verdict.merchants[0],
+            merchant_key=verdict.merchant_keys[0],
+            processor=processor_of(one.descriptions[0]),
+            reasons=reasons(found, added[:, order[0]]),
+            alternatives=[
+                Alternative(self.taxonomy.primaries[i].code, round(float(likely[i]), 4))
+                for i in order[:5]
+            ],
+        )
 
     def predict(self, columns: Columns) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
         """Codes of the model alone and uncalibrated probabilities of their primaries."""

@@ -34,6 +34,7 @@ from categorizer.words import (
     gather_core,
     mix,
     split_words,
+    times,
 )
 
 LANES: Final = 32
@@ -135,7 +136,7 @@ def probability(logits, count, best):
 def hash_bytes(text, first, stop):
     state = np.int64(SEED)
     for i in range(first, stop):
-        state = (state ^ text[i]) * PRIME
+        state = times(state ^ text[i], PRIME)
     return state ^ (state >> 32)
 
 

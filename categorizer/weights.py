@@ -105,9 +105,9 @@ def restore(weights: Weights) -> Categorizer:
     classifier.group_of_class_ = np.searchsorted(classifier.groups_, primaries)
     classifier.intercept_ = weights.intercepts[classifier.groups_]
     classifier.detail_intercept_ = weights.detail_intercepts[primaries, lanes]
-    classifier.coef_ = _floats(weights.rows)[order][:, classifier.groups_].T
+    classifier.coef_ = floats(weights.rows)[order][:, classifier.groups_].T
     classifier.detail_coef_ = np.zeros((len(primaries), len(keys)))
-    detail = _floats(weights.detail_rows)
+    detail = floats(weights.detail_rows)
     for primary in classifier.groups_:
         members = primaries == primary
         rows = _rows_of(weights, features.vocabulary_, int(primary))
@@ -128,7 +128,7 @@ def _rows_of(weights: Weights, keys: NDArray[np.uint32], primary: int) -> NDArra
     return np.where(own[order][at] == within, order[at], -1)
 
 
-def _floats(rows: NDArray[np.int8]) -> NDArray[np.float64]:
+def floats(rows: NDArray[np.int8]) -> NDArray[np.float64]:
     """Weights of rows, shape (features, 27)."""
     steps = UNIT * 2.0 ** rows[:, EXPONENT].astype(np.float64)
     return np.asarray(rows[:, :EXPONENT] * steps[:, None])

@@ -63,8 +63,14 @@ _CLASSES = _byte_classes()
 
 
 @compiled("int64(int64, int64)")
+def times(left, right):
+    """A product that wraps around; of signed numbers the compiler takes that for impossible."""
+    return np.int64(np.uint64(left) * np.uint64(right))
+
+
+@compiled("int64(int64, int64)")
 def mix(state, value):
-    return (state ^ (value * MIXER)) * PRIME
+    return times(state ^ times(value, MIXER), PRIME)
 
 
 @compiled(f"int64({PHRASES}, int64)")
@@ -172,11 +178,11 @@ def split_words(text, start, stop, folded, words, phrases):
             size = first + stem
             words[count, KIND] = WORD
             for i in range(first, size):
-                state = (state ^ folded[i]) * PRIME
+                state = times(state ^ folded[i], PRIME)
             words[count, TRAITS] = look_up(phrases, state)
         else:
             for i in range(first, size):
-                state = (state ^ folded[i]) * PRIME
+                state = times(state ^ folded[i], PRIME)
             words[count, KIND] = NUMBER if letters == 0 else CODE
             words[count, TRAITS] = look_up(phrases, state) if letters == 0 else 0
         words[count, END] = size

@@ -1,0 +1,199 @@
+"""Why a row got its verdict: what decided, the features that weighed most, the alternatives.
+
+Only here do features have names. The compiled passes keep nothing but their keys, so the
+features of the one row are derived a second time, in plain Python.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from categorizer import passes, wordings, words
+from categorizer.buffer import pack
+from categorizer.columns import Columns
+from categorizer.features import currency_numbers
+from categorizer.hashing import SEED, feature_key, mix, word_hash
+from categorizer.scores import find_row
+from categorizer.weights import Weights, floats
+
+
+class Feature(NamedTuple):
+    """A named feature; its value is a whole one or, of a part of a word, a quarter."""
+
+    name: str
+    key: int
+    value: float
+    of_text: bool
+
+
+class Reason(NamedTuple):
+    """What one feature adds to the logit of the primary that was chosen."""
+
+    feature: str
+    weight: float
+
+
+class Alternative(NamedTuple):
+    primary: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    code: str
+    primary: str
+    confidence: float
+    source: str
+    needs_review: bool
+    merchant: str
+    merchant_key: str
+    processor: str
+    reasons: list[Reason]
+    """What spoke most for the model's primary, strongest first."""
+    alternatives: list[Alternative]
+    """The model's primaries by uncalibrated probability, likeliest first."""
+
+
+class _Word(NamedTuple):
+    text: bytes
+    role: int
+    traits: int
+
+
+class _Reading(NamedTuple):
+    words: list[_Word]
+    processor: int
+
+
+def processor_of(description: str) -> str:
+    return wordings.load().processors[_read(description).processor]
+
+
+def features_of(columns: Columns, row: int) -> list[Feature]:
+    """All features of a row, repeats kept."""
+    amount = int(columns.amounts[row])
+    way = passes.direction_of(amount)
+    reading = _read(columns.descriptions[row])
+    named = [
+        *_name_features([w.text for w in reading.words if w.role == words.CORE]),
+        *_word_features(reading, way),
+        *_part_features(reading),
+    ]
+    mcc, currency = int(columns.mccs[row]), str(columns.currencies[row])
+    return [*named, *_context_features(amount, way, mcc, currency)]
+
+
+def weigh(weights: Weights, features: list[Feature]) -> NDArray[np.float64]:
+    """What each feature adds to the logits of the primaries, shape (features, 18)."""
+    values = np.array([feature.value for feature in features])
+    of_text = np.array([feature.of_text for feature in features], dtype=np.bool_)
+    norm = np.sqrt(max(float((values[of_text] ** 2).sum()), 1.0))
+    scaled = np.where(of_text, values / norm, values)
+    rows = np.array([find_row(weights.index, weights.row_keys, f.key) for f in features], np.int64)
+    known = floats(weights.rows[rows])[:, : len(weights.intercepts)] * (rows >= 0)[:, None]
+    return np.asarray(known * scaled[:, None])
+
+
+def reasons(features: list[Feature], added: NDArray[np.float64], most: int = 8) -> list[Reason]:
+    """The features that added most to one primary; `added` has shape (features,)."""
+    total: dict[str, float] = {}
+    for feature, weight in zip(features, added.tolist(), strict=True):
+        total[feature.name] = total.get(feature.name, 0.0) + weight
+    strongest = sorted(total.items(), key=lambda item: -item[1])[:most]
+    return [Reason(name, round(weight, 4)) for name, weight in strongest if weight > 0]
+
+
+def probabilities(weights: Weights, added: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(softmax(added.sum(axis=0) + weights.intercepts))
+
+
+def _read(description: str) -> _Reading:
+    buffer = pack([description])
+    folded = np.empty(words.FOLDED_BYTES, dtype=np.uint8)
+    table = np.empty((words.MAX_WORDS, words.WORD_COLUMNS), dtype=np.int64)
+    phrases = wordings.load().phrases
+    count = words.split_words(buffer.text, 0, len(buffer.text) - 1, folded, table, phrases)
+    processor = words.assign_roles(table, count, phrases)
+    read = [
+        _Word(
+            folded[table[i, words.START] : table[i, words.END]].tobytes(),
+            int(table[i, words.ROLE]),
+            int(table[i, words.TRAITS]),
+        )
+        for i in range(count)
+    ]
+    return _Reading(read, int(processor))
+
+
+def _whole(name: str, state: int, kind: int, *, of_text: bool = True) -> Feature:
+    return Feature(name, feature_key(mix(state, kind)) & ~1, 1.0, of_text)
+
+
+def _name_features(core: list[bytes]) -> Iterator[Feature]:
+    if not core:
+        return
+    yield _whole(f"first word {_show(core[0])}", word_hash(core[0]), passes.F_FIRST)
+    yield _whole(f"last word {_show(core[-1])}", word_hash(core[-1]), passes.F_LAST)
+    for at, (left, right) in enumerate(pairwise(core)):
+        pair = mix(word_hash(left), word_hash(right))
+        shown = _show(left + b" " + right)
+        yield _whole(f"words {shown}", pair, passes.F_PAIR)
+        if at == 0:
+            yield _whole(f"first words {shown}", pair, passes.F_FIRST_TWO)
+    squeezed = b"".join(core)
+    for length in passes.PREFIXES:
+        if len(squeezed) >= length:
+            prefix = squeezed[:length]
+            yield _whole(f"begins with {_show(prefix)}", word_hash(prefix), passes.F_PREFIX)
+
+
+def _word_features(reading: _Reading, way: int) -> Iterator[Feature]:
+    if reading.processor:
+        name = wordings.load().processors[reading.processor]
+        yield _whole(f"paid by {name}", mix(SEED, reading.processor), passes.F_PROCESSOR)
+    for word in reading.words:
+        state, shown = word_hash(word.text), _show(word.text)
+        if word.role == words.CONTEXT:
+            kind = passes.F_WEB if word.traits & words.WEB else passes.F_CONTEXT
+            yield _whole(f"payment wording {shown}", state, kind)
+        elif word.role in {words.CORE, words.EXTRA}:
+            yield _whole(f"word {shown}", state, passes.F_WORD)
+            yield _whole(f"word {shown}, {_WAYS[way]}", mix(state, way), passes.F_DIRECTED)
+
+
+def _part_features(reading: _Reading) -> Iterator[Feature]:
+    edge = bytes([words.EDGE])
+    for word in reading.words:
+        if word.role not in {words.CORE, words.EXTRA} or len(word.text) < 4:
+            continue
+        edged = edge + word.text + edge
+        for begin in range(len(edged) - 2):
+            for part in (edged[begin : begin + n] for n in range(3, 6) if begin + n <= len(edged)):
+                key = feature_key(int.from_bytes(part, "little")) | 1
+                shown = part.replace(edge, b"|")
+                yield Feature(f"letters {_show(shown)}", key, 0.25, of_text=True)
+
+
+def _context_features(amount: int, way: int, mcc: int, currency: str) -> Iterator[Feature]:
+    number = int(currency_numbers([currency])[0])
+    if way:
+        state = mix(SEED, way)
+        yield _whole(_WAYS[way], state, passes.F_DIRECTION, of_text=False)
+        sized = mix(state, passes.size_bucket(amount))
+        yield _whole(f"size of amount, {_WAYS[way]}", sized, passes.F_SIZE, of_text=False)
+    if mcc:
+        yield _whole(f"MCC {mcc:04d}", mix(SEED, mcc), passes.F_MCC, of_text=False)
+    if number:
+        yield _whole(f"in {currency}", mix(SEED, number), passes.F_CURRENCY, of_text=False)
+
+
+_WAYS = {0: "zero", passes.IN: "money in", passes.OUT: "money out"}
+
+
+def _show(text: bytes) -> str:
+    return f"`{text.decode('utf-8', 'replace')}`"
