@@ -8,11 +8,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import aiohttp
@@ -35,8 +36,10 @@ from workers.demo.clients import Http
 from workers.demo.replay import Outcome, replay, warm_up
 from workers.processes import System
 
+T = TypeVar("T")
 _FEED = Path(__file__).parents[2] / "benchmarks" / "data" / "purchase_cards.csv.gz"
 _CORES = len(os.sched_getaffinity(0))
+_WATCH_SECONDS: Final = 0.5
 _SCOPES = ("ingest", "read", "manage")
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
 
@@ -61,8 +64,8 @@ def command(
     if not purchases:
         raise click.ClickException("the feed has no rows")
     times = {"set-up": _setup_seconds()} if _setup_seconds() else {}
-    with _system(api, token, cards.months(purchases), times) as (url, bearer):
-        outcome = asyncio.run(_run(url, bearer, purchases, batch, times))
+    with _system(api, token, cards.months(purchases), times) as (url, bearer, watch):
+        outcome = asyncio.run(_watched(_run(url, bearer, purchases, batch, times), watch))
     if as_json:
         told = asdict(outcome) | {"right": outcome.right, "times_s": times}
         click.echo(msgspec.json.encode(told))
@@ -88,15 +91,30 @@ async def _run(
         return outcome
 
 
+async def _watched(work: Coroutine[Any, Any, T], watch: Callable[[], None]) -> T:
+    """The result of `work`, unless `watch`, called now and then, raises."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=_WATCH_SECONDS)
+            watch()
+        return task.result()
+    finally:
+        task.cancel()
+
+
 @contextmanager
 def _system(
     api: str | None, token: str | None, span: tuple[date, date], times: dict[str, float]
-) -> Iterator[tuple[str, str]]:
-    """(URL, token) of the given system, or of one that lives as long as the demonstration."""
+) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    """(URL, token, watch) of the given system, or of one that lives as long as this command.
+
+    `watch` raises ServerFailed when a process of the system has ended.
+    """
     if api is not None:
         if token is None:
             raise click.UsageError("--api needs --token")
-        yield api, token
+        yield api, token, lambda: None
         return
     settings = Settings.from_environment()
     folder = Path(settings.data_folder) / "demo"
@@ -114,12 +132,20 @@ def _system(
         began = time.monotonic()
         with System(settings, folder / "system") as system:
             system.start("api-1", "api")
-            for number in range(1, _CORES + 1):
-                system.start(f"worker-{number}", "workers")
+            workers = [f"worker-{number}" for number in range(1, _CORES + 1)]
+            for name in workers:
+                system.start(name, "workers")
             system.wait_until_ready()
             _lap(times, "processes", began)
             made = asyncio.run(_token(settings.database_url))
-            yield f"http://{settings.api_host}:{settings.api_port}", made
+            url = f"http://{settings.api_host}:{settings.api_port}"
+            yield url, made, lambda: _require_alive(system, ["api-1", *workers])
+
+
+def _require_alive(system: System, names: Sequence[str]) -> None:
+    for name in names:
+        if not system.child(name).alive:
+            raise ServerFailed(f"{name} has ended; see {system.folder / name}.log")
 
 
 async def _prepare(settings: Settings, first: date, last: date) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from pipeline.errors import SpendlineError, Transient
 
 _WAIT_SECONDS: Final = 20
+_PATIENCE_SECONDS: Final = 120
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0)  # seconds between tries
 _PAGE: Final = 1000
 
@@ -97,17 +98,18 @@ class Integration:
         return user_id, made["account_id"]
 
     async def push(self, transactions: Sequence[dict[str, Any]]) -> Fate:
-        """Push, and wait until all of it is stored. Raises Refused when it failed."""
+        """Push, and wait until all of it is stored. Raises Refused or Unanswered when it is not."""
         sent = time.monotonic()
         accepted = await self._http.post("/v1/transactions", {"transactions": transactions})
         path = f"/v1/ingests/{accepted['ingest_id']}"
-        status = "queued"
-        while status == "queued":
+        while True:
             receipt = (await self._http.get(path, wait=_WAIT_SECONDS)).body
-            status = receipt["status"]
-        if status != "stored":
-            raise Refused(f"a batch was not stored: {receipt.get('reason')}")
-        return Fate(receipt, sent, time.monotonic())
+            if receipt["status"] == "stored":
+                return Fate(receipt, sent, time.monotonic())
+            if receipt["status"] == "failed":
+                raise Refused(f"a batch was not stored: {receipt['reason']}")
+            if time.monotonic() - sent > _PATIENCE_SECONDS:
+                raise Unanswered(f"a batch was not stored within {_PATIENCE_SECONDS} s")
 
 
 class App:
