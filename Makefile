@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROWS ?=
 FEED ?=
+BENCH ?= categorizer pipeline latency ingest cache
 
 help:  ## explain the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,9 @@ test-acceptance: .venv/dev  ## real processes, killed and restarted
 test-servers: .venv/dev  # both of the above, on one stack
 	$(BIN)/pytest $(wildcard tests/contract tests/integration tests/acceptance)
 
+bench: .venv/dev  ## measure on this machine (BENCH="categorizer pipeline" chooses)
+	@set -e; for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name; done
+
 # The run-time environment needs the run-time lock only; the one for development contains it.
 .venv/run: requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "set-up: installing from requirements.lock"
@@ -60,4 +64,5 @@ test-servers: .venv/dev  # both of the above, on one stack
 .venv/bin/pip:
 	@PYTHON=$(PYTHON) sh .ci/venv
 
-.PHONY: help setup demo up down doctor test lint test-unit test-integration test-acceptance test-servers
+.PHONY: help setup demo up down doctor test lint test-unit test-integration test-acceptance \
+	test-servers bench

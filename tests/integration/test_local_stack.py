@@ -202,7 +202,7 @@ def owning(folder: Path, given: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
     )
     assert owner.stdout
-    assert b"ready" in owner.stdout.readline()
+    assert b"ready" in owner.stdout.readline(), owner.communicate()
     return owner
 
 
@@ -240,7 +240,8 @@ def test_down_ends_a_stack_that_is_up(folder: Path) -> None:
     result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(folder)})
 
     assert result.output.startswith(f"ended: process {owner.pid}")
-    assert owner.wait(10) != 0
+    owner.communicate(timeout=10)
+    assert owner.returncode == -signal.SIGTERM
     until(lambda: not touching(folder))
 
 
