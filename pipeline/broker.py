@@ -6,8 +6,8 @@ It differs from the one that comes with dramatiq in what happens around failures
   its outcome is settled: processed, or handed on to another queue with the broker's confirm;
 - a failure waits for its next attempt in a queue with a time to live, not in this process;
 - an envelope is checked before dramatiq sees it; what cannot be read goes to the dead letters;
-- chunks that were in flight when a worker died are tried alone, so that only the one that
-  ends its worker reaches the delivery limit.
+- chunks that were in flight when a worker died are tried alone, and the one that ends its
+  worker is halved, so that only the row at fault reaches the delivery limit.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pika.exceptions import AMQPError
 from pipeline import messages, telemetry
 from pipeline.errors import BrokerUnavailable, InvalidMessage, Permanent, SpendlineError, Transient
 from pipeline.messages import Chunk, Envelope
+from pipeline.pieces import halves
 from pipeline.topology import (
     ATTEMPTS,
     REASON,
@@ -125,6 +126,11 @@ class RabbitBroker(Broker):
         self.hand_on(message.queue_name, body, {})
         return message
 
+    def bury(self, chunk: Chunk, error: SpendlineError) -> None:
+        """Put a chunk among the dead letters, confirmed, with the reason."""
+        body = messages.encode(chunk, self.names.ingest, int(time.time() * 1000))
+        self.hand_on(self.names.dead, body, {REASON: _said(error)})
+
     def hand_on(self, queue: str, body: bytes, headers: dict[str, Any]) -> None:
         """Publish to `queue` and wait for the confirm; BrokerUnavailable when there is none.
 
@@ -204,6 +210,8 @@ class RabbitConsumer(Consumer):
     def _accept(self, tag: int, headers: dict[str, Any], body: bytes) -> Delivery | None:
         if self._is_suspect(headers) and self._set_apart(tag, headers, body):
             return None
+        if self._has_killed(headers) and self._halve(tag, body):
+            return None
         try:
             envelope = read_envelope(body, self._broker.names.ingest)
         except InvalidMessage as error:
@@ -231,6 +239,26 @@ class RabbitConsumer(Consumer):
             self._broker.hand_on(self._broker.names.suspects, body, kept)
         except BrokerUnavailable:
             return False  # then it is tried here
+        self._channel.basic_ack(tag)
+        return True
+
+    def _has_killed(self, headers: dict[str, Any]) -> bool:
+        """Whether a worker died of it although it had nothing else in work."""
+        alone = self._queue == self._broker.names.suspects
+        return alone and _count(headers, "x-delivery-count") > 0
+
+    def _halve(self, tag: int, body: bytes) -> bool:
+        """Put its halves in its place: step by step the bad row is left alone."""
+        try:
+            envelope = read_envelope(body, self._broker.names.ingest)
+            (chunk,) = envelope.args
+            if len(chunk) < 2:
+                return False
+            for half in halves(chunk):
+                said = messages.encode(half, envelope.queue_name, envelope.message_timestamp)
+                self._broker.hand_on(self._broker.names.suspects, said, {})
+        except (InvalidMessage, BrokerUnavailable):
+            return False  # then it is tried as it is
         self._channel.basic_ack(tag)
         return True
 

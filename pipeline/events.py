@@ -1,7 +1,8 @@
 """The event after a commit: feeds have grown, and whose ingests are stored.
 
 It sets the positions in Redis and wakes those who wait for a receipt. Losing it costs time and
-nothing else: positions expire, waiters look for themselves, and a redelivered message repeats it.
+nothing else: positions are told again as soon as Redis is back, and expire in any case; waiters
+look for themselves; a redelivered message repeats it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from redis.exceptions import RedisError
 from pipeline.cache import Cache
 
 _ID = 16  # bytes of an ingest id
+_AGAIN_SECONDS = 0.5
+_MOST_UNTOLD = 500_000  # users
 
 
 class Events:
@@ -25,16 +28,32 @@ class Events:
         self._redis = redis
         self._channel = f"{prefix}:stored"
         self._cache = cache
+        self._untold: dict[bytes, int] = {}
 
     async def announce(self, positions: Mapping[bytes, int], ingests: Iterable[bytes]) -> bool:
         """Positions first, so that a woken reader finds them. False: Redis is away."""
         if not await self._cache.advance(positions):
+            self._remember(positions)
             return False
         try:
             await self._redis.publish(self._channel, b"".join(ingests))
         except (RedisError, OSError):
             return False
         return True
+
+    async def keep_telling(self) -> None:
+        """Tell again, until cancelled, what Redis did not hear: it may still hold older positions."""
+        while True:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            untold, self._untold = self._untold, {}
+            if not await self._cache.advance(untold):
+                self._remember(untold)
+
+    def _remember(self, positions: Mapping[bytes, int]) -> None:
+        if len(self._untold) > _MOST_UNTOLD:  # the time to live then has to do
+            return
+        for user, position in positions.items():
+            self._untold[user] = max(position, self._untold.get(user, 0))
 
 
 class Waiters:

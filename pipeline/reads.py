@@ -185,7 +185,8 @@ class Reads:
     async def receipt(self, ticket: Ticket) -> Receipt:
         ingest = UUID(bytes=ticket.ingest)
         parts = await self._fetch("receipts", ingest)
-        stored = len(parts) == ticket.parts
+        counts = {name: sum(part[name] for part in parts) for name in _COUNTS}
+        stored = sum(counts.values()) >= ticket.accepted + ticket.removed
         reason = None
         if not stored:
             async with translated():
@@ -198,7 +199,7 @@ class Reads:
             status="stored" if stored else "failed" if reason else "queued",
             positions=positions,
             reason=reason,
-            **{name: sum(part[name] for part in parts) for name in _COUNTS},
+            **counts,
         )
 
     async def taxonomy(self) -> list[dict[str, str]]:

@@ -7,7 +7,8 @@ receipts. Locks are taken in the order of user ids, so several workers never wai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from io import BytesIO
 from typing import Any, Final
@@ -58,16 +59,23 @@ class Store:
         """
         pushed = candidates(chunk, scored)
         users = [UUID(bytes=user) for user in pushed.users]
-        async with translated(), self._pool.acquire() as connection:
-            try:
-                async with connection.transaction():
-                    if await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
-                        await _write(connection, chunk, pushed, users)
-                        self._fail_point.reach("copied")
-                    feeds = await connection.fetch(_SQL["feeds"], users)
-            except asyncpg.CheckViolationError as error:
-                raise NoPartition("a date outside the managed months") from error
+        async with _managed(), self._pool.acquire() as connection, connection.transaction():
+            if await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
+                await _write(connection, chunk, pushed, users)
+                self._fail_point.reach("copied")
+            feeds = await connection.fetch(_SQL["feeds"], users)
         return {row["user_id"].bytes: row["position"] for row in feeds}
+
+    async def rehearse(self, chunk: Chunk, scored: Scored) -> None:
+        """Raise what `write` would raise for this chunk, and write nothing."""
+        pushed = candidates(chunk, scored)
+        async with _managed(), self._pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await _write(connection, chunk, pushed, [UUID(bytes=u) for u in pushed.users])
+            finally:
+                await transaction.rollback()
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
         """Keep a message that could not be written, and let its ingests say so. Idempotent."""
@@ -85,6 +93,16 @@ class Store:
         async with translated():
             await self._pool.execute(_SQL["forget_ledger"], bound)
             await self._pool.execute(_SQL["forget_receipts"], bound)
+
+
+@asynccontextmanager
+async def _managed() -> AsyncIterator[None]:
+    """Failures of a write as errors of ours."""
+    async with translated():
+        try:
+            yield
+        except asyncpg.CheckViolationError as error:
+            raise NoPartition("a date outside the managed months") from error
 
 
 async def _write(

@@ -7,16 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import get_ident
 from time import monotonic, perf_counter
+from typing import Final
 
 import dramatiq
+import numpy as np
 
 from pipeline import messages, telemetry
 from pipeline.broker import RabbitBroker
-from pipeline.errors import SpendlineError
+from pipeline.errors import SpendlineError, Transient
 from pipeline.messages import Chunk
+from pipeline.pieces import culprits, piece, rest
 from workers import process
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
+
+_MOST_CULPRITS: Final = 8  # rows of a chunk; when more fail, it is not for what they are
 
 
 class Defect(SpendlineError):
@@ -41,21 +46,62 @@ class Stopwatch:
         return max((now - since for since in list(self._since.values())), default=0.0)
 
 
-def declare_actors(
-    broker: RabbitBroker, resources: Resources, slot: ModelSlot, stopwatch: Stopwatch
-) -> None:
-    """Register what this process does with the chunks of the ingest queue."""
+class Work:
+    """What is done with a chunk; a few bad rows are set aside so that the others are stored."""
 
-    def work(chunk: Chunk) -> None:
-        telemetry.chunk_taken(chunk, resources.clock.now())
+    def __init__(self, broker: RabbitBroker, resources: Resources, slot: ModelSlot) -> None:
+        self._broker = broker
+        self._resources = resources
+        self._slot = slot
+
+    def do(self, chunk: Chunk) -> None:
+        """Score and store the chunk. Raises a SpendlineError and nothing else."""
+        try:
+            guarded(lambda: self._store(chunk))
+        except Transient:
+            raise
+        except SpendlineError as error:
+            others = self._set_aside(chunk, error)
+            if others is None:
+                raise
+            guarded(lambda: self._store(others))
+
+    def _store(self, chunk: Chunk) -> None:
+        telemetry.chunk_taken(chunk, self._resources.clock.now())
         began = perf_counter()
-        scored = process.score(chunk, slot.scorer)
+        scored = process.score(chunk, self._slot.scorer)
         telemetry.chunk_scored(scored, began)
-        resources.commit(chunk, scored)
+        self._resources.commit(chunk, scored)
+
+    def _set_aside(self, chunk: Chunk, error: SpendlineError) -> Chunk | None:
+        """Dead-letter the rows at fault and return the others; None: the fault is not theirs.
+
+        Letters first: the ledger would hide the bad rows of a chunk that comes again.
+        """
+        blamed = culprits(chunk, self._fails, _MOST_CULPRITS) if len(chunk) > 1 else []
+        for row in blamed:
+            self._broker.bury(piece(chunk, np.array([row])), error)
+        return rest(chunk, np.delete(np.arange(len(chunk)), blamed)) if blamed else None
+
+    def _fails(self, chunk: Chunk) -> bool:
+        try:
+            guarded(lambda: self._rehearse(chunk))
+        except Transient:
+            raise
+        except SpendlineError:
+            return True
+        return False
+
+    def _rehearse(self, chunk: Chunk) -> None:
+        self._resources.rehearse(chunk, process.score(chunk, self._slot.scorer))
+
+
+def declare_actors(broker: RabbitBroker, work: Work, stopwatch: Stopwatch) -> None:
+    """Register what this process does with the chunks of the ingest queue."""
 
     def categorize(chunk: Chunk) -> None:
         with stopwatch:
-            guarded(lambda: work(chunk))
+            work.do(chunk)
 
     dramatiq.Actor(
         categorize,

@@ -22,7 +22,7 @@ from pipeline.broker import RabbitBroker
 from pipeline.depths import watch_queues
 from pipeline.settings import Settings
 from pipeline.topology import Queues, declare
-from workers.actors import Stopwatch, declare_actors
+from workers.actors import Stopwatch, Work, declare_actors
 from workers.burial import bury_letters
 from workers.model_slot import ModelSlot
 from workers.resources import LoopThread, Resources
@@ -54,10 +54,11 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
         prefetch=settings.worker_prefetch * settings.worker_threads,
     )
     stopwatch = Stopwatch()
-    declare_actors(broker, resources, slot, stopwatch)
+    declare_actors(broker, Work(broker, resources, slot), stopwatch)
     resources.loop.start(bury_letters(settings.broker_url, broker.names, resources))
     resources.loop.start(resources.clock.keep(resources.pool))
     resources.loop.start(watch_queues(settings.broker_url, broker.names))
+    resources.loop.start(resources.keep_telling())
     resources.loop.start(keep_up(resources.pool, resources.store, settings))
     worker = dramatiq.Worker(
         broker, worker_threads=settings.worker_threads, worker_timeout=_IDLE_MS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -99,13 +99,20 @@ class Resources:
         """Write the chunk, then tell. Raises what the store raises; a lost event is no error."""
         self.loop.run(self._commit(chunk, scored))
 
-    async def _commit(self, chunk: Chunk, scored: Scored) -> None:
+    def rehearse(self, chunk: Chunk, scored: Scored) -> None:
+        """Raise what the store would raise for this chunk, and write nothing."""
+        self.loop.run(self._bounded(self.store.rehearse(chunk, scored)))
+
+    async def _bounded(self, work: Awaitable[T]) -> T:
         try:
-            with telemetry.WRITE_SECONDS.time():
-                async with asyncio.timeout(self._write_seconds + _GRACE):
-                    positions = await self.store.write(chunk, scored)
+            async with asyncio.timeout(self._write_seconds + _GRACE):
+                return await work
         except TimeoutError:
             raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
+
+    async def _commit(self, chunk: Chunk, scored: Scored) -> None:
+        with telemetry.WRITE_SECONDS.time():
+            positions = await self._bounded(self.store.write(chunk, scored))
         committed = self.clock.now()
         self._fail_point.reach("committed")
         if not self._fail_point.loses("unannounced"):
@@ -126,6 +133,10 @@ class Resources:
         if not await self._events.announce(positions, ingests):
             telemetry.EVENTS_LOST.inc()
             logger.warning("Redis is away: readers are told by time alone")
+
+    async def keep_telling(self) -> None:
+        """Make up, until cancelled, for what Redis did not hear while it was away."""
+        await self._events.keep_telling()
 
     def close(self) -> None:
         self.loop.run(self._close())

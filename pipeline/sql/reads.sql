@@ -74,10 +74,7 @@ WHERE f.user_id = $1
 SELECT * FROM receipts WHERE ingest_id = $1
 
 -- name: failures
-SELECT reason FROM failures f
-WHERE ingest_id = $1
-  AND NOT EXISTS (SELECT FROM receipts r WHERE r.ingest_id = f.ingest_id AND r.part = f.part)
-ORDER BY part LIMIT 1
+SELECT reason FROM failures WHERE ingest_id = $1 ORDER BY part LIMIT 1
 
 -- name: taxonomy
 SELECT categories FROM taxonomy ORDER BY created_at DESC LIMIT 1

@@ -70,7 +70,8 @@ async def feed(pool):
 
 
 async def receipt(pool, message, part=0):
-    ticket = Ticket(message.parts[part].ingest_id, 1, 1, 0)
+    told = message.parts[part]
+    ticket = Ticket(told.ingest_id, 1, told.rows, told.removals)
     return await Reads(pool).receipt(ticket)
 
 
