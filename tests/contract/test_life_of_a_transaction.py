@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -160,3 +161,33 @@ async def test_text_of_any_script_is_kept_unmodified(client: Client, account: Ac
     )
     read = {row["transaction_id"]: row["description"] for row in await feed(client, account)}
     assert read == {str(i): text for i, text in enumerate(texts)}
+
+
+async def test_a_batch_of_the_same_thing_is_one_row(client: Client, account: Account) -> None:
+    receipt = await client.push(*[purchase(account, transaction_id="same")] * 120)
+    assert receipt.body["accepted"] == 120
+    assert len(await feed(client, account)) == 1
+
+
+async def test_users_mixed_in_one_batch_keep_to_their_feeds(
+    client: Client, account: Account
+) -> None:
+    # Given
+    other = await client.new_account(f"other-{uuid4().hex}")
+    # When
+    receipt = await client.push(
+        *(purchase(to, transaction_id="same") for to in (account, other, account))
+    )
+    # Then
+    assert receipt.body["positions"].keys() == {account["user_id"], other["user_id"]}
+    for owner in (account, other):
+        (row,) = await feed(client, owner)
+        assert row["account_id"] == owner["account_id"]
+
+
+async def test_ids_that_differ_in_case_or_inner_space_are_different(
+    client: Client, account: Account
+) -> None:
+    ids = {"ab", "AB", "a b", "a  b", "ａｂ"}  # noqa: RUF001 - the last in full width
+    await client.push(*(purchase(account, transaction_id=i) for i in sorted(ids)))
+    assert {row["transaction_id"] for row in await feed(client, account)} == ids

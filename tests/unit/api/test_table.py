@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from api import openapi, problems
-from api.bodies import Intake, decode, gunzip, refuse_repeated_keys
+from api.bodies import Intake, decode, gunzip, read_raw, refuse_repeated_keys
 from api.known import Months, Owners, TokenHolders, canonical
-from api.problems import Invalid, Malformed, Overloaded, TooLarge, response_to
+from api.problems import Invalid, Malformed, Overloaded, TooLarge, TooSlow, response_to
 from api.routes import ROUTES, Binding
 from pipeline.accounts import Owner
 from pipeline.errors import BrokerUnavailable
@@ -104,6 +104,12 @@ def test_bodies_beyond_the_room_are_refused_until_others_are_done() -> None:
             pass
     with intake.room_for(request(11)):
         pass
+
+
+async def test_a_body_that_does_not_come_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.bodies._BODY_SECONDS", 0.001)
+    with pytest.raises(TooSlow):
+        await read_raw(SimpleNamespace(read=asyncio.Event().wait))  # type: ignore[arg-type]
 
 
 def test_huge_numbers_do_not_break_the_search_for_repeated_keys() -> None:
