@@ -47,16 +47,18 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
         or PRINCIPAL not in request
     ):
         return await handler(request)
-    keys, key, secret = services(request).keys, _key(request), bearer(request).encode()
-    claim = await keys.claim(key, _digest(request, await read_raw(request), secret))
+    found, key, secret = services(request), _key(request), bearer(request).encode()
+    with found.intake.room_for(request):
+        digest = _digest(request, await read_raw(request), secret)
+        claim = await found.keys.claim(key, digest)
     if claim.ours is None:
         return _replay(claim, secret)
     try:
         response = await _answer(request, handler)
     except Exception:
-        await keys.release(key, claim.ours)
+        await found.keys.release(key, claim.ours)
         raise
-    await keys.keep(key, claim.ours, _sealed(response, secret, claim.ours.bytes))
+    await found.keys.keep(key, claim.ours, _sealed(response, secret, claim.ours.bytes))
     return response
 
 

@@ -10,12 +10,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from api.bodies import Intake
 from api.idempotency import HEADER, answer_once, seal
 from api.problems import Forbidden
 from api.services import PRINCIPAL, REQUEST_ID, SERVICES
 from pipeline.errors import BrokerUnavailable
 from pipeline.idempotency import Claim
 from pipeline.tokens import Principal
+from pipeline.transactions import MAX_BODY
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def keys() -> AsyncMock:
 @pytest.fixture
 def request_(keys: AsyncMock) -> web.Request:
     app = web.Application()
-    app[SERVICES] = SimpleNamespace(keys=keys)  # type: ignore[assignment]
+    app[SERVICES] = SimpleNamespace(keys=keys, intake=Intake(MAX_BODY))  # type: ignore[assignment]
     headers = {HEADER: "k", "Authorization": "Bearer t"}
     request = make_mocked_request("POST", "/v1/users", headers=headers, app=app)
     request[PRINCIPAL] = Principal(uuid4(), frozenset(), None, None)
