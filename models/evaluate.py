@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from categorizer.scorer import Scorer
 from models.dataset import Labelled, Version
 from models.metrics import summary
 
+SHIPPED: Final = Path(__file__).parent / "shipped"
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -22,6 +25,11 @@ class Answers:
     detailed: list[str]
     confidences: NDArray[np.float64]
     needs_review: NDArray[np.bool_]
+
+
+def load(model: str | None = None) -> Scorer:
+    """The model in a folder, or the shipped one. Raises CorruptArtifact, IncompatibleModel."""
+    return Scorer.load(Path(model) if model else SHIPPED)
 
 
 def answer(

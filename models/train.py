@@ -23,7 +23,6 @@ SEED: Final = 20
 RULE_CONFIDENCE: Final = 0.95
 """What a merchant category code that settles the category is worth."""
 
-SHIPPED: Final = Path(__file__).parent / "shipped"
 DEVELOPMENT: Final = Path(__file__).parent / "development"
 CALIBRATION_FILES: Final = ("many_banks.csv", "household.csv")
 

@@ -38,17 +38,33 @@ class Corpus:
     weights: NDArray[np.float64]
 
 
-def generate(seed: int = 0) -> Corpus:
-    """The whole corpus; the same seed and tables give the same rows."""
-    return _Generator(random.Random(seed)).corpus()  # noqa: S311
+def generate(seed: int = 0, withheld: float = 0.0) -> Corpus:
+    """The whole corpus; the same seed and tables give the same rows.
+
+    A share of the merchants and billers can be `withheld`: a model of the rest meets as many
+    strangers as it will among people whose merchants nobody wrote down.
+    """
+    source = random.Random(seed)  # noqa: S311
+    entries = lexicon.entries()
+    if withheld:
+        entries = _withhold(entries, source, withheld)
+    return _Generator(source, entries).corpus()
+
+
+def _withhold(entries: list[Entry], source: random.Random, share: float) -> list[Entry]:
+    """Drops named entries by their first word, so that all forms of a name go together."""
+    first_words = sorted({entry.text.split()[0] for entry in entries})
+    dropped = {word for word in first_words if source.random() < share}
+    named = ("merchant", "biller")
+    return [e for e in entries if e.kind not in named or e.text.split()[0] not in dropped]
 
 
 class _Generator:
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, entries: list[Entry]) -> None:
         self.source = source
         self.wordings = Wordings(source)
         self.names = Names(source, self.wordings)
-        self.entries = lexicon.entries()
+        self.entries = entries
         self.background = Background(source, self.wordings, self.names, self.entries)
         self.amounts = {row["category"]: row for row in tables.rows("amounts.tsv")}
         self.mccs: dict[str, list[int]] = defaultdict(list)

@@ -1,0 +1,107 @@
+"""A page with what an evaluation found: figures, confusion, reliability, coverage.
+
+Needs the extra `plots`.
+"""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from models.dataset import Labelled
+from models.evaluate import Answers
+from models.metrics import BINS
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Evaluation</title>
+<style>body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}
+table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem;text-align:right}}
+td:first-child,th:first-child{{text-align:left}}img{{max-width:100%}}</style>
+<h1>Evaluation of {rows} rows</h1>
+<table>{figures}</table>
+<h2>Categories</h2><table>{categories}</table>
+<h2>Confusion</h2><img src="confusion.svg" alt="Rows by label and predicted category">
+<h2>Reliability</h2><img src="reliability.svg" alt="Accuracy by confidence">
+<h2>Coverage</h2><img src="coverage.svg" alt="Precision by share of rows taken">
+</html>
+"""
+
+
+def write(folder: Path, labelled: Labelled, answers: Answers, figures: dict[str, Any]) -> Path:
+    """Writes `index.html` and its plots; returns the path of the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    right = np.array(labelled.primaries) == np.array(answers.primaries)
+    _plot(folder / "confusion.svg", lambda axes: _confusion(axes, figures["confusion"]), 9)
+    _plot(folder / "reliability.svg", lambda axes: _reliability(axes, answers.confidences, right))
+    _plot(folder / "coverage.svg", lambda axes: _coverage(axes, answers.confidences, right))
+    page = folder / "index.html"
+    page.write_text(_html(figures), encoding="utf-8")
+    return page
+
+
+def _html(figures: dict[str, Any]) -> str:
+    selected = figures["selected"]
+    plain = {
+        "accuracy": figures["accuracy"],
+        "macro-F1": figures["macro_f1"],
+        "coverage at 95 % precision": figures["coverage_at_95"],
+        "expected calibration error": figures["ece"],
+        "precision without needs_review": selected["precision"],
+        "coverage without needs_review": selected["coverage"],
+    }
+    head = _row("th", ["category", "rows", "precision", "recall", "F1"])
+    return _PAGE.format(
+        rows=figures["rows"],
+        figures="".join(_row("td", [name, f"{value:.3f}"]) for name, value in plain.items()),
+        categories=head
+        + "".join(
+            _row(
+                "td",
+                [name, str(row["rows"]), *(f"{row[k]:.3f}" for k in ("precision", "recall", "f1"))],
+            )
+            for name, row in figures["per_category"].items()
+        ),
+    )
+
+
+def _row(tag: str, cells: list[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>\n"
+
+
+def _plot(path: Path, draw: Any, size: float = 5) -> None:
+    figure = Figure(figsize=(size, size * 0.8), layout="constrained")
+    draw(figure.subplots())
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _confusion(axes: Axes, table: dict[str, dict[str, int]]) -> None:
+    labels = list(table)
+    guesses = sorted({guess for row in table.values() for guess in row} | set(labels))
+    counts = np.array([[table[label].get(guess, 0) for guess in guesses] for label in labels])
+    axes.imshow(np.log1p(counts), cmap="Blues", aspect="auto")
+    axes.set_xticks(range(len(guesses)), guesses, rotation=90, fontsize=6)
+    axes.set_yticks(range(len(labels)), labels, fontsize=6)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            axes.text(column, row, str(count), ha="center", va="center", fontsize=6)
+    axes.set(xlabel="predicted", ylabel="label")
+
+
+def _reliability(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+    band = np.minimum((confidences * BINS).astype(int), BINS - 1)
+    used = np.unique(band)
+    said = [confidences[band == b].mean() for b in used]
+    axes.plot([0, 1], [0, 1], color="silver")
+    axes.plot(said, [right[band == b].mean() for b in used], marker="o")
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+
+
+def _coverage(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+    order = np.argsort(-confidences, kind="stable")
+    taken = np.arange(1, len(order) + 1)
+    axes.plot(taken / max(len(order), 1), np.cumsum(right[order]) / taken)
+    axes.set(xlabel="share of rows, most confident first", ylabel="precision", xlim=(0, 1))
