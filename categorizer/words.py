@@ -29,6 +29,8 @@ WORD, NUMBER, CODE = range(3)
 
 # What stood before a word, bits.
 STAR, WIDE, SLASH, DOT, HYPHEN, HASHSIGN = 1, 2, 4, 8, 16, 32
+MIXED: Final = 64
+"""Set beside them on a word with digits in it."""
 
 # What the wordings know of a word or phrase, bits; processors sit above `PROCESSOR_SHIFT`.
 LEAD, PROCESSOR, STARRED, SUFFIX, STATE, CITY, NOISE, PERSON, UNIT, MONTH, COUNTRY, ENTRY = (
@@ -173,6 +175,8 @@ def split_words(text, start, stop, folded, words, phrases):
             size += 1
             position += 1
         stem = keep_word(folded, first, size, letters, digits, leading, crosses, gap)
+        if digits > 0 and stem == size - first:
+            gap |= MIXED
         words[count, START] = first
         if stem > 0:
             size = first + stem
@@ -282,6 +286,9 @@ def mark_noise(words, count, phrases):
         for i in range(at, at + length):
             words[i, ROLE] = CONTEXT
         at += length
+        if at < count and words[at, GAP] & MIXED != 0:  # the number that the field holds
+            words[at, ROLE] = DROPPED
+            at += 1
 
 
 @compiled("boolean(int64[:, ::1], int64)")
