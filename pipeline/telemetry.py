@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import logging
 from collections import Counter as Counts
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from threading import Lock
 from time import perf_counter
-from typing import Final
+from typing import Any, Final, Protocol
 
 import asyncpg
 import numpy as np
@@ -28,7 +28,7 @@ from prometheus_client import (
     disable_created_metrics,
     start_http_server,
 )
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from pipeline.clock import accepted_at
@@ -45,6 +45,16 @@ _CONFIDENCES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 
 
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
+
+
+class Model(Protocol):
+    """What is told of a model; `metrics` holds an object for each set of data it was measured on."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def metrics(self) -> dict[str, Any]: ...
 
 
 class Shares(Collector):
@@ -72,6 +82,30 @@ class Shares(Collector):
         bounds = [*map(str, _CONFIDENCES), "+Inf"]
         buckets = list(zip(bounds, cumulative, strict=True))
         yield HistogramMetricFamily(self._name, self._documentation, buckets, total)
+
+
+class Serving(Collector):
+    """The model in use, looked at whenever the metrics are read: it may have been swapped."""
+
+    def __init__(self, model: Callable[[], Model]) -> None:
+        self._model = model
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        model = self._model()
+        info = GaugeMetricFamily(
+            "spendline_model_info", "1 for the version that serves.", labels=["version"]
+        )
+        info.add_metric([str(model.version)], 1)
+        yield info
+        error = GaugeMetricFamily(
+            "spendline_model_calibration_error",
+            "Expected calibration error of that version, by the data it was measured on.",
+            labels=["data"],
+        )
+        for data, measured in model.metrics.items():
+            if isinstance(measured, dict) and "ece" in measured:
+                error.add_metric([data], measured["ece"])
+        yield error
 
 
 def _counter(name: str, documentation: str, *labels: str) -> Counter:
@@ -126,7 +160,6 @@ EVENTS_LOST: Final = _counter("events_lost", "Commits that Redis was not told of
 CATEGORIZED: Final = _counter("categorized_rows", "Rows categorized, by what decided.", "source")
 NEEDS_REVIEW: Final = _counter("needs_review_rows", "Rows below the confidence threshold.")
 CONFIDENCE: Final = Shares("spendline_confidence", "Confidence of categorized rows.", REGISTRY)
-MODEL: Final = _gauge("model_info", "1 for the version that serves.", "version")
 
 # Storage
 CACHE: Final = _counter("cache_lookups", "Reads of the cache.", "kind", "result")
@@ -172,12 +205,6 @@ def chunk_stored(chunk: Chunk, committed: datetime, visible: datetime) -> float:
     return delay
 
 
-def model_serves(version: int) -> None:
-    """Say which version serves from now on."""
-    MODEL.clear()
-    MODEL.labels(str(version)).set(1)
-
-
 def cache_looked_up(kind: str, *, hit: bool) -> None:
     """Count a read of the cache of a `position` or an `answer`."""
     CACHE.labels(kind, "hit" if hit else "miss").inc()
@@ -194,6 +221,11 @@ def watch_pool(pool: asyncpg.Pool, name: str) -> None:
     POOL.labels("used").set_function(lambda: pool.get_size() - pool.get_idle_size())
     POOL.labels("idle").set_function(pool.get_idle_size)
     POOL_SIZE.labels(name).set(pool.get_max_size())
+
+
+def watch_model(model: Callable[[], Model]) -> None:
+    """Look at the model in use whenever the metrics are read."""
+    REGISTRY.register(Serving(model))
 
 
 def queues_measured(ready: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class ConstantScorer:
     """Everything is groceries, said with confidence one half."""
 
     version = 1
+    metrics: ClassVar[dict[str, Any]] = {"nobody": {"ece": 0.5}}
 
     def __init__(self) -> None:
         self.taxonomy = taxonomy.load()

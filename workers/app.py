@@ -64,7 +64,7 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
         broker, worker_threads=settings.worker_threads, worker_timeout=_IDLE_MS
     )
     worker.start()
-    telemetry.model_serves(slot.scorer.version)
+    telemetry.watch_model(lambda: slot.scorer)
     telemetry.serve(settings.metrics_host, settings.worker_metrics_port)
     logger.info("working: %d threads, model %d", settings.worker_threads, slot.scorer.version)
     while not stop.wait(_LOOK_SECONDS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,9 @@ class Scorer(Protocol):
 
     @property
     def version(self) -> int: ...
+
+    @property
+    def metrics(self) -> dict[str, Any]: ...
 
     @property
     def taxonomy(self) -> Taxonomy: ...

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,12 +99,17 @@ def test_a_clock_that_is_behind_makes_no_negative_delay(change: Callable[..., Ch
     assert waited() == 0
 
 
-def test_only_the_version_that_serves_is_told() -> None:
-    telemetry.model_serves(3)
-    telemetry.model_serves(4)
-    told = generate_latest(telemetry.REGISTRY).decode()
-    assert re.findall(r"^spendline_model_info.*$", told, re.MULTILINE) == [
-        'spendline_model_info{version="4"} 1.0'
+def test_only_the_version_that_serves_now_is_told() -> None:
+    # Given a process whose model is swapped
+    model = SimpleNamespace(version=3, metrics={})
+    registry = CollectorRegistry()
+    registry.register(telemetry.Serving(lambda: model))
+    model = SimpleNamespace(version=4, metrics={"household": {"ece": 0.02}, "rows": 7})
+    # Then the new one is told, with how well its confidence was calibrated
+    told = generate_latest(registry).decode()
+    assert re.findall(r"^[^#].*$", told, re.MULTILINE) == [
+        'spendline_model_info{version="4"} 1.0',
+        'spendline_model_calibration_error{data="household"} 0.02',
     ]
 
 
