@@ -17,6 +17,7 @@ from api.bodies import Intake
 from api.coalesce import Coalescer
 from api.idempotency import answer_once
 from api.known import Categories, Months, Owners, TokenHolders
+from api.limits import Limits
 from api.middlewares import answer_always, authorize
 from api.routes import ROUTES
 from api.services import SERVICES, Services
@@ -169,6 +170,7 @@ def _services(
         intake=Intake(_BODY_BYTES),
         owners=Owners(accounts, settings.account_cache_size),
         holders=TokenHolders(tokens, settings.token_cache_seconds),
+        limits=Limits(redis, settings.key_prefix, settings.rate_limit, settings.rate_limit_seconds),
         months=Months(pool),
         categories=Categories(reads.taxonomy),
     )

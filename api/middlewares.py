@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from api.problems import Forbidden, NotFound, Unauthenticated, response_to
+from api.problems import Forbidden, NotFound, TooMany, Unauthenticated, response_to
 from api.routes import ROUTES, Binding, Route
-from api.services import INGEST, PRINCIPAL, REQUEST_ID, SERVICES, bearer
+from api.services import INGEST, PRINCIPAL, QUOTA, REQUEST_ID, SERVICES, bearer
 from pipeline import logs, telemetry
 from pipeline.tokens import Principal
 
@@ -48,6 +48,8 @@ async def answer_always(request: web.Request, handler: Handler) -> web.StreamRes
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = request_id
+    if QUOTA in request:
+        response.headers.update(request[QUOTA].headers)
     _tell(request, response.status, perf_counter() - began)
     if request.app[SERVICES].health.draining:
         response.force_close()
@@ -68,6 +70,7 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     route = _ROUTE_OF.get(request.match_info.handler)
     if route is not None and route.scopes is not None:
         principal = await _principal(request)
+        await _demand_quota(principal, request)
         _demand_scope(route, principal)
         _demand_user(route, principal, request)
         request[PRINCIPAL] = principal
@@ -82,6 +85,14 @@ async def _principal(request: web.Request) -> Principal:
     if principal.expires_at is not None and principal.expires_at <= found.clock.now():
         raise Unauthenticated("the token has expired")
     return principal
+
+
+async def _demand_quota(principal: Principal, request: web.Request) -> None:
+    quota = await request.app[SERVICES].limits.spend(principal.token_id)
+    if quota is not None:
+        request[QUOTA] = quota
+        if quota.exceeded:
+            raise TooMany(f"more than {quota.limit} requests in {quota.window} s")
 
 
 def _demand_scope(route: Route, principal: Principal) -> None:

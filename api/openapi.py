@@ -112,7 +112,7 @@ def _content(kind: type | None, ref: dict[type, Any]) -> dict[str, Any]:
 def _refusals(route: Route) -> list[int]:
     statuses = {500, 503}
     if route.scopes is not None:
-        statuses |= {401, 403}
+        statuses |= {401, 403, 429}
     if "{" in route.path:
         statuses |= {404}
     if route.query is not None or route.request is not None:

@@ -12,6 +12,7 @@ Problem                  refused by the API itself
 ├── TooLarge             more than a request may carry
 ├── Unsupported          a content type or coding that we do not read
 ├── Invalid              read, but wrong: `faults` names each fault by JSON Pointer
+├── TooMany              the token has used its quota
 ├── NotReady             do not send requests here; `faults` names the parts that fail
 └── Overloaded           more work is waiting than memory is given for
 """
@@ -77,6 +78,9 @@ class TooLarge(Problem): ...
 class Unsupported(Problem): ...
 
 
+class TooMany(Problem): ...
+
+
 class Overloaded(Problem): ...
 
 
@@ -107,6 +111,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (TooLarge, 413, "Too large"),
     (Unsupported, 415, "Unsupported"),
     (Invalid, 422, "Invalid values"),
+    (TooMany, 429, "Too many requests"),
     (NotReady, 503, "Not ready"),
     (Overloaded, 503, "Overloaded"),
     (BrokerUnavailable, 503, "Queue unavailable"),

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from api.bodies import Intake
 from api.coalesce import Coalescer
 from api.known import Categories, Months, Owners, TokenHolders
+from api.limits import Limits, Quota
 from api.problems import Fault, Invalid, NotFound, Unauthenticated
 from pipeline.accounts import Accounts
 from pipeline.cache import Cache
@@ -55,6 +56,7 @@ class Services:
     intake: Intake
     owners: Owners
     holders: TokenHolders
+    limits: Limits
     months: Months
     categories: Categories
     health: Health = field(default_factory=Health)
@@ -62,6 +64,7 @@ class Services:
 
 SERVICES = web.AppKey("services", Services)
 PRINCIPAL = web.RequestKey("principal", Principal)
+QUOTA = web.RequestKey("quota", Quota)
 REQUEST_ID = web.RequestKey("request_id", str)
 INGEST = web.RequestKey("ingest", Pushed)
 

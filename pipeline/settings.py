@@ -45,6 +45,8 @@ class Settings:
     api_pool_size: int = 8
     account_cache_size: int = 200_000
     token_cache_seconds: float = 2.0
+    rate_limit: int = 0  # requests of one token in a window, at most; beyond: 429; 0: no limit
+    rate_limit_seconds: int = 60  # one window
 
     chunk_rows: int = 2_000  # rows in one message, at most
     unconfirmed_chunks: int = 8  # messages on their way to the broker, at most
