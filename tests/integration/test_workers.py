@@ -100,7 +100,7 @@ def _run(settings: Settings) -> subprocess.CompletedProcess[str]:
         env=settings.to_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,  # the first process of a checkout compiles the kernels
         check=False,
     )
 
