@@ -67,7 +67,7 @@ def test_the_direction_of_the_money_counts(estimator):
 
 
 def test_rounded_weights_are_bytes_times_powers_of_two():
-    coef = np.random.default_rng(7).normal(scale=[[0.01, 1.0, 30.0]], size=(18, 3))
+    coef = np.random.default_rng(7).normal(scale=[[0.5, 1.0, 30.0]], size=(18, 3))
     rounded = round_weights(coef)
     bytes_ = rounded / (2.0**-10 * 2.0 ** exponents(rounded))
     assert (bytes_ == np.round(bytes_)).all()

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from categorizer import hashing, passes, words
@@ -52,6 +52,7 @@ def test_compiled_features_are_those_derived_in_plain_python():
     assert_as_derived(ROWS)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.text(max_size=60), st.integers(-(10**9), 10**9), st.integers(0, 9999)),
