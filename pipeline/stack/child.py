@@ -88,7 +88,7 @@ class Child:
         """End the process and its group at once. Returns the exit status."""
         if self.process is None:
             return None
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        if self.process.poll() is None:  # once it is reaped, its number can be a stranger's
             os.killpg(self.process.pid, signal.SIGKILL)
         status = self.process.wait()
         self._pid_file.unlink(missing_ok=True)
