@@ -85,6 +85,11 @@ def bearer(request: web.Request) -> str:
     return token.strip()
 
 
+def actor(request: web.Request) -> str:
+    """The caller's name in the audit log."""
+    return f"token {caller(request).token_id}"
+
+
 def path_uuid(request: web.Request, name: str) -> UUID:
     """An id of ours in the path; whatever cannot be one does not exist."""
     try:

@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from api.bodies import read_json
-from api.services import answer, known, services, user_in_path
+from api.services import actor, answer, known, services, user_in_path
 
 ExternalId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 _YEAR_SECONDS = 366 * 24 * 3600
@@ -52,7 +52,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def erase(request: web.Request) -> web.Response:
     found, user_id = services(request), user_in_path(request)
-    known(await found.accounts.erase_user(user_id) or None)
+    known(await found.accounts.erase_user(user_id, actor(request)) or None)
     found.owners.forget(user_id)
     await found.cache.forget(user_id)
     return web.Response(status=204)
@@ -66,6 +66,7 @@ async def create_token(request: web.Request) -> web.Response:
             wanted.scopes,
             user_id=user_in_path(request),
             expires_in=timedelta(seconds=wanted.expires_in),
+            actor=actor(request),
         )
     )
     return answer({"token": made.text, "expires_at": made.expires_at}, 201)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from pipeline.audit import acting
 from pipeline.database import translated
 from pipeline.errors import StoreUnavailable
 from pipeline.queries import queries
@@ -37,9 +38,9 @@ class Accounts:
         async with translated():
             return await self._pool.fetchrow(_SQL["user"], user_id)
 
-    async def erase_user(self, user_id: UUID) -> bool:
+    async def erase_user(self, user_id: UUID, actor: str | None = None) -> bool:
         """Delete everything of the user; False: there was no such user."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with acting(self._pool, actor) as connection:
             if not await connection.fetchval(_SQL["erase_feed"], user_id):
                 return False
             for name in ("erase_transactions", "erase_identity", "erase_user"):

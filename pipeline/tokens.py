@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -12,7 +13,9 @@ from uuid import UUID
 
 import asyncpg
 
+from pipeline.audit import acting
 from pipeline.database import translated
+from pipeline.errors import StoreUnavailable
 from pipeline.queries import queries
 
 _SQL: Final = queries("tokens")
@@ -49,11 +52,12 @@ class Tokens:
         *,
         user_id: UUID | None = None,
         expires_in: timedelta | None = None,
+        actor: str | None = None,
     ) -> Created | None:
         """None: there is no such user."""
         text = f"spl_{secrets.token_urlsafe(32)}"
-        async with translated():
-            row = await self._pool.fetchrow(
+        async with acting(self._pool, actor) as connection:
+            row = await connection.fetchrow(
                 _SQL["create"], digest(text), name, sorted(set(scopes)), user_id, expires_in
             )
         return Created(row["token_id"], text, row["expires_at"]) if row else None
@@ -64,8 +68,8 @@ class Tokens:
             row = await self._pool.fetchrow(_SQL["valid"], digest)
             if row is None or not hmac.compare_digest(row["digest"], digest):
                 return None
-            if row["stale"]:
-                await self._pool.execute(_SQL["touch"], row["token_id"])
+        if row["stale"]:
+            await self._touch(row["token_id"])
         scopes = frozenset(row["scopes"])
         return Principal(row["token_id"], scopes, row["user_id"], row["expires_at"])
 
@@ -75,10 +79,16 @@ class Tokens:
             rows: list[asyncpg.Record] = await self._pool.fetch(_SQL["list"])
             return rows
 
-    async def revoke(self, token_id: UUID) -> bool:
+    async def revoke(self, token_id: UUID, actor: str | None = None) -> bool:
         """False: there is no such token. APIs forget it within their token cache's seconds."""
-        async with translated():
-            return bool(await self._pool.fetchval(_SQL["revoke"], token_id))
+        async with acting(self._pool, actor) as connection:
+            return bool(await connection.fetchval(_SQL["revoke"], token_id))
+
+    async def _touch(self, token_id: UUID) -> None:
+        """Note the use; a database that cannot be written now does not stop a reader."""
+        with suppress(StoreUnavailable):
+            async with translated():
+                await self._pool.execute(_SQL["touch"], token_id)
 
 
 def digest(text: str) -> bytes:

@@ -17,5 +17,7 @@ SELECT token_id, digest, scopes, user_id, expires_at,
 FROM tokens
 WHERE digest = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 
+-- Once a minute, whoever else has seen the token too.
 -- name: touch
-UPDATE tokens SET last_used_at = now() WHERE token_id = $1
+UPDATE tokens SET last_used_at = now()
+WHERE token_id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from getpass import getuser
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -45,7 +47,9 @@ def create(
     """Create a token called NAME and print it; it cannot be shown again."""
     expires_in = timedelta(days=days) if days else None
     made = _with_tokens(
-        lambda tokens: tokens.create(name, scopes, user_id=user_id, expires_in=expires_in)
+        lambda tokens: tokens.create(
+            name, scopes, user_id=user_id, expires_in=expires_in, actor=operator()
+        )
     )
     if made is None:
         raise click.ClickException(f"there is no user {user_id}")
@@ -72,12 +76,20 @@ def show(*, as_json: bool) -> None:
 @_JSON
 def revoke(*, token_id: UUID, as_json: bool) -> None:
     """Revoke a token by its id; every API process refuses it within seconds."""
-    if not _with_tokens(lambda tokens: tokens.revoke(token_id)):
+    if not _with_tokens(lambda tokens: tokens.revoke(token_id, operator())):
         raise click.ClickException(f"there is no token {token_id}")
     if as_json:
         click.echo(msgspec.json.encode({"revoked": token_id}))
     else:
         click.echo(f"revoked {token_id}")
+
+
+def operator() -> str:
+    """Who types this, for the audit log."""
+    try:
+        return f"operator {getuser()}"
+    except (OSError, KeyError):  # a container's user need not have a name
+        return f"operator {os.getuid()}"
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
