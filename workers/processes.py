@@ -36,7 +36,7 @@ from pipeline.topology import Queues, parameters
 API = "api"
 WORKERS = "workers"
 STOP_SECONDS = 35.0  # a worker drains for 30
-_READY_SECONDS = 60.0
+_READY_SECONDS = 300.0  # the first worker of a checkout compiles the categorizer
 _STEADY_SECONDS = 10.0  # having run this long, a process starts again at once
 _LONGEST_PAUSE = 30.0
 

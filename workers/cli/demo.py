@@ -135,6 +135,7 @@ def _system(
             workers = [f"worker-{number}" for number in range(1, _CORES + 1)]
             for name in workers:
                 system.start(name, "workers")
+            _say("processes: starting; the first start of a checkout compiles the categorizer")
             system.wait_until_ready()
             _lap(times, "processes", began)
             made = asyncio.run(_token(settings.database_url))
