@@ -3,6 +3,7 @@
 import random
 import re
 from collections import defaultdict
+from collections.abc import Callable
 
 from models.corpus import tables
 
@@ -48,6 +49,23 @@ class Wordings:
         self._patterns: dict[tuple[str, str], list[str]] = defaultdict(list)
         for row in tables.rows("wordings.tsv"):
             self._patterns[row["use"], row["region"]].append(row["pattern"])
+        self._fillers: dict[str, Callable[[], str]] = {
+            "store": lambda: self.digits(source.choice((2, 3, 4, 4, 5))),
+            "card4": lambda: self.digits(4),
+            "ref": self._reference,
+            "phone": self._phone,
+            "md": lambda: "{:02}/{:02}".format(*self._month_day()),
+            "mmdd": lambda: "{:02}{:02}".format(*self._month_day()),
+            "yy": lambda: str(source.randint(15, 26)),
+            "ddmon": self._day_month,
+            "time": lambda: f"{source.randint(0, 23):02}:{source.randint(0, 59):02}",
+            "mcc": lambda: self.digits(4),
+            "amount": lambda: f"{source.randint(1, 99)}.{self.digits(2)}",
+            "PERSON": self.person,
+            "FIRST": self.first_name,
+            "LAST": self.surname,
+            "MEMO": lambda: source.choice(MEMOS),
+        }
         self._places: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for row in tables.rows("places.tsv"):
             self._places[row["region"]].append((row["city"], row["state"]))
@@ -62,8 +80,9 @@ class Wordings:
         return self.fill(self.source.choice(own or self._patterns[use, "us"]), region, slots)
 
     def fill(self, pattern: str, region: str, slots: dict[str, str]) -> str:
-        values = {**self._noise(region), **slots}
-        return self._case(SLOT.sub(lambda slot: values[slot[1]], pattern))
+        return self._case(
+            SLOT.sub(lambda slot: slots.get(slot[1]) or self._noise(slot[1], region), pattern)
+        )
 
     def person(self) -> str:
         first, last = self.first_name(), self.surname()
@@ -85,33 +104,24 @@ class Wordings:
     def digits(self, count: int) -> str:
         return "".join(self.source.choices("0123456789", k=count))
 
-    def _noise(self, region: str) -> dict[str, str]:
+    def _noise(self, slot: str, region: str) -> str:
+        """What stands around a name: places, dates, numbers, the holder."""
+        if slot in {"city", "st"}:
+            return self.source.choice(self._places[region])[slot == "st"]
+        return self._fillers[slot]()
+
+    def _month_day(self) -> tuple[int, int]:
+        return self.source.randint(1, 12), self.source.randint(1, 28)
+
+    def _day_month(self) -> str:
+        month, day = self._month_day()
+        return f"{day:02}{MONTHS[month - 1]}"
+
+    def _phone(self) -> str:
         draw = self.source
-        city, state = draw.choice(self._places[region])
-        month, day = draw.randint(1, 12), draw.randint(1, 28)
-        return {
-            "city": city,
-            "st": state,
-            "store": self.digits(draw.choice((2, 3, 4, 4, 5))),
-            "card4": self.digits(4),
-            "ref": self._reference(),
-            "phone": draw.choice(("{}-{}-{}", "{}{}{}", "{}-{}{}", "({}){}-{}")).format(
-                draw.choice(("800", "888", "877", "866", self.digits(3))),
-                self.digits(3),
-                self.digits(4),
-            ),
-            "md": f"{month:02}/{day:02}",
-            "mmdd": f"{month:02}{day:02}",
-            "yy": str(draw.randint(15, 26)),
-            "ddmon": f"{day:02}{MONTHS[month - 1]}",
-            "time": f"{draw.randint(0, 23):02}:{draw.randint(0, 59):02}",
-            "mcc": self.digits(4),
-            "amount": f"{draw.randint(1, 99)}.{self.digits(2)}",
-            "PERSON": self.person(),
-            "FIRST": self.first_name(),
-            "LAST": self.surname(),
-            "MEMO": draw.choice(MEMOS),
-        }
+        shape = draw.choice(("{}-{}-{}", "{}{}{}", "{}-{}{}", "({}){}-{}"))
+        area = draw.choice(("800", "888", "877", "866", self.digits(3)))
+        return shape.format(area, self.digits(3), self.digits(4))
 
     def _reference(self) -> str:
         shape = self.source.random()
