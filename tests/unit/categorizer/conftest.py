@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from categorizer import features, taxonomy, weights, wordings
 from categorizer.columns import Columns
 from categorizer.estimator import Categorizer
 from categorizer.scorer import Scorer
+
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
 
 FAST_FOOD_MCC = 5814
 
