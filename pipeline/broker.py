@@ -129,6 +129,7 @@ class RabbitBroker(Broker):
     def bury(self, chunk: Chunk, error: SpendlineError) -> None:
         """Put a chunk among the dead letters, confirmed, with the reason."""
         body = messages.encode(chunk, self.names.ingest, int(time.time() * 1000))
+        telemetry.FAILURES.labels(type(error).__name__).inc()
         self.hand_on(self.names.dead, body, {REASON: _said(error)})
 
     def hand_on(self, queue: str, body: bytes, headers: dict[str, Any]) -> None:

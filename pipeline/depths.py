@@ -16,7 +16,7 @@ from pipeline.topology import HEARTBEAT_SECONDS, Queues
 
 logger = logging.getLogger(__name__)
 
-_EVERY = 2.0  # seconds
+_EVERY = 5.0  # seconds
 _ANSWER_SECONDS = 5.0
 
 
