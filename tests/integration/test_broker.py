@@ -18,7 +18,15 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pipeline import messages
 from pipeline.broker import Delivery, RabbitBroker, RabbitConsumer
 from pipeline.errors import BrokerUnavailable, InvalidSettings, NoPartition, StoreUnavailable
-from pipeline.topology import ATTEMPTS, REASON, RETRY_SECONDS, SUSPECT_AFTER, Queues, declare
+from pipeline.topology import (
+    ATTEMPTS,
+    DELIVERIES,
+    REASON,
+    RETRY_SECONDS,
+    SUSPECT_AFTER,
+    Queues,
+    declare,
+)
 from tests.chunks import chunk
 
 LENGTH = 50
@@ -86,8 +94,8 @@ def publish(url: str, queue: str, body: bytes, headers: dict[str, Any] | None = 
         channel.basic_publish("", queue, body, pika.BasicProperties(headers=headers or {}))
 
 
-def encoded(queues: Queues) -> bytes:
-    return messages.encode(chunk(), queues.ingest, 0)
+def encoded(queues: Queues, rows: int = 3) -> bytes:
+    return messages.encode(chunk(rows), queues.ingest, 0)
 
 
 def dead_letter(url: str, queues: Queues) -> tuple[dict[str, Any], bytes]:
@@ -108,9 +116,13 @@ def take(broker: RabbitBroker, queue: str) -> tuple[RabbitConsumer, Delivery | N
 
 def die_with_delivery(broker: RabbitBroker, queue: str) -> None:
     """As a killed worker: the delivery is never answered."""
-    consumer, delivery = take(broker, queue)
-    assert delivery is not None
-    consumer.close()
+
+    def died() -> bool:
+        consumer, delivery = take(broker, queue)
+        consumer.close()
+        return delivery is not None
+
+    until(died)
 
 
 def test_a_processed_chunk_leaves_the_queue(
@@ -285,11 +297,11 @@ def test_a_retry_without_confirm_holds_the_chunk_until_it_is_safe(
         assert len(attempts) == 1
 
 
-def test_a_chunk_that_ends_its_workers_is_set_apart_and_dies_alone(
+def test_a_row_that_ends_its_workers_is_set_apart_and_dies_alone(
     broker: RabbitBroker, broker_url: str, queues: Queues
 ) -> None:
-    # Given a chunk that was in flight when workers died
-    publish(broker_url, queues.ingest, encoded(queues))
+    # Given a chunk of one row that was in flight when workers died
+    publish(broker_url, queues.ingest, encoded(queues, rows=1))
     for _ in range(SUSPECT_AFTER):
         die_with_delivery(broker, queues.ingest)
     # When it comes again
@@ -298,10 +310,24 @@ def test_a_chunk_that_ends_its_workers_is_set_apart_and_dies_alone(
     # Then it waits among the suspects, where it reaches the delivery limit
     assert delivery is None
     until(lambda: count(broker_url, queues.suspects) == 1)
-    while count(broker_url, queues.suspects):
+    for _ in range(DELIVERIES - SUSPECT_AFTER + 1):
         die_with_delivery(broker, queues.suspects)
     headers, _ = dead_letter(broker_url, queues)
     assert headers["x-death"][0]["reason"] == "delivery_limit"
+
+
+def test_a_suspect_that_ended_a_worker_alone_is_halved(
+    broker: RabbitBroker, broker_url: str, queues: Queues
+) -> None:
+    # Given a suspect whose worker died
+    publish(broker_url, queues.suspects, encoded(queues, rows=3))
+    die_with_delivery(broker, queues.suspects)
+    # When it comes again
+    seen: list[int] = []
+    with working(broker, lambda half: seen.append(len(half))):
+        until(lambda: len(seen) == 2)
+    # Then its halves come in its place
+    assert sorted(seen) == [1, 2]
 
 
 def test_an_innocent_suspect_is_processed(
