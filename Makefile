@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROWS ?=
 FEED ?=
+MINUTES ?=
 BENCH ?= categorizer pipeline latency ingest cache
 
 help:  ## explain the verbs
@@ -23,7 +24,7 @@ down: .venv/run  ## end what a crash has left running, and a system that is up
 doctor: .venv/run  ## what is here, what is missing, and the fix
 	@$(BIN)/spendline doctor
 
-test: lint test-unit test-servers  ## everything that CI checks
+test: lint test-unit test-servers test-faults  ## everything that CI checks
 
 lint: .venv/dev  ## style, types and the layer map
 	$(BIN)/ruff check .
@@ -46,6 +47,15 @@ test-servers: .venv/dev  # both of the above, on one stack
 bench: .venv/dev  ## measure on this machine (BENCH="categorizer pipeline" chooses)
 	@set -e; for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name; done
 
+test-faults: .venv/dev  # what make faults runs, without what takes long
+	$(BIN)/pytest tests/faults -m "not slow"
+
+faults: .venv/dev  ## every fault that must cost nothing, and a table of what it cost
+	$(BIN)/pytest tests/faults --results benchmarks/results/faults.json
+
+soak: .venv/dev  ## random faults under load, for MINUTES (10)
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
+
 # The run-time environment needs the run-time lock only; the one for development contains it.
 .venv/run: requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "set-up: installing from requirements.lock"
@@ -64,5 +74,5 @@ bench: .venv/dev  ## measure on this machine (BENCH="categorizer pipeline" choos
 .venv/bin/pip:
 	@PYTHON=$(PYTHON) sh .ci/venv
 
-.PHONY: help setup demo up down doctor test lint test-unit test-integration test-acceptance \
+.PHONY: faults soak test-faults help setup demo up down doctor test lint test-unit test-integration test-acceptance \
 	test-servers bench

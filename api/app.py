@@ -31,6 +31,7 @@ from pipeline.depths import watch_queues
 from pipeline.errors import InvalidSettings
 from pipeline.events import Waiters
 from pipeline.idempotency import Idempotency
+from pipeline.letters import Letters
 from pipeline.publisher import Publisher
 from pipeline.reads import Reads
 from pipeline.settings import Settings
@@ -158,6 +159,7 @@ def _services(
         keys=Idempotency(pool),
         reads=reads,
         cache=Cache(redis, settings.key_prefix, settings.cache_seconds),
+        letters=Letters(pool),
         waiters=Waiters(redis, settings.key_prefix),
         publisher=publisher,
         coalescer=Coalescer(

@@ -18,6 +18,7 @@ from pipeline.errors import SpendlineError, StoreUnavailable
 
 _CHECK_SECONDS: Final = 2.0
 _DAYS_AHEAD: Final = 2
+_MANY_LETTERS: Final = 20  # within a minute
 _OK: Final = "ok"
 
 
@@ -26,7 +27,11 @@ class Alive(Struct):
 
 
 class Ready(Struct):
-    """Without Redis the answers come from PostgreSQL: degraded, but ready."""
+    """Degraded, but ready: Redis is away and answers come from PostgreSQL, or much is dying.
+
+    One client's bad rows must not take the API from all others: dead letters are told here, and
+    the rows that died are named by the status of their ingests.
+    """
 
     status: Literal["ready", "degraded"]
     parts: dict[str, str]
@@ -43,7 +48,9 @@ async def live(_: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """503 names every part that fails."""
     found = services(request)
-    postgres, redis, months = await asyncio.gather(_postgres(found), _redis(found), _months(found))
+    postgres, redis, months, letters = await asyncio.gather(
+        _postgres(found), _redis(found), _months(found), _letters(found)
+    )
     needed = {
         "postgres": postgres,
         "partitions": months,
@@ -53,7 +60,9 @@ async def ready(request: web.Request) -> web.Response:
     faults = [Fault(f"/parts/{name}", said) for name, said in needed.items() if said != _OK]
     if faults:
         raise NotReady(faults)
-    return answer(Ready("ready" if redis == _OK else "degraded", needed | {"redis": redis}))
+    useful = {"redis": redis, "dead_letters": letters}
+    well = set(useful.values()) == {_OK}
+    return answer(Ready("ready" if well else "degraded", needed | useful))
 
 
 async def show_version(_: web.Request) -> web.Response:
@@ -77,6 +86,15 @@ async def _redis(found: Services) -> str:
     except (RedisError, OSError) as error:
         return f"Redis: {type(error).__name__}"
     return _OK
+
+
+async def _letters(found: Services) -> str:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            died = await found.letters.recent(_MANY_LETTERS)
+    except (SpendlineError, TimeoutError) as error:
+        return str(error) or "PostgreSQL: no answer in time"
+    return _OK if died < _MANY_LETTERS else f"{died} or more in the last minute"
 
 
 async def _months(found: Services) -> str:

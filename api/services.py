@@ -21,6 +21,7 @@ from pipeline.cache import Cache
 from pipeline.clock import Clock
 from pipeline.events import Waiters
 from pipeline.idempotency import Idempotency
+from pipeline.letters import Letters
 from pipeline.logs import Pushed
 from pipeline.publisher import Publisher
 from pipeline.reads import Reads
@@ -49,6 +50,7 @@ class Services:
     tokens: Tokens
     keys: Idempotency
     reads: Reads
+    letters: Letters
     cache: Cache
     waiters: Waiters
     publisher: Publisher

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,14 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: int(row.fault.partition(" ")[0]))
 
 
-def write(rows: Sequence[Row], file: Path) -> None:
-    text = json.dumps({"faults": [row._asdict() for row in rows]}, indent=1)
+def write(rows: Iterable[Row], file: Path) -> None:
+    """Keep what other runs have written of other faults."""
+    known = {row.fault: row for row in (*_read(file), *rows)}
+    text = json.dumps({"faults": [r._asdict() for r in in_order(known.values())]}, indent=1)
     file.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _read(file: Path) -> list[Row]:
+    if not file.exists():
+        return []
+    return [Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))["faults"]]

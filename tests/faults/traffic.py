@@ -142,11 +142,18 @@ class Traffic:
 
     async def ready(self) -> bool:
         """Whether `/readyz` answers 200."""
+        status, _ = await self.readiness()
+        return status == 200
+
+    async def readiness(self) -> tuple[int, dict[str, str]]:
+        """The status of `/readyz`, and what it says of each part; (0, {}): no answer."""
         try:
             async with self._session.get("/readyz") as answer:
-                return answer.status == 200
+                body = await answer.json(content_type=None)
         except _AWAY:
-            return False
+            return 0, {}
+        faults = {e["pointer"].rpartition("/")[2]: e["detail"] for e in body.get("errors", ())}
+        return answer.status, body.get("parts", faults)
 
     async def _push_without_end(self) -> None:
         _, rows, pace = self._shape
