@@ -183,10 +183,8 @@ async def open_site(
         queue_prefix=prefix,
         key_prefix=prefix,
         api_port=free_ports(1)[0],
-        api_metrics_port=0,
-        worker_metrics_port=0,
         environment="test",
-        **settings,
+        **({"api_metrics_port": 0, "worker_metrics_port": 0} | settings),
     )
     direct = _in_database(stack.urls.database, prefix)
     await bring_up(replace(ours, database_url=direct, broker_url=stack.urls.broker))

@@ -72,7 +72,7 @@ def _waiting(settings: Settings, queue: str) -> int:
         return channel.queue_declare(queue, passive=True).method.message_count
 
 
-async def _until(condition: Callable[[], Awaitable[object]], seconds: float = 15) -> None:
+async def _until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the condition is in other processes
             await asyncio.sleep(0.05)
