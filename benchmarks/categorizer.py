@@ -29,8 +29,9 @@ from benchmarks.peers.classifiers import fasttext_peer, sklearn_peer, sql_peer
 from benchmarks.report import arguments, publish
 from benchmarks.running import servers
 from benchmarks.workload import real_purchases
-from categorizer import taxonomy, weights
+from categorizer import taxonomy
 from categorizer.columns import Columns
+from categorizer.export import restore
 from categorizer.scorer import Scorer
 
 SEED = 7
@@ -95,7 +96,7 @@ def cost_by_size(scorer: Scorer, descriptions: Sequence[str]) -> Iterator[tuple[
 
 def same_answers(scorer: Scorer, batch: Columns) -> bool:
     """Whether the serving form answers as the estimator does, code by code."""
-    slow = weights.restore(scorer.weights)
+    slow = restore(scorer.weights)
     served, confidences = scorer.predict(batch)
     expected = slow.predict_primary_proba(batch).max(axis=1)
     return bool(

@@ -19,11 +19,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from categorizer import taxonomy
 from categorizer.columns import Columns
 from categorizer.features import DescriptorFeatures
+from categorizer.weights import UNIT, exponents
 
 Floats = NDArray[np.float64]
-
-UNIT: Final = 2.0**-10
-"""Weights are multiples of this."""
 
 _NEGLIGIBLE: Final = 2.0**-2
 
@@ -177,12 +175,6 @@ def rarity(X: Any, weight: Floats) -> Floats:  # noqa: N803
     present = weight @ (X != 0)
     rare = np.divide(weight.sum(), present, out=np.zeros_like(present), where=present > 0)
     return np.asarray(np.sqrt(rare))
-
-
-def exponents(coef: Floats) -> NDArray[np.int64]:
-    """Binary exponent of every feature's weights, so that the largest fits a signed byte."""
-    largest = np.abs(coef).max(axis=0, initial=0.0)
-    return np.asarray(np.ceil(np.log2(np.maximum(largest / (127 * UNIT), 1.0))), dtype=np.int64)
 
 
 def round_weights(coef: Floats) -> Floats:

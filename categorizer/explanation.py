@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from categorizer import passes, wordings, words
 from categorizer.buffer import pack
-from categorizer.columns import Columns
-from categorizer.features import currency_numbers
+from categorizer.columns import Columns, currency_numbers
 from categorizer.hashing import SEED, feature_key, mix, word_hash
 from categorizer.scores import find_row
 from categorizer.weights import Weights, floats
@@ -109,7 +107,9 @@ def reasons(features: list[Feature], added: NDArray[np.float64], most: int = 8) 
 
 
 def probabilities(weights: Weights, added: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(softmax(added.sum(axis=0) + weights.intercepts))
+    logits = added.sum(axis=0) + weights.intercepts
+    shares = np.exp(logits - logits.max())
+    return np.asarray(shares / shares.sum())
 
 
 def _read(description: str) -> _Reading:

@@ -4,7 +4,6 @@ The compiled passes name every feature by a 32-bit key. Fitting keeps the keys t
 enough rows; all others have no column. Rows are scaled to unit length over their text's features.
 """
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,19 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from categorizer import wordings
 from categorizer.buffer import Buffer, pack
-from categorizer.columns import Columns
+from categorizer.columns import Columns, currency_numbers
 from categorizer.passes import MAX_FEATURES, featurize
 
-VERSION = 3
-"""Raised with every change to the passes that gives a row other features."""
-
 _ROWS_AT_ONCE = 20_000
-
-
-def currency_numbers(currencies: Sequence[str]) -> NDArray[np.int64]:
-    """ISO 4217 codes as the numbers that features are made of, 0 for none."""
-    known = {code: int.from_bytes(code.encode()[:7], "big") for code in set(currencies)}
-    return np.fromiter(map(known.__getitem__, currencies), np.int64, len(currencies))
 
 
 class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -5,14 +5,14 @@ A model is a folder: `manifest.json` and one `.npy` file for each array. The man
     format       1
     version      whole number of this model
     taxonomy     {"version", "hash"}: of `taxonomy.load()`
-    features     {"version", "wordings"}: `features.VERSION`, `wordings.load().content_hash`
+    features     {"version", "wordings"}: `wordings.FEATURES_VERSION`, `wordings.load().content_hash`
     calibration  {"confidence": [0.0, ..., 1.0], "calibrated": [...]}: a rising line of points
                  that maps the probability of the likeliest primary to what it is worth
     threshold    calibrated confidence below which a row of a rule or the model needs review
     metrics      whatever was measured
     files        {file name: sha256 in hex}
 
-and the arrays are those of `weights.export`, plus `mcc_codes` (int16, shape (10000,), index of
+and the arrays are those of `export.export`, plus `mcc_codes` (int16, shape (10000,), index of
 the detailed code that a merchant category code settles, -1 where it settles none) and
 `mcc_confidences` (float32, the same shape).
 """
@@ -27,11 +27,10 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import features, taxonomy, weights, wordings
+from categorizer import taxonomy, weights, wordings
 from categorizer.buffer import pack
-from categorizer.columns import MODEL, RULE, SOURCES, USER, Columns, Verdicts
+from categorizer.columns import MODEL, RULE, SOURCES, USER, Columns, Verdicts, currency_numbers
 from categorizer.errors import CorruptArtifact, IncompatibleModel
-from categorizer.estimator import UNIT
 from categorizer.explanation import (
     Alternative,
     Explanation,
@@ -45,7 +44,7 @@ from categorizer.memory import MerchantMemory
 from categorizer.normalize import lines
 from categorizer.rules import Rules
 from categorizer.scores import find_cases, find_texts, score
-from categorizer.weights import Weights
+from categorizer.weights import UNIT, Weights
 
 FORMAT: Final = 1
 
@@ -163,7 +162,7 @@ class Scorer:
             columns.descriptions,
             np.ascontiguousarray(columns.amounts, dtype=np.int64),
             np.ascontiguousarray(columns.mccs, dtype=np.int16),
-            features.currency_numbers(columns.currencies),
+            currency_numbers(columns.currencies),
         )
         return scored.codes, scored.probabilities
 
@@ -173,7 +172,7 @@ class Scorer:
             columns.descriptions[rows],
             np.ascontiguousarray(columns.amounts[rows], dtype=np.int64),
             mccs,
-            features.currency_numbers(columns.currencies[rows]),
+            currency_numbers(columns.currencies[rows]),
         )
         confidences = np.interp(scored.probabilities, *self.calibration).astype(np.float32)
         ruled, ruled_confidences = self.rules.apply(mccs)
@@ -297,7 +296,7 @@ def _check_compatible(manifest: dict[str, Any]) -> None:
     ours = {
         "format": FORMAT,
         "taxonomy": taxonomy.load().content_hash,
-        "features": [features.VERSION, wordings.load().content_hash],
+        "features": [wordings.FEATURES_VERSION, wordings.load().content_hash],
     }
     theirs = {
         "format": manifest["format"],

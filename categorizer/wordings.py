@@ -6,13 +6,16 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from categorizer import words
 from categorizer.hashing import phrase_hash
+
+FEATURES_VERSION: Final = 3
+"""Raised with every change to the compiled passes that gives a row other features."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from categorizer import features, taxonomy, weights, wordings
+from categorizer import taxonomy, weights, wordings
 from categorizer.columns import Columns
 from categorizer.estimator import Categorizer
+from categorizer.export import export
 from categorizer.scorer import FORMAT
 from models import artifact, calibration, dataset
 from models.corpus import rows, tables
@@ -104,7 +105,7 @@ def measure(
 def arrays(model: Categorizer) -> dict[str, NDArray[Any]]:
     """Everything that the scorer maps into memory."""
     codes, confidences = mcc_rules()
-    exported = weights.export(model)
+    exported = export(model)
     found = {name: getattr(exported, name) for name in weights.names()}
     return {**found, "mcc_codes": codes, "mcc_confidences": confidences}
 
@@ -117,7 +118,10 @@ def manifest(
         "format": FORMAT,
         "version": VERSION,
         "taxonomy": {"version": known.version, "hash": known.content_hash},
-        "features": {"version": features.VERSION, "wordings": wordings.load().content_hash},
+        "features": {
+            "version": wordings.FEATURES_VERSION,
+            "wordings": wordings.load().content_hash,
+        },
         "calibration": line.as_manifest(),
         "threshold": round(threshold, 6),
         "metrics": metrics,

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from categorizer import features, taxonomy, weights, wordings
+from categorizer import taxonomy, weights, wordings
 from categorizer.columns import Columns
 from categorizer.estimator import Categorizer
+from categorizer.export import export
 from categorizer.scorer import Scorer
 
 settings.register_profile(
@@ -32,7 +33,7 @@ def columns(descriptions, amounts=None, mccs=None, currencies=None):
 
 
 def write_model(folder: Path, model: Categorizer, threshold: float = 0.5) -> Path:
-    exported = weights.export(model)
+    exported = export(model)
     arrays = {name: getattr(exported, name) for name in weights.names()}
     arrays["mcc_codes"] = np.full(10_000, -1, dtype=np.int16)
     arrays["mcc_confidences"] = np.zeros(10_000, dtype=np.float32)
@@ -47,7 +48,10 @@ def write_model(folder: Path, model: Categorizer, threshold: float = 0.5) -> Pat
         "format": 1,
         "version": 3,
         "taxonomy": {"version": 2, "hash": taxonomy.load().content_hash},
-        "features": {"version": features.VERSION, "wordings": wordings.load().content_hash},
+        "features": {
+            "version": wordings.FEATURES_VERSION,
+            "wordings": wordings.load().content_hash,
+        },
         "calibration": {"confidence": [0.0, 1.0], "calibrated": [0.0, 0.5]},
         "threshold": threshold,
         "metrics": {},

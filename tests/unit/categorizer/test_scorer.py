@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from categorizer import taxonomy, weights
+from categorizer import taxonomy
 from categorizer.columns import MEMORY, MODEL, RULE, USER, Columns
 from categorizer.errors import CorruptArtifact, IncompatibleModel
+from categorizer.export import restore
 from categorizer.memory import MerchantMemory, Remembered
 from categorizer.scorer import Scorer
 from tests.unit.categorizer.conftest import FAST_FOOD_MCC, columns
@@ -88,7 +91,7 @@ def test_no_row_is_refused(scorer, rows):
 
 def test_a_restored_estimator_answers_as_the_one_that_was_exported(scorer, estimator):
     batch = many(500)
-    restored = weights.restore(scorer.weights)
+    restored = restore(scorer.weights)
     assert (restored.predict(batch) == estimator.predict(batch)).all()
     proba = estimator.predict_primary_proba(batch)
     assert np.allclose(restored.predict_primary_proba(batch), proba)
@@ -228,3 +231,8 @@ def test_a_model_of_another_kind_is_refused(copy, field):
     (copy / "manifest.json").write_text(json.dumps(manifest | {field: other}))
     with pytest.raises(IncompatibleModel):
         Scorer.load(copy)
+
+
+def test_serving_needs_no_scikit_learn():
+    code = "import sys, categorizer.scorer; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
