@@ -11,8 +11,10 @@ next one has confirmed it.
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
@@ -24,6 +26,7 @@ RETRY_SECONDS: Final = (1, 5, 30, 120, 600)
 DELIVERIES: Final = 8  # of one message whose workers die, at most
 SUSPECT_AFTER: Final = 2  # of them; the others it gets alone
 HEARTBEAT_SECONDS: Final = 10
+_TLS_FILES: Final = ("cafile", "certfile", "keyfile")  # of an amqps URL
 
 ATTEMPTS: Final = "attempts"  # header: how often processing failed so far
 REASON: Final = "reason"  # header of a dead letter
@@ -93,14 +96,29 @@ def declare_on(channel: BlockingChannel, queues: Queues, queue_length: int) -> N
 
 
 def parameters(url: str) -> pika.URLParameters:
-    """Connection parameters in which every wait is bounded."""
-    bounded = pika.URLParameters(url)
+    """Connection parameters in which every wait is bounded.
+
+    An `amqps` URL may name `cafile`, and `certfile` with `keyfile`, as the API's client reads it.
+    """
+    parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query))
+    files = {name: given.pop(name, None) for name in _TLS_FILES}
+    bounded = pika.URLParameters(parts._replace(query=urlencode(given)).geturl())
+    if bounded.ssl_options is not None:
+        bounded.ssl_options = pika.SSLOptions(_tls(**files), bounded.host)
     bounded.heartbeat = HEARTBEAT_SECONDS
     bounded.blocked_connection_timeout = 5
     bounded.socket_timeout = 5
     bounded.stack_timeout = 10
     bounded.connection_attempts = 1
     return bounded
+
+
+def _tls(cafile: str | None, certfile: str | None, keyfile: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=cafile)
+    if certfile is not None:
+        context.load_cert_chain(certfile, keyfile)
+    return context
 
 
 def _arguments(queues: Queues, queue_length: int) -> dict[str, dict[str, Any]]:
