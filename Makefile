@@ -74,5 +74,10 @@ soak: .venv/dev  ## random faults under load, for MINUTES (10)
 .venv/bin/pip:
 	@PYTHON=$(PYTHON) sh .ci/venv
 
-.PHONY: faults soak test-faults help setup demo up down doctor test lint test-unit test-integration test-acceptance \
+audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
+	@$(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit
+	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
+	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
+
+.PHONY: audit faults soak test-faults help setup demo up down doctor test lint test-unit test-integration test-acceptance \
 	test-servers bench

@@ -120,7 +120,7 @@ FORBIDDEN = {
         "SELECT FROM audit",
         "DELETE FROM audit",
         "INSERT INTO audit (act, subject) VALUES ('x', 'y')",
-        "SELECT FROM dead_letters",
+        "SELECT body FROM dead_letters",
         "UPDATE secrets SET value = ''",
         "INSERT INTO transactions DEFAULT VALUES",
         "UPDATE feeds SET position = 0",
