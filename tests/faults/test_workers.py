@@ -30,6 +30,7 @@ async def die_at(site: Site, place: Place, folder: Path) -> None:
     await site.recovered()
 
 
+@pytest.mark.slow
 async def test_insights_are_right_soon_when_a_worker_dies_before_it_tells(
     make_site: OpenSite, rows: list[Row], tmp_path: Path
 ) -> None:
