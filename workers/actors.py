@@ -21,7 +21,7 @@ from workers import process
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
 
-_MOST_CULPRITS: Final = 8  # rows of a chunk; when more fail, it is not for what they are
+_MOST_CULPRITS: Final = 32  # rows of a chunk; when more fail, it is not for what they are
 
 
 class Defect(SpendlineError):

@@ -1,0 +1,81 @@
+"""A chunk with bad rows: they are set aside, the others are stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.clock import Clock
+from pipeline.errors import NoPartition, StoreUnavailable
+from tests.chunks import chunk
+from tests.doubles import DEFECT, ConstantScorer
+from workers.actors import Defect, Work
+from workers.model_slot import ModelSlot
+
+ROWS = 20
+
+
+class Broker:
+    """Keeps what is buried."""
+
+    def __init__(self) -> None:
+        self.buried: list[tuple[list[str], str]] = []
+
+    def bury(self, letter, error):
+        self.buried.append((letter.transaction_id, type(error).__name__))
+
+
+class Store:
+    """Stores in a list; refuses some ids for good, or everything for now."""
+
+    clock = Clock()
+
+    def __init__(self, *refused: str, away: bool = False) -> None:
+        self.refused = set(refused)
+        self.away = away
+        self.stored: list[str] = []
+
+    def rehearse(self, given, _):
+        if self.away:
+            raise StoreUnavailable("away")
+        if self.refused & set(given.transaction_id):
+            raise NoPartition("no month")
+
+    def commit(self, given, scored):
+        self.rehearse(given, scored)
+        self.stored += given.transaction_id
+
+
+def work(store):
+    broker = Broker()
+    return broker, Work(broker, store, ModelSlot(ConstantScorer()))
+
+
+@pytest.mark.parametrize("bad", [{0}, {7}, {3, 4, 19}])
+def test_rows_that_the_store_refuses_die_alone(bad):
+    store = Store(*(f"t{row}" for row in bad))
+    broker, doing = work(store)
+    doing.do(chunk(ROWS))
+    assert broker.buried == [([f"t{row}"], "NoPartition") for row in sorted(bad)]
+    assert store.stored == [f"t{row}" for row in range(ROWS) if row not in bad]
+
+
+def test_a_row_that_the_categorizer_cannot_take_dies_alone():
+    store = Store()
+    broker, doing = work(store)
+    doing.do(chunk(ROWS, description=[DEFECT if n == 11 else "TEA" for n in range(ROWS)]))
+    assert broker.buried == [(["t11"], "Defect")]
+    assert len(store.stored) == ROWS - 1
+
+
+def test_when_every_row_fails_no_row_is_blamed():
+    broker, doing = work(Store())
+    with pytest.raises(Defect):
+        doing.do(chunk(ROWS, description=[DEFECT] * ROWS))
+    assert broker.buried == []
+
+
+def test_a_store_that_is_away_is_nobodys_fault():
+    broker, doing = work(Store(away=True))
+    with pytest.raises(StoreUnavailable):
+        doing.do(chunk(ROWS))
+    assert broker.buried == []
