@@ -10,7 +10,7 @@ from models.evaluate import answer
 from models.splits import memory_of
 
 
-def user_year(scorer: Scorer, labelled: Labelled, version: Version) -> dict[str, Any]:
+def user_years(scorer: Scorer, labelled: Labelled, version: Version) -> dict[str, Any]:
     """Accuracy from the second month on, of the model alone and with the user's memory before it.
 
     `covered` is the share of rows whose merchant the user has met in an earlier month.

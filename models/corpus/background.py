@@ -10,6 +10,18 @@ from models.corpus.wordings import Wordings
 
 Line = tuple[str, str, str, bool]
 
+PLATFORMS = (
+    ("toast", "FOOD_AND_DRINK_RESTAURANT"),
+    ("toast", "FOOD_AND_DRINK_RESTAURANT"),
+    ("toast", "FOOD_AND_DRINK_BEER_WINE_AND_LIQUOR"),
+    ("delivery", "FOOD_AND_DRINK_RESTAURANT"),
+    ("shopify", "GENERAL_MERCHANDISE_OTHER_GENERAL_MERCHANDISE"),
+    ("shopify", "GENERAL_MERCHANDISE_CLOTHING_AND_ACCESSORIES"),
+    ("ticket", "ENTERTAINMENT_OTHER_ENTERTAINMENT"),
+    ("salon", "PERSONAL_CARE_HAIR_AND_BEAUTY"),
+    ("donation", "GOVERNMENT_AND_NON_PROFIT_DONATIONS"),
+)
+
 
 class Background:
     """Draws lines without a cue; how often each kind comes is `KINDS`."""
@@ -44,6 +56,7 @@ class Background:
             self.reference_out: 7,
             self.reference_in: 4,
             self.person_as_merchant: 2,
+            self.on_platform: 9,
         }
         for draw in self.source.choices(list(kinds), list(kinds.values()), k=count):
             yield draw()
@@ -53,6 +66,13 @@ class Background:
         text = self.wordings.line("card", region, m=self.names.unknown())
         code = self.source.choices(self._unknown_codes, self._unknown_shares)[0]
         return text, region, code, False
+
+    def on_platform(self) -> Line:
+        """A stranger whose payment platform tells the trade."""
+        use, code = self.source.choice(PLATFORMS)
+        name = self.wordings.person() if use == "salon" else self.names.unknown()
+        region = self.wordings.region()
+        return self.wordings.line(use, region, m=name), region, code, False
 
     def person_as_merchant(self) -> Line:
         region = self.wordings.region()

@@ -19,10 +19,10 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Every entry of every topic, in a stable order, each pair of text and direction once."""
-    found: dict[tuple[str, str], Entry] = {}
+    """Every entry of every topic, in a stable order, each text, category and direction once."""
+    found: dict[tuple[str, str, str], Entry] = {}
     for entry in _all_topics():
-        found.setdefault((entry.text, entry.direction), entry)
+        found.setdefault((entry.text, entry.category, entry.direction), entry)
     return list(found.values())
 
 

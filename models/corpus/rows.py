@@ -21,10 +21,18 @@ from models.corpus.lexicon import Entry
 from models.corpus.names import Names
 from models.corpus.wordings import CURRENCIES, Wordings
 
-VARIANTS = {"merchant": 4, "biller": 5, "bank": 4, "word": 5}
+VARIANTS = {"merchant": 6, "biller": 7, "bank": 5, "word": 12}
 BACKGROUND_SHARE = 0.2
-REFUND_SHARE = 0.05
+REFUND_SHARE = 0.07
 MCC_SHARE = 0.15
+PLATFORM_SHARE = 0.08
+PLATFORMS = {
+    "FOOD_AND_DRINK_RESTAURANT": "toast",
+    "FOOD_AND_DRINK_COFFEE": "toast",
+    "FOOD_AND_DRINK_BEER": "toast",
+    "GENERAL_MERCHANDISE": "shopify",
+    "PERSONAL_CARE_HAIR": "salon",
+}
 Line = tuple[str, str, str, bool]
 """Text, region, detailed code, money in."""
 
@@ -47,11 +55,11 @@ def generate(seed: int = 0, withheld: float = 0.0) -> Corpus:
     source = random.Random(seed)  # noqa: S311
     entries = lexicon.entries()
     if withheld:
-        entries = _withhold(entries, source, withheld)
-    return _Generator(source, entries).corpus()
+        entries = withhold(entries, source, withheld)
+    return Generator(source, entries).corpus()
 
 
-def _withhold(entries: list[Entry], source: random.Random, share: float) -> list[Entry]:
+def withhold(entries: list[Entry], source: random.Random, share: float) -> list[Entry]:
     """Drops named entries by their first word, so that all forms of a name go together."""
     first_words = sorted({entry.text.split()[0] for entry in entries})
     dropped = {word for word in first_words if source.random() < share}
@@ -59,7 +67,7 @@ def _withhold(entries: list[Entry], source: random.Random, share: float) -> list
     return [e for e in entries if e.kind not in named or e.text.split()[0] not in dropped]
 
 
-class _Generator:
+class Generator:
     def __init__(self, source: random.Random, entries: list[Entry]) -> None:
         self.source = source
         self.wordings = Wordings(source)
@@ -72,12 +80,17 @@ class _Generator:
             self.mccs[row["category"]].append(int(row["mcc"]))
 
     def corpus(self) -> Corpus:
-        taught = [line for entry in self.entries for line in self._lines(entry)]
-        taught += self._weak_labels()
+        taught = list(self.lines())
         size = BACKGROUND_SHARE / (1 - BACKGROUND_SHARE) * len(taught)
         unknown = list(self.background.lines(int(size)))
         weights = np.concatenate([np.sqrt(self._prior(taught)), np.ones(len(unknown))])
         return self._columns(taught + unknown, weights / weights.mean())
+
+    def lines(self) -> Iterator[Line]:
+        """What is known: every entry in several wordings, and the weak labels."""
+        for entry in self.entries:
+            yield from self._lines(entry)
+        yield from self._weak_labels()
 
     def _lines(self, entry: Entry) -> Iterator[Line]:
         draw: dict[str, Callable[[Entry], Line]] = {
@@ -106,7 +119,15 @@ class _Generator:
         region = self.wordings.region()
         if entry.direction == "in" or self.source.random() < REFUND_SHARE:
             return self.wordings.line("refund", region, m=name), region, entry.category, True
-        return self.wordings.line("card", region, m=name), region, entry.category, False
+        use = self._platform(entry.category)
+        return self.wordings.line(use, region, m=name), region, entry.category, False
+
+    def _platform(self, category: str) -> str:
+        """Some platforms serve one trade alone: Toast restaurants, Shopify shops."""
+        for start, use in PLATFORMS.items():
+            if category.startswith(start) and self.source.random() < PLATFORM_SHARE:
+                return use
+        return "card"
 
     def _biller(self, entry: Entry) -> Line:
         region, money_in = self.wordings.region(), self._money_in(entry)
