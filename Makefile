@@ -47,6 +47,14 @@ test-servers: .venv/dev  # both of the above, on one stack
 bench: .venv/dev  ## measure on this machine (BENCH="categorizer pipeline" chooses)
 	@set -e; for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name; done
 
+evaluate: .venv/dev  ## random, unseen-merchant and forward-in-time splits side by side
+	@$(BIN)/spendline evaluate --taxonomy v1 --splits \
+		--data models/development/many_banks.csv --data models/development/household.csv
+	@$(BIN)/spendline evaluate --taxonomy v1 --months --data models/development/household.csv
+
+train: .venv/dev  ## the shipped model anew, from the corpus
+	$(BIN)/spendline train --shipped
+
 test-faults: .venv/dev  # what make faults runs, without what takes long
 	$(BIN)/pytest tests/faults -m "not slow"
 
@@ -79,5 +87,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: audit faults soak test-faults help setup demo up down doctor test lint test-unit test-integration test-acceptance \
+.PHONY: audit evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-integration test-acceptance \
 	test-servers bench

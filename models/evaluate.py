@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from categorizer import taxonomy
+from categorizer.errors import IncompatibleModel
 from categorizer.memory import MerchantMemory
 from categorizer.scorer import Scorer
 from models.dataset import Labelled, Version
@@ -28,8 +29,16 @@ class Answers:
 
 
 def load(model: str | None = None) -> Scorer:
-    """The model in a folder, or the shipped one. Raises CorruptArtifact, IncompatibleModel."""
-    return Scorer.load(Path(model) if model else SHIPPED)
+    """The model in a folder, or the shipped one, by its version or when nothing is said.
+
+    Raises CorruptArtifact or IncompatibleModel.
+    """
+    if model and not model.isdecimal():
+        return Scorer.load(Path(model))
+    shipped = Scorer.load(SHIPPED)
+    if model and int(model) != shipped.version:
+        raise IncompatibleModel(f"version {model} is not shipped, {shipped.version} is")
+    return shipped
 
 
 def answer(

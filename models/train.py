@@ -32,7 +32,7 @@ CALIBRATION_FILES: Final = ("many_banks.csv", "household.csv")
 class Settings:
     """What is fitted, and how hard."""
 
-    min_rows: int = 8
+    min_rows: int = 12
     C: float = 0.002
     detail_C: float = 0.002  # noqa: N815 - scikit-learn's name
     max_iter: int = 40

@@ -18,12 +18,13 @@ import click
     required=True,
     help="CSV: description, amount, category; mcc, currency, user, date where known.",
 )
-@click.option("--model", help="Folder of a model; the shipped one when not given.")
+@click.option("--model", help="Folder or version; the shipped model when not given.")
 @click.option(
     "--taxonomy", type=click.Choice(["v1", "v2"]), default="v2", help="Of the labels.",
     show_default=True,
 )  # fmt: skip
 @click.option("--splits", is_flag=True, help="Three splits side by side instead (needs dates).")
+@click.option("--months", is_flag=True, help="What users' memory is worth from month to month.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for a page with plots.")
 def command(
@@ -32,11 +33,13 @@ def command(
     model: str | None,
     taxonomy: Literal["v1", "v2"],
     splits: bool,
+    months: bool,
     as_json: bool,
     report: Path | None,
 ) -> None:
     """Print accuracy, macro-F1, coverage, calibration and a table of categories."""
     from models import dataset, evaluate  # noqa: PLC0415 - numba is slow to import
+    from models.simulation import user_years  # noqa: PLC0415
     from models.splits import side_by_side  # noqa: PLC0415
 
     try:
@@ -44,6 +47,10 @@ def command(
     except dataset.UnreadableDataset as error:
         raise click.ClickException(str(error)) from None
     scorer = evaluate.load(model)
+    if months:
+        years = user_years(scorer, labelled, taxonomy)
+        click.echo(json.dumps(years) if as_json else _months_text(years))
+        return
     if splits:
         table = side_by_side(scorer, labelled, taxonomy)
         click.echo(json.dumps(table) if as_json else _splits_text(table))
@@ -82,6 +89,13 @@ def _text(figures: dict[str, Any]) -> str:
         for name, row in figures["per_category"].items()
     ]
     return "\n".join(lines)
+
+
+def _months_text(years: dict[str, Any]) -> str:
+    return (
+        f"from the second month on, {years['rows']} rows: {years['model']:.3f} right by the model, "
+        f"{years['memory']:.3f} with the users' memory, which knows {years['covered']:.3f} of them"
+    )
 
 
 def _splits_text(table: dict[str, dict[str, dict[str, float]]]) -> str:
