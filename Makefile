@@ -24,7 +24,7 @@ down: .venv/run  ## end what a crash has left running, and a system that is up
 doctor: .venv/run  ## what is here, what is missing, and the fix
 	@$(BIN)/spendline doctor
 
-test: lint test-unit test-servers test-faults  ## everything that CI checks
+test: lint test-unit test-slow test-servers test-faults  ## everything that CI checks
 
 lint: .venv/dev  ## style, types and the layer map
 	$(BIN)/ruff check .
@@ -33,7 +33,10 @@ lint: .venv/dev  ## style, types and the layer map
 	$(BIN)/lint-imports
 
 test-unit: .venv/dev  ## no server, no socket
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit -m "not slow"
+
+test-slow: .venv/dev  ## no server either, but seconds each
+	$(BIN)/pytest tests/unit -m slow
 
 test-integration: .venv/dev  ## against real servers
 	$(BIN)/pytest $(wildcard tests/contract) tests/integration
@@ -87,5 +90,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: audit evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-integration test-acceptance \
+.PHONY: audit evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench

@@ -182,6 +182,7 @@ def test_an_explanation_names_what_decided(scorer):
     assert scorer.explain(batch, 1).source == "rule"
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_batch(scorer):
     batch = many(60_000)
     scorer.categorize(batch)
@@ -233,6 +234,7 @@ def test_a_model_of_another_kind_is_refused(copy, field):
         Scorer.load(copy)
 
 
+@pytest.mark.slow
 def test_serving_needs_no_scikit_learn():
     code = "import sys, categorizer.scorer; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

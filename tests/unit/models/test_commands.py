@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from models.train import DEVELOPMENT
 from workers.cli import main
+
+pytestmark = pytest.mark.slow
 
 
 def _run(*arguments: str) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 from itertools import islice
 
+import pytest
+
 from categorizer import taxonomy
 from models.corpus import lexicon, rows, tables
 from models.corpus.wordings import SLOT, Wordings
 from models.train import mcc_rules
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_merchant_category_code_has_a_known_category() -> None:

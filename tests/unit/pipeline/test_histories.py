@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,8 +60,19 @@ class PlainModel:
 
 
 @given(_histories)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_feed_equals_the_plain_model(history):
+    check(history)
+
+
+@pytest.mark.slow
+@given(_histories)
+@settings(max_examples=2_000, deadline=None)
+def test_two_thousand_histories_equal_the_plain_model(history):
+    check(history)
+
+
+def check(history):
     # Given a history of chunks of requests
     store, model = MemoryStore(user("ann"), user("bob")), PlainModel()
     for requests in history:

@@ -19,6 +19,8 @@ from pipeline.stack.child import Child, birth, clear
 from pipeline.stack.lock import Lock
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 DEAF = [
     sys.executable,

@@ -14,6 +14,8 @@ from tests.waiting import until
 from workers import processes
 from workers.processes import System
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import signal, sys, time
 if "deaf" in sys.argv:
