@@ -54,7 +54,7 @@ class Settings:
     confirm_seconds: float = 5.0
     queue_length: int = 20_000  # messages in the ingest queue, at most; beyond: 503
 
-    worker_threads: int = 4
+    worker_threads: int = 2
     worker_prefetch: int = 1
     write_seconds: float = 30.0
 

@@ -124,7 +124,7 @@ async def _write(
 
 async def _locked_feeds(connection: asyncpg.Connection, users: list[UUID]) -> NDArray[np.int64]:
     """Positions in the order of `users`; -1 where the user was erased."""
-    found = dict(await connection.fetch(_SQL["lock_feeds"], users))
+    found = dict(await connection.fetch(_SQL["lock_feeds"], sorted(users)))
     return np.array([found.get(user, -1) for user in users], np.int64)
 
 
