@@ -60,7 +60,7 @@ class PlainModel:
 
 
 @given(_histories)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_feed_equals_the_plain_model(history):
     check(history)
 
