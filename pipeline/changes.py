@@ -25,20 +25,15 @@ import numpy as np
 from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
-from pipeline import messages
 from pipeline.binary_copy import Column
-from pipeline.clock import accepted_at
-from pipeline.messages import Chunk
 from pipeline.rows import (
     IDENTITY_NULLS,
     NULLS,
     Candidates,
+    Removal,
     Row,
-    account_users,
     same_content,
-    split_ids,
     to_column,
-    transaction_ids,
 )
 
 FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -73,15 +68,6 @@ class Identity(NamedTuple):
     id: UUID
 
 
-class Removal(NamedTuple):
-    """A removal by the provider, within the chunk's part."""
-
-    id: bytes
-    user: int
-    part: int
-    accepted_at: datetime
-
-
 @dataclass(slots=True)
 class Changes:
     """What the store must do.
@@ -97,33 +83,6 @@ class Changes:
     moves: list[Identity] = field(default_factory=list)
     positions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     fates: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
-
-
-def removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
-    """The chunk's removals, with the ids of the transactions that they name."""
-    if not chunk.removed_transaction_id:
-        return []
-    account = messages.column(chunk.removed_account, np.int32)
-    ids = split_ids(
-        transaction_ids([chunk.accounts[a] for a in account], chunk.removed_transaction_id)
-    )
-    user = account_users(chunk, users)[account].tolist()
-    part = np.repeat(np.arange(len(chunk.parts)), [p.removals for p in chunk.parts]).tolist()
-    when = [accepted_at(p.ingest_id) for p in chunk.parts]
-    return [Removal(i, u, p, when[p]) for i, u, p in zip(ids, user, part, strict=True)]
-
-
-def pending_references(chunk: Chunk) -> dict[int, bytes]:
-    """Row number -> id of the pending row that it names."""
-    names = chunk.pending_transaction_id
-    if names is None:
-        return {}
-    rows = [i for i, name in enumerate(names) if name is not None]
-    account = messages.column(chunk.account, np.int32)[rows]
-    ids = transaction_ids(
-        [chunk.accounts[a] for a in account], [name for name in names if name is not None]
-    )
-    return dict(zip(rows, split_ids(ids), strict=True))
 
 
 class Walk:
@@ -232,7 +191,6 @@ def _place(version: Row | Absent) -> tuple[date | None, datetime | None]:
 
 
 def plan(
-    chunk: Chunk,
     pushed: Candidates,
     stored: Mapping[bytes, Row | Absent],
     feeds: NDArray[np.int64],
@@ -241,12 +199,10 @@ def plan(
 
     `feeds` are the positions of `pushed.users`, -1 for a user who was erased.
     """
-    gone = removals(chunk, pushed.users)
-    references = pending_references(chunk)
-    special = _special(pushed, stored, gone, references) | (feeds[pushed.user] < 0)
+    special = _special(pushed, stored) | (feeds[pushed.user] < 0)
     plain = ~special
     walk = Walk(stored, pushed.users, feeds)
-    row_fates, gone_fates = _walked(walk, pushed, special, gone, references)
+    row_fates, gone_fates = _walked(walk, pushed, special)
     changes = Changes()
     walked_owners, versions, identities = walk.settled(changes)
     columns = _selected(pushed.columns, plain)
@@ -254,20 +210,18 @@ def plan(
     owners = np.concatenate([pushed.user[plain], np.array(walked_owners, np.intp)])
     positions, changes.positions = _numbered(owners, feeds)
     changes.copies = _with_versions(columns, versions, positions)
-    parts = np.concatenate([pushed.part, np.array([r.part for r in gone], np.intp)])
-    changes.fates = _tally(len(chunk.parts), parts, np.concatenate([row_fates, gone_fates]))
+    parts = np.concatenate([pushed.part, np.array([r.part for r in pushed.removals], np.intp)])
+    changes.fates = _tally(pushed.parts, parts, np.concatenate([row_fates, gone_fates]))
     return changes
 
 
 def _special(
     pushed: Candidates,
     stored: Mapping[bytes, Row | Absent],
-    gone: list[Removal],
-    references: dict[int, bytes],
 ) -> NDArray[np.bool_]:
     """Which rows need more than a copy."""
-    keys = {*stored, *references.values(), *(r.id for r in gone)}
-    keys.update(pushed.ids[i] for i in references)
+    keys = {*stored, *pushed.references.values(), *(r.id for r in pushed.removals)}
+    keys.update(pushed.ids[i] for i in pushed.references)
     if len(set(pushed.ids)) < len(pushed):
         keys.update(i for i, count in Counter(pushed.ids).items() if count > 1)
     if not keys:
@@ -279,20 +233,18 @@ def _walked(
     walk: Walk,
     pushed: Candidates,
     special: NDArray[np.bool_],
-    gone: list[Removal],
-    references: dict[int, bytes],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Fates of all rows and removals, walked part by part, each part's rows first."""
     rows = np.full(len(pushed), Fate.ADDED, np.int64)
-    removed = np.zeros(len(gone), np.int64)
+    removed = np.zeros(len(pushed.removals), np.int64)
     events = [(int(pushed.part[i]), 0, i) for i in np.flatnonzero(special).tolist()]
-    events += [(removal.part, 1, j) for j, removal in enumerate(gone)]
+    events += [(removal.part, 1, j) for j, removal in enumerate(pushed.removals)]
     for _, is_removal, i in sorted(events):
         if is_removal:
-            removed[i] = walk.remove(gone[i])
+            removed[i] = walk.remove(pushed.removals[i])
         else:
             key, user = pushed.ids[i], int(pushed.user[i])
-            rows[i] = walk.push(key, user, pushed.row(i), references.get(i))
+            rows[i] = walk.push(key, user, pushed.row(i), pushed.references.get(i))
     return rows, removed
 
 

@@ -155,12 +155,22 @@ class Scored:
     model_version: int
 
 
+class Removal(NamedTuple):
+    """A removal by the provider, within the chunk's part."""
+
+    id: bytes
+    user: int
+    part: int
+    accepted_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The rows of a chunk as versions that may be stored.
+    """The rows of a chunk as versions that may be stored, and its removals.
 
     `columns` are those of the table but position and first_position; `ids` the 16 bytes of each
-    row's id, `user` its index in `users`, `part` the index of its ingest in the chunk.
+    row's id, `user` its index in `users`, `part` the index of its ingest in the chunk,
+    which has `parts` of them; `references` row number -> id of the pending row that it names.
     """
 
     columns: dict[str, Column]
@@ -168,6 +178,9 @@ class Candidates:
     user: NDArray[np.intp]
     users: list[bytes]
     part: NDArray[np.intp]
+    parts: int
+    removals: list[Removal]
+    references: dict[int, bytes]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -245,7 +258,43 @@ def candidates(chunk: Chunk, scored: Scored) -> Candidates:
         "pending_transaction_id": chunk.pending_transaction_id or nothing,
         "metadata": chunk.metadata or nothing,
     }
-    return Candidates(columns, split_ids(ids), user, users, part)
+    return Candidates(
+        columns=columns,
+        ids=split_ids(ids),
+        user=user,
+        users=users,
+        part=part,
+        parts=len(chunk.parts),
+        removals=_removals(chunk, users),
+        references=_references(chunk),
+    )
+
+
+def _removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
+    """The chunk's removals, with the ids of the transactions that they name."""
+    if not chunk.removed_transaction_id:
+        return []
+    account = messages.column(chunk.removed_account, np.int32)
+    ids = split_ids(
+        transaction_ids([chunk.accounts[a] for a in account], chunk.removed_transaction_id)
+    )
+    user = account_users(chunk, users)[account].tolist()
+    part = np.repeat(np.arange(len(chunk.parts)), [p.removals for p in chunk.parts]).tolist()
+    when = [accepted_at(p.ingest_id) for p in chunk.parts]
+    return [Removal(i, u, p, when[p]) for i, u, p in zip(ids, user, part, strict=True)]
+
+
+def _references(chunk: Chunk) -> dict[int, bytes]:
+    """Row number -> id of the pending row that it names."""
+    names = chunk.pending_transaction_id
+    if names is None:
+        return {}
+    rows = [i for i, name in enumerate(names) if name is not None]
+    account = messages.column(chunk.account, np.int32)[rows]
+    ids = transaction_ids(
+        [chunk.accounts[a] for a in account], [name for name in names if name is not None]
+    )
+    return dict(zip(rows, split_ids(ids), strict=True))
 
 
 def account_users(chunk: Chunk, users: list[bytes]) -> NDArray[np.intp]:

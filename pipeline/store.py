@@ -20,7 +20,7 @@ from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline.binary_copy import Column, encode
-from pipeline.changes import Absent, Changes, pending_references, plan, removals
+from pipeline.changes import Absent, Changes, plan
 from pipeline.clock import earliest_uuid7
 from pipeline.database import translated
 from pipeline.errors import NoPartition
@@ -109,8 +109,8 @@ async def _write(
     connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates, users: list[UUID]
 ) -> None:
     feeds = await _locked_feeds(connection, users)
-    stored = await _stored(connection, chunk, pushed, users)
-    changes = plan(chunk, pushed, stored, feeds)
+    stored = await _stored(connection, pushed, users)
+    changes = plan(pushed, stored, feeds)
     await _replace(connection, changes)
     alive = np.flatnonzero(feeds >= 0).tolist()
     await connection.execute(
@@ -129,15 +129,15 @@ async def _locked_feeds(connection: asyncpg.Connection, users: list[UUID]) -> ND
 
 
 async def _stored(
-    connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates, users: list[UUID]
+    connection: asyncpg.Connection, pushed: Candidates, users: list[UUID]
 ) -> dict[bytes, Row | Absent]:
     """The stored versions of all transactions that the chunk speaks of."""
     owners: list[UUID] = [users[u] for u in pushed.user.tolist()]
     ids: list[UUID] = list(map(AsyncpgUUID, pushed.ids))
-    for index, key in pending_references(chunk).items():
+    for index, key in pushed.references.items():
         owners.append(owners[index])
         ids.append(UUID(bytes=key))
-    for removal in removals(chunk, pushed.users):
+    for removal in pushed.removals:
         owners.append(users[removal.user])
         ids.append(UUID(bytes=removal.id))
     found = await connection.fetch(_SQL["identities"], owners, ids)
@@ -179,7 +179,7 @@ def _receipts(
     touched: list[set[int]] = [set() for _ in chunk.parts]
     for part, user in set(zip(pushed.part.tolist(), pushed.user.tolist(), strict=True)):
         touched[part].add(user)
-    for removal in removals(chunk, pushed.users):
+    for removal in pushed.removals:
         touched[removal.part].add(removal.user)
     positions = changes.positions.tolist()
     return [

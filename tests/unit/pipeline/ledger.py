@@ -37,7 +37,7 @@ class MemoryStore:
     def write(self, chunk: Chunk, scored: Scored) -> Changes:
         pushed = candidates(chunk, scored)
         feeds = np.array([self.feeds.get(user, -1) for user in pushed.users], np.int64)
-        changes = plan(chunk, pushed, self._stored(), feeds)
+        changes = plan(pushed, self._stored(), feeds)
         self._carry_out(changes)
         for user, position in zip(pushed.users, changes.positions.tolist(), strict=True):
             if position >= 0:
