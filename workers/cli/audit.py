@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import asyncpg
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.audit import acts
-from pipeline.database import open_pool
-from pipeline.settings import Settings
+from workers.cli._pool import with_pool
 
 
 @click.command()
@@ -22,7 +18,7 @@ def command(*, limit: int, as_json: bool) -> None:
     """List administrative acts, the latest first: what, of whom, by whom, through which login."""
     rows = [
         dict(row) | {"details": msgspec.Raw((row["details"] or "null").encode())}
-        for row in asyncio.run(_acts(limit))
+        for row in with_pool("audit", lambda pool: acts(pool, limit))
     ]
     if as_json:
         click.echo(msgspec.json.encode({"acts": rows}).decode())
@@ -32,13 +28,3 @@ def command(*, limit: int, as_json: bool) -> None:
         at = f"{row['at']:%Y-%m-%d %H:%M:%S}"
         table.add_row(at, row["act"], row["subject"], row["actor"] or "", row["login"])
     Console().print(table)
-
-
-async def _acts(limit: int) -> list[asyncpg.Record]:
-    settings = Settings.from_environment()
-    settings.require_servers()
-    pool = await open_pool(settings.database_url, size=1, name="spendline-audit", timeout=10)
-    try:
-        return await acts(pool, limit)
-    finally:
-        await pool.close()

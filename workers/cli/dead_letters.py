@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -14,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.clock import Clock
-from pipeline.database import open_pool
 from pipeline.errors import BrokerUnavailable
 from pipeline.letters import Letter, Letters
 from pipeline.publisher import Publisher
 from pipeline.settings import Settings
 from pipeline.topology import Queues
+from workers.cli._pool import with_pool
 
 T = TypeVar("T")
 
@@ -180,14 +179,4 @@ def _print(value: object) -> None:
 
 
 def _with_letters(use: Callable[[Letters], Awaitable[T]]) -> T:
-    return asyncio.run(_use(use))
-
-
-async def _use(use: Callable[[Letters], Awaitable[T]]) -> T:
-    settings = Settings.from_environment()
-    settings.require_servers()
-    pool = await open_pool(settings.database_url, size=1, name="spendline-letters", timeout=10)
-    try:
-        return await use(Letters(pool))
-    finally:
-        await pool.close()
+    return with_pool("letters", lambda pool: use(Letters(pool)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -15,9 +14,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.database import open_pool
-from pipeline.settings import Settings
 from pipeline.tokens import SCOPES, Tokens
+from workers.cli._pool import with_pool
 
 T = TypeVar("T")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -102,14 +100,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 def _with_tokens(use: Callable[[Tokens], Awaitable[T]]) -> T:
-    return asyncio.run(_use(use))
-
-
-async def _use(use: Callable[[Tokens], Awaitable[T]]) -> T:
-    settings = Settings.from_environment()
-    settings.require_servers()
-    pool = await open_pool(settings.database_url, size=1, name="spendline-tokens", timeout=10)
-    try:
-        return await use(Tokens(pool))
-    finally:
-        await pool.close()
+    return with_pool("tokens", lambda pool: use(Tokens(pool)))
