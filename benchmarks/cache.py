@@ -16,8 +16,8 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from benchmarks.flood import flood
 from benchmarks.machine import provenance
-from benchmarks.pipeline import flood
 from benchmarks.report import arguments, publish
 from benchmarks.running import Client, Running, connected, running
 from benchmarks.workload import bodies, purchases
@@ -75,7 +75,7 @@ async def _measure(target: Running, reads: int, users: int) -> dict[str, float]:
     late = purchases(_WRITE_ROWS * (reads // _READS_PER_WRITE), seed=SEED + 1, label="")
     async with connected(target.settings) as client:
         accounts, owners = await client.register(load)
-        await flood(client, bodies(load, accounts, 2_000))
+        await flood(client, bodies(load, accounts, 2_000), 2_000)
         readers = sorted(set(owners.values()))[:users]
         fresh = [
             p.body(accounts[p.card]) | {"transaction_id": f"late-{n}"}

@@ -15,8 +15,8 @@ from typing import Any
 import uvloop
 
 from benchmarks.arrivals import arrive, quantiles
+from benchmarks.flood import flood
 from benchmarks.machine import provenance
-from benchmarks.pipeline import flood
 from benchmarks.report import arguments, publish
 from benchmarks.running import Client, Running, connected, running
 from benchmarks.workload import bodies, purchases
@@ -76,7 +76,7 @@ async def _prepared(client: Client, requests: int, batch: int, label: str) -> Lo
 async def _measure(target: Running, seconds: int, batch: int) -> dict[str, Any]:
     async with connected(target.settings) as client:
         warm = await _prepared(client, _CEILING_ROWS // batch, batch, "ceiling-")
-        elapsed, _ = await flood(client, warm.bodies)
+        elapsed, _ = await flood(client, warm.bodies, batch)
         ceiling = len(warm.bodies) / elapsed
         levels = {}
         for level in _LEVELS:

@@ -1,127 +1,136 @@
 """From the POST of the first row to the visibility of the last: the whole system on this machine.
 
-    python -m benchmarks.pipeline [--rows N] [--batch N] [--workers N] [--json]
+    python -m benchmarks.pipeline [--rows N] [--batch N] [--workers N] [--quick] [--json]
 
-All processes run here, with full semantics: identity, positions, ledger, event. The yardstick of
-the same run is a bare COPY of the same finished rows into an empty copy of the same partitioned
-table with the same indexes, over one connection, in chunks of the same size.
+All processes run here, with full semantics: identity, positions, ledger, event. In the same run
+the yardstick, the peers, other numbers of workers and sizes of batches, and the growth of the cost
+up to a million rows; --quick is the first figure and the yardstick only.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Sequence
-from io import BytesIO
+from collections.abc import Mapping
+from functools import partial
+from statistics import median
 from typing import Any
 
-import asyncpg
+import uvloop
 
+from benchmarks.flood import Cost, cost
 from benchmarks.machine import peak_megabytes, provenance
+from benchmarks.peers import measure as peers
 from benchmarks.report import arguments, publish
-from benchmarks.running import Client, Running, connected, pid, running
-from benchmarks.workload import bodies, purchases
-from pipeline.settings import Settings
+from benchmarks.running import Running, connected, pid, running
+from benchmarks.yardstick import copied
 
 SEED = 7
-_CONCURRENT = 8  # requests on their way
-_TABLES = "TRUNCATE transactions, identity, receipts, ledger"
+_PEER_ROWS = 1_500
+_BY_BATCH = {1: 5_000, 50: 25_000, 500: 50_000, 5_000: 100_000}  # batch: rows
+_GROWTH_BATCH = 500
+_TIMES = {1: 5, 100: 5, 1_000: 5, 10_000: 5, 100_000: 3, 1_000_000: 1}  # rows: runs, best counts
+_FLAT_FROM = 10_000  # below it the time is the way of one batch, not work
 
 
-async def flood(client: Client, load: Sequence[bytes]) -> tuple[float, dict[str, int]]:
-    """Push all bodies and wait for all receipts; seconds, and the sum of the receipts."""
-    gate = asyncio.Semaphore(_CONCURRENT)
-
-    async def one(body: bytes) -> dict[str, Any]:
-        async with gate:
-            ingest = await client.push(body)
-        return await client.stored(ingest)
-
-    began = time.perf_counter()
-    receipts = await asyncio.gather(*(one(body) for body in load))
-    seconds = time.perf_counter() - began
-    if any(receipt["status"] != "stored" for receipt in receipts):
-        raise RuntimeError("an ingest failed")
-    names = ("added", "modified", "unchanged")
-    return seconds, {name: sum(receipt[name] for receipt in receipts) for name in names}
-
-
-async def _copied(settings: Settings, chunk_rows: int) -> float:
-    """Rows per second of a bare COPY of the table's rows into the same table, emptied."""
-    connection = await asyncpg.connect(settings.database_url)
-    chunks = await _finished(connection, chunk_rows)
-    await connection.execute(_TABLES)
-    began = time.perf_counter()
-    for data in chunks:
-        await connection.copy_to_table("transactions", source=BytesIO(data), format="binary")
-    seconds = time.perf_counter() - began
-    rows = await connection.fetchval("SELECT count(*) FROM transactions")
-    await connection.close()
-    return float(rows / seconds)
-
-
-async def _finished(connection: asyncpg.Connection, chunk_rows: int) -> list[bytes]:
-    """The finished rows as binary COPY data, in the order in which they were written."""
-    await connection.execute(
-        "CREATE TEMP TABLE finished AS SELECT row_number() OVER (ORDER BY accepted_at) AS n, t.* "
-        "FROM transactions t"
-    )
-    await connection.execute("CREATE INDEX ON finished (n)")
-    rows = await connection.fetchval("SELECT count(*) FROM finished")
-    columns = await connection.fetchval(
-        "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute "
-        "WHERE attrelid = 'transactions'::regclass AND attnum > 0"
-    )
-    chunks = []
-    for start in range(1, rows + 1, chunk_rows):
-        out = BytesIO()
-        query = f"SELECT {columns} FROM finished WHERE n >= $1 AND n < $2"  # noqa: S608 - catalog
-        await connection.copy_from_query(
-            query, start, start + chunk_rows, output=out, format="binary"
-        )
-        chunks.append(out.getvalue())
-    return chunks
-
-
-async def _measure(target: Running, rows: int, batch: int) -> dict[str, Any]:
-    load = purchases(rows, seed=SEED)
+async def _main(target: Running, rows: int, batch: int) -> dict[str, Any]:
     async with connected(target.settings) as client:
-        accounts, _ = await client.register(load)
-        warm = purchases(2_000, seed=SEED, label="warm-")
-        warm_accounts, _ = await client.register(warm)
-        await flood(client, bodies(warm, warm_accounts, 500))
-        before = target.cpu()
-        seconds, receipts = await flood(client, bodies(load, accounts, batch))
-        cpu = {kind: spent - before[kind] for kind, spent in target.cpu().items()}
-    per_second = rows / seconds
-    copy = await _copied(target.settings, target.settings.chunk_rows)
-    return {
-        "rows": rows,
-        "batch": batch,
-        "users": len(accounts),
-        "seconds": round(seconds, 3),
-        "pipeline_tx_per_s": round(per_second),
+        await cost(target, client, 2_000, 500, seed=SEED, label="warm-")
+        whole = await cost(target, client, rows, batch, seed=SEED, label="")
+    copy = await copied(target.settings, target.settings.chunk_rows)
+    return whole.told() | {
+        "pipeline_tx_per_s": round(whole.per_second),
         "copy_tx_per_s": round(copy),
-        "ratio": round(per_second / copy, 3),
-        "receipts": receipts,
-        "cpu_us_per_tx": {kind: round(spent / rows * 1e6, 1) for kind, spent in cpu.items()},
-        "peak_megabytes": {
-            name: peak_megabytes(pid(target.system.child(name)))
-            for name in (*target.apis, *target.workers)
-        },
+        "ratio": round(whole.per_second / copy, 3),
+        "receipts": whole.receipts,
+        "cpu_seconds": _rounded(whole.cpu, 1),
+        "cpu_s_per_1000_tx": _rounded(whole.cpu, 1_000 / rows),
+        "peak_megabytes": _peaks(target),
     }
 
 
-def measure(rows: int, batch: int, workers: int, apis: int = 1) -> dict[str, Any]:
-    """One run on a fresh system."""
-    with running(apis=apis, workers=workers) as target:
-        return {"workers": workers, "apis": apis} | asyncio.run(_measure(target, rows, batch))
+async def _growth(target: Running, most: int) -> dict[str, Any]:
+    """The cost per transaction of runs of so many rows, each on top of those before it."""
+    by_rows: dict[int, dict[str, float]] = {}
+    async with connected(target.settings) as client:
+        for rows, times in _TIMES.items():
+            if rows <= most:
+                push = partial(cost, target, client, rows, _GROWTH_BATCH, seed=SEED)
+                by_rows[rows] = _unit_costs(
+                    [await push(label=f"{rows}.{n}-") for n in range(times)]
+                )
+    level = [unit for rows, unit in by_rows.items() if rows >= _FLAT_FROM]
+    flat = {f"flat_{name}": _spread([unit[name] for unit in level]) for name in level[0]}
+    return {
+        "batch": _GROWTH_BATCH,
+        "by_rows": {str(rows): unit for rows, unit in by_rows.items()},
+        **flat,
+        "flat": max(flat.values()),
+        "peak_megabytes": _peaks(target),
+    }
+
+
+def _unit_costs(runs: list[Cost]) -> dict[str, float]:
+    """Microseconds per transaction: of time, the median run; of CPU, all runs, as its clock is coarse."""
+    cpu = sum(run.cpu_us * run.rows for run in runs) / sum(run.rows for run in runs)
+    seconds = median(run.seconds / run.rows for run in runs)
+    return {"us_per_tx": round(seconds * 1e6, 1), "cpu_us_per_tx": round(cpu, 1)}
+
+
+async def _by_batch(target: Running) -> dict[str, Any]:
+    async with connected(target.settings) as client:
+        return {
+            str(batch): (
+                await cost(target, client, rows, batch, seed=SEED, label=f"batch-{batch}-")
+            ).told()
+            for batch, rows in _BY_BATCH.items()
+        }
+
+
+def _spread(values: list[float]) -> float:
+    return round(max(values) / min(values), 2)
+
+
+def _peaks(target: Running) -> dict[str, float]:
+    names = (*target.apis, *target.workers)
+    return {name: peak_megabytes(pid(target.system.child(name))) for name in names}
+
+
+def _rounded(cpu: Mapping[str, float], factor: float) -> dict[str, float]:
+    return {kind: round(spent * factor, 5) for kind, spent in cpu.items()}
+
+
+def measure(rows: int, batch: int, workers: int) -> dict[str, Any]:
+    """The first figure and the yardstick, on a fresh system."""
+    with running(workers=workers) as target:
+        return {"workers": workers, "apis": 1} | uvloop.run(_main(target, rows, batch))
+
+
+def measure_all(rows: int, batch: int, workers: int) -> dict[str, Any]:
+    """All figures; three systems, one after the other."""
+    with running(workers=workers) as target:
+        result = {"workers": workers, "apis": 1} | uvloop.run(_main(target, rows, batch))
+        result["by_batch"] = uvloop.run(_by_batch(target))
+        result["growth"] = uvloop.run(_growth(target, 1_000_000))
+    with running(workers=1) as target:
+        single = uvloop.run(_main(target, rows, batch))
+        single["growth"] = uvloop.run(_growth(target, 100_000))
+    result["one_worker"] = single
+    found = peers.measure(_PEER_ROWS, SEED)
+    times = {
+        name.replace("_tx_per_s", ""): result["pipeline_tx_per_s"] / per_second
+        for name, per_second in found.items()
+    }
+    return (
+        result
+        | {name: round(per_second, 1) for name, per_second in found.items()}
+        | {f"times_{name}": round(ratio, 1) for name, ratio in times.items()}
+    )
 
 
 def main() -> None:
-    given = arguments(__doc__, rows=100_000, batch=2_000, workers=2)
-    result = measure(given.rows, given.batch, given.workers) | provenance(SEED)
-    publish("pipeline", result, as_json=given.json)
+    given = arguments(__doc__, rows=100_000, batch=2_000, workers=2, quick=False)
+    work = measure if given.quick else measure_all
+    result = work(given.rows, given.batch, given.workers) | provenance(SEED)
+    publish("pipeline", result, as_json=given.json, keep=not given.quick)
 
 
 if __name__ == "__main__":

@@ -14,22 +14,27 @@ from rich.table import Table
 RESULTS = Path(__file__).parent / "results"
 
 
-def arguments(description: str | None, **numbers: int) -> argparse.Namespace:
-    """The options every benchmark has: `--json`, and these numbers."""
+def arguments(description: str | None, **options: float) -> argparse.Namespace:
+    """The options every benchmark has: `--json`, and these numbers and flags (False)."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    for name, default in numbers.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+    for name, default in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if default is False:
+            parser.add_argument(option, action="store_true")
+        else:
+            parser.add_argument(option, type=type(default), default=default)
     return parser.parse_args()
 
 
-def publish(name: str, result: Mapping[str, Any], *, as_json: bool) -> None:
+def publish(name: str, result: Mapping[str, Any], *, as_json: bool, keep: bool = True) -> None:
     """Print the result and keep it as `benchmarks/results/<name>.json`."""
-    RESULTS.mkdir(exist_ok=True)
     text = json.dumps(result, indent=2)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    if keep:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     if as_json:
         print(text)
         return
