@@ -5,6 +5,7 @@ BIN := .venv/bin
 ROWS ?=
 FEED ?=
 MINUTES ?=
+REPLICAS ?=
 BENCH ?= categorizer pipeline latency ingest cache
 
 help:  ## explain the verbs
@@ -15,8 +16,8 @@ setup: .venv/dev  ## virtual environment with all tools, from the lock file
 demo: .venv/run  ## real card purchases through the whole system (ROWS=, FEED=)
 	@$(BIN)/spendline demo $(if $(ROWS),--rows $(ROWS)) $(if $(FEED),--feed $(FEED))
 
-up: .venv/run  ## the whole system on this machine until Ctrl-C
-	@$(BIN)/spendline up
+up: .venv/run  ## the whole system on this machine until Ctrl-C (REPLICAS=1)
+	@$(BIN)/spendline up $(if $(REPLICAS),--replicas $(REPLICAS))
 
 down: .venv/run  ## end what a crash has left running, and a system that is up
 	@$(BIN)/spendline down

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import ServerFailed, ServersMissing
+from pipeline.errors import InvalidSettings, ServerFailed, ServersMissing
 from pipeline.stack import child
 from pipeline.stack.account import Account, reachable, server_account
 from pipeline.stack.binaries import PACKAGES, SERVERS, find
@@ -19,6 +19,7 @@ from pipeline.stack.lock import Lock
 from pipeline.stack.postgres import Postgres
 from pipeline.stack.rabbitmq import RabbitMQ
 from pipeline.stack.redis import Redis
+from pipeline.stack.replica import Replica
 from pipeline.stack.server import Place, Server
 
 # RabbitMQ takes longest to boot: it goes first, and the others are made ready meanwhile.
@@ -107,6 +108,20 @@ class LocalStack:
         if self._wanted.is_symlink():
             self._wanted.unlink()
 
+    def replicate(self) -> str:
+        """Start one more streaming replica of our PostgreSQL; returns its URL."""
+        primary = self.servers.get("postgres")
+        if not isinstance(primary, Postgres):
+            raise InvalidSettings(
+                "a private replica needs a private PostgreSQL: unset SPENDLINE_DATABASE_URL"
+            )
+        name = f"replica-{sum(isinstance(s, Replica) for s in self.servers.values()) + 1}"
+        replica = Replica(primary.programs, self._place(name), name, primary)
+        replica.prepare()
+        self.servers[name] = replica
+        self.start(name)
+        return replica.url
+
     def stop(self, name: str) -> None:
         """End one server in good order."""
         self.servers[name].children[-1].stop(_STOP_SECONDS)
@@ -146,9 +161,8 @@ class LocalStack:
 
     def _start(self) -> None:
         began = time.monotonic()
-        password = _password(self.folder / "password")
         for name in self._needed:
-            self.servers[name] = self._server(name, password)
+            self.servers[name] = self._server(name)
         for server in self.servers.values():
             server.prepare()
             for process in server.children:
@@ -157,14 +171,17 @@ class LocalStack:
         names = ", ".join(self.servers)
         self._say(f"stack: {names} ready in {time.monotonic() - began:.1f} s in {self.folder}")
 
-    def _server(self, name: str, password: str) -> Server:
+    def _server(self, name: str) -> Server:
         program = find(name)
         if program is None:
             raise ServersMissing(f"{name} not found: apt-get install {PACKAGES[name]}")
+        return _KINDS[name](program.folder, self._place(name))
+
+    def _place(self, name: str) -> Place:
         folder = self.folder / name
         self._account.make_folder(folder)
-        place = Place(folder, self._account, self.folder / f"{name}.log", self._pids, password)
-        return _KINDS[name](program.folder, place)
+        password = _password(self.folder / "password")
+        return Place(folder, self._account, self.folder / f"{name}.log", self._pids, password)
 
     def _wait(self, servers: dict[str, Server]) -> None:
         deadline = time.monotonic() + _START_SECONDS

@@ -11,7 +11,8 @@ from pipeline.stack.child import Child
 from pipeline.stack.server import HOST, USER, Place, free_ports
 
 # Durability stays as in production: a test that kills PostgreSQL must find what was committed.
-# The rest is for sustained COPY: fewer checkpoints, and smaller full-page images after each.
+# The rest is for sustained COPY: fewer checkpoints, and smaller full-page images after each; and
+# for replicas that were away for a while.
 _CONFIGURATION = """
 listen_addresses = '{host}'
 port = {port}
@@ -22,6 +23,7 @@ fsync = on
 synchronous_commit = on
 wal_compression = on
 max_wal_size = 4GB
+wal_keep_size = 256MB
 checkpoint_timeout = 15min
 autovacuum_naptime = 15s
 timezone = 'UTC'
@@ -33,9 +35,9 @@ logging_collector = off
 class Postgres:
     """Password authentication over loopback TCP, no socket file: its path could be too long."""
 
-    def __init__(self, programs: Path, place: Place) -> None:
+    def __init__(self, programs: Path, place: Place, name: str = "postgres") -> None:
         (self.port,) = free_ports(1)
-        self._programs = programs
+        self.programs = programs
         self._place = place
         self._data = place.folder / "data"
         self._complete = place.folder / "complete"
@@ -43,7 +45,7 @@ class Postgres:
         self.url = f"postgresql://{USER}:{place.password}@{HOST}:{self.port}/{USER}"
         self.children = [
             Child(
-                "postgres",
+                name,
                 place.account.run_as([str(programs / "postgres"), "-D", str(self._data)]),
                 pids=place.pids,
                 environment=self._environment,
@@ -65,17 +67,17 @@ class Postgres:
         self._place.account.write(secret, self._place.password)
         self._place.run(
             [
-                *(str(self._programs / "initdb"), "-D", str(self._data), "-U", USER),
+                *(str(self.programs / "initdb"), "-D", str(self._data), "-U", USER),
                 *("--pwfile", str(secret), "--auth", "scram-sha-256", "--encoding", "UTF8"),
                 *("--locale", "C.UTF-8", "--no-instructions"),
             ],
             self._environment,
         )
         secret.unlink()
-        alone = [str(self._programs / "postgres"), "--single", "-D", str(self._data), "postgres"]
+        alone = [str(self.programs / "postgres"), "--single", "-D", str(self._data), "postgres"]
         self._place.run(alone, self._environment, f"CREATE DATABASE {USER}\n")
         self._place.account.write(self._complete, "")
 
     def ready(self) -> bool:
-        probe = [str(self._programs / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]
+        probe = [str(self.programs / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]
         return subprocess.run(probe, check=False).returncode == 0  # noqa: S603 - ours

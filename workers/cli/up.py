@@ -32,22 +32,25 @@ _TOKEN_LIFE = timedelta(days=30)
 @click.command()
 @click.option("--api-processes", default=1, show_default=True, type=click.IntRange(1))
 @click.option("--worker-processes", default=_CORES, show_default=True, type=click.IntRange(1))
+@click.option("--replicas", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--port", type=int, help="Of the API; SPENDLINE_API_PORT or 8080 when not given.")
-def command(api_processes: int, worker_processes: int, port: int | None) -> None:
+def command(api_processes: int, worker_processes: int, replicas: int, port: int | None) -> None:
     """Servers (those of the settings, else a private stack), API and workers.
+
+    Read replicas stream from the private PostgreSQL.
 
     What ends by itself is started again; nothing is left behind.
     """
     _on_signals(_interrupt)  # explicitly, since SIGINT is ignored in what a shell starts with `&`
     with ExitStack() as everything:
         try:
-            _serve(everything, api_processes, worker_processes, port)
+            _serve(everything, api_processes, worker_processes, replicas, port)
         except KeyboardInterrupt:
             _say("stopping")
             _on_signals(signal.SIG_IGN)  # a second one must not cut the end short
 
 
-def _serve(everything: ExitStack, apis: int, workers: int, port: int | None) -> None:
+def _serve(everything: ExitStack, apis: int, workers: int, replicas: int, port: int | None) -> None:
     settings = Settings.from_environment()
     settings = replace(settings, api_port=port or settings.api_port)
     folder = Path(settings.data_folder)
@@ -56,6 +59,9 @@ def _serve(everything: ExitStack, apis: int, workers: int, port: int | None) -> 
     settings = replace(
         settings, database_url=urls.database, broker_url=urls.broker, redis_url=urls.redis
     )
+    if replicas:
+        own = [stack.replicate() for _ in range(replicas)]
+        settings = replace(settings, replica_urls=",".join(own))
     _require_free(settings.api_host, settings.api_port)
     asyncio.run(bring_up(settings))
     system = everything.enter_context(System(settings, folder / "system"))
