@@ -34,6 +34,7 @@ from pipeline.idempotency import Idempotency
 from pipeline.letters import Letters
 from pipeline.publisher import Publisher
 from pipeline.reads import Reads
+from pipeline.replicas import Replica, Replicas
 from pipeline.settings import Settings
 from pipeline.tickets import Signer, load_signer
 from pipeline.tokens import Tokens
@@ -78,6 +79,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             timeout=settings.read_seconds,
         )
         stack.push_async_callback(pool.close)
+        replicas = _replicas(settings)
+        for replica in replicas:
+            stack.push_async_callback(_ended, asyncio.create_task(replica.keep()))
         redis = open_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         clock = Clock()
@@ -87,7 +91,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         found = _services(
-            settings, pool=pool, redis=redis, clock=clock, signer=signer, publisher=publisher
+            settings,
+            pool=pool,
+            replicas=Replicas(replicas),
+            redis=redis,
+            clock=clock,
+            signer=signer,
+            publisher=publisher,
         )
         stack.push_async_callback(found.coalescer.drain)
         stack.push_async_callback(_ended, asyncio.create_task(found.waiters.listen()))
@@ -139,16 +149,30 @@ async def _from_database(pool: asyncpg.Pool, clock: Clock) -> Signer:
         raise InvalidSettings("the database is empty: run `spendline migrate`") from None
 
 
+def _replicas(settings: Settings) -> list[Replica]:
+    return [
+        Replica(
+            f"replica {number}",
+            url,
+            size=settings.api_pool_size,
+            seconds=settings.replica_seconds,
+            rest=settings.replica_rest_seconds,
+        )
+        for number, url in enumerate(settings.replicas, 1)
+    ]
+
+
 def _services(
     settings: Settings,
     *,
     pool: asyncpg.Pool,
+    replicas: Replicas,
     redis: Redis,
     clock: Clock,
     signer: Signer,
     publisher: Publisher,
 ) -> Services:
-    accounts, tokens, reads = Accounts(pool), Tokens(pool), Reads(pool)
+    accounts, tokens, reads = Accounts(pool), Tokens(pool), Reads(pool, replicas)
     return Services(
         pool=pool,
         redis=redis,

@@ -93,8 +93,8 @@ async def spending(request: web.Request) -> web.Response:
     found, user_id = services(request), user_in_path(request)
     period = _period(read_query(request, SpendingQuery), found.clock.now().date())
 
-    async def compute() -> tuple[int, bytes]:
-        sums = known(await found.reads.spending(user_id, period.first, period.last))
+    async def compute(told: int) -> tuple[int, bytes]:
+        sums = known(await found.reads.spending(user_id, period.first, period.last, at=told))
         insight = _insight(sums, period, await found.categories.primaries())
         return sums.position, msgspec.json.encode(insight)
 

@@ -127,6 +127,7 @@ ROUTES: Final = (
     _route(
         f"GET {_USER}/transactions/{{id}}", "read", Binding.PATH, transactions.show,
         "One transaction and what decided its category", answers={200: transactions.ExplainedItem},
+        versioned=True,
     ),
     _route(
         f"GET {_USER}/insights/spending", "read", Binding.PATH, insights.spending,

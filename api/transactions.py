@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,6 @@ from api.problems import Fault, Invalid
 from api.rendering import FeedItem, RemovedItem, feed_item, removed_item
 from api.services import (
     Services,
-    answer,
     known,
     path_uuid,
     read_query,
@@ -93,8 +92,8 @@ async def feed(request: web.Request) -> web.Response:
     chosen = await _filter(found, query)
     after = _feed_cursor(found, user_id, query.cursor)
 
-    async def compute() -> tuple[int, bytes]:
-        page = known(await found.reads.feed(user_id, chosen, query.limit, after))
+    async def compute(told: int) -> tuple[int, bytes]:
+        page = known(await found.reads.feed(user_id, chosen, query.limit, after, at=told))
         primaries = await found.categories.primaries()
         cursor = None
         if page.more:
@@ -112,8 +111,8 @@ async def sync(request: web.Request) -> web.Response:
     query = read_query(request, SyncQuery)
     cursor = _sync_cursor(found, user_id, query.cursor)
 
-    async def compute() -> tuple[int, bytes]:
-        page = known(await found.reads.sync(user_id, cursor, query.limit))
+    async def compute(told: int) -> tuple[int, bytes]:
+        page = known(await found.reads.sync(user_id, cursor, query.limit, at=told))
         primaries = await found.categories.primaries()
         place = (page.next.position, page.next.base)
         body = SyncPage(
@@ -131,8 +130,18 @@ async def sync(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     found, user_id = services(request), user_in_path(request)
-    row = known(await found.reads.transaction(user_id, path_uuid(request, "id")))
-    item = feed_item(row, await found.categories.primaries())
+    transaction = path_uuid(request, "id")
+
+    async def compute(told: int) -> tuple[int, bytes]:
+        single = known(await found.reads.transaction(user_id, transaction, at=told))
+        item = _explained(known(single.row), await found.categories.primaries())
+        return single.position, msgspec.json.encode(item)
+
+    return await versioned(request, user_id, transaction, compute, keep=False)
+
+
+def _explained(row: Mapping[str, Any], primaries: Mapping[str, str]) -> ExplainedItem:
+    item = feed_item(row, primaries)
     explanation = Explanation(
         decided_by=row["source"],
         model_version=row["model_version"],
@@ -140,7 +149,7 @@ async def show(request: web.Request) -> web.Response:
         merchant_key=row["merchant_key"],
         mcc=None if row["mcc"] is None else f"{row['mcc']:04}",
     )
-    return answer(ExplainedItem(**msgspec.structs.asdict(item), explanation=explanation))
+    return ExplainedItem(**msgspec.structs.asdict(item), explanation=explanation)
 
 
 async def _filter(found: Services, query: FeedQuery) -> FeedFilter:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
@@ -41,13 +42,25 @@ class UserToken(Struct):
 async def create(request: web.Request) -> web.Response:
     wanted = await read_json(request, NewUser)
     row = await services(request).accounts.create_user(wanted.external_id)
-    user = User(row["user_id"], row["external_id"], row["position"])
-    return answer(user, 201 if row["created"] else 200)
+    if row["created"]:
+        return answer(_user(row), 201)
+    await _told(request, row)
+    return answer(_user(row))
 
 
 async def show(request: web.Request) -> web.Response:
     row = known(await services(request).accounts.user(user_in_path(request)))
-    return answer(User(row["user_id"], row["external_id"], row["position"]))
+    await _told(request, row)
+    return answer(_user(row))
+
+
+def _user(row: Mapping[str, Any]) -> User:
+    return User(row["user_id"], row["external_id"], row["position"])
+
+
+async def _told(request: web.Request, row: Mapping[str, Any]) -> None:
+    """Readers after this one are told no older position."""
+    await services(request).cache.advance({row["user_id"].bytes: row["position"]})
 
 
 async def erase(request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from api.services import known, services
 
-Compute = Callable[[], Awaitable[tuple[int, bytes]]]
+Compute = Callable[[int], Awaitable[tuple[int, bytes]]]
 
 
 async def versioned(
@@ -20,23 +20,26 @@ async def versioned(
 ) -> web.Response:
     """304 if the reader has what `query` gives at the feed's position; else the answer.
 
-    `compute` gives (position, body). With `keep` it is asked once per position, for all readers.
+    `compute` is told that position and gives (position, body). With `keep` it is asked once per
+    position, for all readers.
     """
     found = services(request)
-    position = known(await found.cache.position(user_id, found.reads.position))
+    told = known(await found.cache.position(user_id, found.reads.position))
     key = query_hash(request.match_info.handler.__module__, query)
-    if etag(position, key) in _given(request):
-        return web.Response(status=304, headers=_headers(position, key, hit=True))
+    if etag(told, key) in _given(request):
+        return web.Response(status=304, headers=_headers(told, key, hit=True))
     computed = False
 
     async def counted() -> tuple[int, bytes]:
         nonlocal computed
         computed = True
-        return await compute()
+        return await compute(told)
 
-    position, body = await (
-        found.cache.answer(user_id, position, key, counted) if keep else counted()
-    )
+    if keep:
+        position, body = await found.cache.answer(user_id, told, key, counted)
+    else:
+        position, body = await counted()
+        await found.cache.shown(user_id, told, position)
     headers = _headers(position, key, hit=not computed)
     return web.Response(body=body, content_type="application/json", headers=headers)
 

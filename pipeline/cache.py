@@ -23,12 +23,12 @@ from pipeline import telemetry
 Answer = tuple[int, bytes]  # the position that it reflects, and its body
 Compute = Callable[[], Awaitable[Answer]]
 
-# KEYS are positions of users, ARGV the time to live and then one position a key.
+# KEYS are positions of users, ARGV the two options of SET and then one position a key.
 _ADVANCE: Final = """
 for i, key in ipairs(KEYS) do
     local known = tonumber(redis.call('GET', key) or '-1')
-    local given = tonumber(ARGV[i + 1])
-    if given >= known then redis.call('SET', key, ARGV[i + 1], 'EX', ARGV[1]) end
+    local given = tonumber(ARGV[i + 2])
+    if given >= known then redis.call('SET', key, ARGV[i + 2], ARGV[1], ARGV[2]) end
 end
 """
 
@@ -69,13 +69,18 @@ class Cache:
             await self.advance({user_id.bytes: position})
         return position
 
-    async def advance(self, positions: Mapping[bytes, int]) -> bool:
-        """Set the positions (user id, 16 bytes) that are greater than known; False: Redis is away."""
+    async def advance(self, positions: Mapping[bytes, int], *, current: bool = True) -> bool:
+        """Set the positions (user id, 16 bytes) that are greater than known; False: Redis is away.
+
+        Feeds may have moved on from positions that are not `current`: they neither begin to be
+        known by them nor are they known for longer.
+        """
         if not positions or not self._seconds:
             return True
         keys = [self._position_key(UUID(bytes=user)) for user in positions]
+        options = ("EX", self._seconds) if current else ("XX", "KEEPTTL")
         try:
-            await self._advance(keys=keys, args=[self._seconds, *positions.values()])
+            await self._advance(keys=keys, args=[*options, *positions.values()])
         except (RedisError, OSError):
             return False
         return True
@@ -117,8 +122,16 @@ class Cache:
         self.misses += 1
         found, body = await compute()
         if await self._keep(self._answer_key(user_id, found, query), body):
-            await self.advance({user_id.bytes: found})
+            await self.shown(user_id, position, found)
         return found, body
+
+    async def shown(self, user_id: UUID, told: int, found: int) -> None:
+        """Let nobody be told less than what an answer has `found`, who was `told` a position.
+
+        An answer at the position that was told proves nothing new: it may be a replica's.
+        """
+        if found > told:
+            await self.advance({user_id.bytes: found})
 
     async def _keep(self, key: str, body: bytes) -> bool:
         if not self._seconds:

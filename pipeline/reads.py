@@ -1,6 +1,7 @@
 """What readers ask of PostgreSQL; every answer names the feed position that it reflects.
 
-Each question is one statement, so its rows and its position come from one snapshot.
+Each question is one statement, so its rows and its position come from one snapshot. A question
+that says `at` which position readers know the feed to be may be answered by a replica.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 
 from pipeline.database import translated
 from pipeline.queries import queries
+from pipeline.replicas import Replicas
 from pipeline.tickets import Ticket
 from pipeline.transactions import CURRENCIES
 
@@ -91,6 +93,14 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
+class Single:
+    """One transaction, None when it is not in the feed, and the feed's position."""
+
+    row: asyncpg.Record | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of an ingest; counts and positions are of its parts stored so far."""
 
@@ -107,8 +117,9 @@ class Receipt:
 class Reads:
     """All questions to the store. None: there is no such user. Raises StoreUnavailable."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, replicas: Replicas | None = None) -> None:
         self._pool = pool
+        self._replicas = replicas
 
     async def position(self, user_id: UUID) -> int | None:
         async with translated():
@@ -121,10 +132,13 @@ class Reads:
         chosen: FeedFilter,
         limit: int,
         after: tuple[date, UUID] | None = None,
+        *,
+        at: int | None = None,
     ) -> FeedPage | None:
         """A page of the feed below `after` = (booked_on, id) of the row before."""
         day, last_id = after or START
-        found = await self._fetch(
+        found = await self._fetch_at(
+            at,
             "feed",
             user_id,
             chosen.first,
@@ -144,9 +158,13 @@ class Reads:
         rows = [row for row in found if row["id"] is not None]
         return FeedPage(rows[:limit], found[0]["feed_position"], len(rows) > limit)
 
-    async def sync(self, user_id: UUID, cursor: SyncCursor, limit: int) -> SyncPage | None:
+    async def sync(
+        self, user_id: UUID, cursor: SyncCursor, limit: int, *, at: int | None = None
+    ) -> SyncPage | None:
         """Up to `limit` changes after the cursor."""
-        found = await self._fetch("sync", user_id, cursor.position, limit + 1)
+        if at is not None and at < cursor.position:  # this reader knows more than was told
+            at = None
+        found = await self._fetch_at(at, "sync", user_id, cursor.position, limit + 1)
         if not found:
             return None
         position = found[0]["feed_position"]
@@ -167,13 +185,20 @@ class Reads:
             more=more,
         )
 
-    async def transaction(self, user_id: UUID, transaction: UUID) -> asyncpg.Record | None:
-        async with translated():
-            return await self._pool.fetchrow(_SQL["transaction"], user_id, transaction)
+    async def transaction(
+        self, user_id: UUID, transaction: UUID, *, at: int | None = None
+    ) -> Single | None:
+        found = await self._fetch_at(at, "transaction", user_id, transaction)
+        if not found:
+            return None
+        (row,) = found
+        return Single(row if row["id"] is not None else None, row["feed_position"])
 
-    async def spending(self, user_id: UUID, first: date, last: date) -> Spending | None:
+    async def spending(
+        self, user_id: UUID, first: date, last: date, *, at: int | None = None
+    ) -> Spending | None:
         """Sums over the user's transactions from `first` to `last`, both included."""
-        found = await self._fetch("spending", user_id, first, last)
+        found = await self._fetch_at(at, "spending", user_id, first, last)
         if not found:
             return None
         groups: dict[str, list[asyncpg.Record]] = {name: [] for name in _GROUPED.values()}
@@ -207,6 +232,14 @@ class Reads:
         async with translated():
             text = await self._pool.fetchval(_SQL["taxonomy"])
         return msgspec.json.decode(text or "[]", type=list[dict[str, str]])
+
+    async def _fetch_at(self, at: int | None, name: str, *values: Any) -> list[asyncpg.Record]:
+        """From a replica where the feed stands `at` that position, else from the primary."""
+        if at is not None and self._replicas is not None:
+            rows = await self._replicas.fetch(_SQL[name], at, values)
+            if rows is not None:
+                return rows
+        return await self._fetch(name, *values)
 
     async def _fetch(self, name: str, *values: Any) -> list[asyncpg.Record]:
         async with translated():

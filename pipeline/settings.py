@@ -7,6 +7,7 @@ holds the value (secrets). Unknown `SPENDLINE_` names are an error: a misspelt s
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipeline.fail_point import Place
 
 PREFIX = "SPENDLINE_"
 SERVERS = ("database_url", "broker_url", "redis_url")
+_POSTGRES = re.compile(r"postgres(ql)?://")
+_BETWEEN_URLS = re.compile(r"[,\s]+(?=\w+://)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,9 @@ class Settings:
 
     cache_seconds: int = 60  # 0: no cache
     read_seconds: float = 5.0
+    replica_urls: str = ""  # PostgreSQL replicas, separated by commas
+    replica_seconds: float = 0.5  # a replica answers within, or the primary is asked
+    replica_rest_seconds: float = 5.0  # between a replica's failure and the next try
     ledger_days: int = 7
     months_ahead: int = 3
 
@@ -72,9 +78,21 @@ class Settings:
                 f"{PREFIX}FAIL_POINT breaks workers: it needs {PREFIX}ENVIRONMENT=test"
             )
 
+        for number, url in enumerate(self.replicas, 1):
+            if not _POSTGRES.match(url):
+                raise InvalidSettings(
+                    f"{PREFIX}REPLICA_URLS: number {number} is no postgresql:// URL"
+                )
+
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """The URLs of the replicas; a comma within one (several hosts) does not end it."""
+        return tuple(filter(None, _BETWEEN_URLS.split(self.replica_urls.strip(", \n"))))
+
     def __repr__(self) -> str:
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
         shown |= {name: redacted(shown[name]) for name in SERVERS}
+        shown["replica_urls"] = ",".join(map(redacted, self.replicas))
         return f"Settings({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
     @classmethod

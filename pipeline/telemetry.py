@@ -165,6 +165,10 @@ CONFIDENCE: Final = Shares("spendline_confidence", "Confidence of categorized ro
 CACHE: Final = _counter("cache_lookups", "Reads of the cache.", "kind", "result")
 POOL: Final = _gauge("pool_connections", "PostgreSQL connections of the process.", "state")
 POOL_SIZE: Final = _gauge("pool_size", "PostgreSQL connections the process may have.", "pool")
+REPLICA_READS: Final = _counter(
+    "replica_reads", "Reads for which a replica was wanted, by who answered and why.", "answered"
+)
+REPLICAS: Final = _gauge("replicas", "Read replicas of the settings.", "state")
 PARTITIONS_END: Final = _gauge(
     "partitions_end_timestamp_seconds", "Start of the first month without a partition.", "table"
 )
@@ -208,6 +212,19 @@ def chunk_stored(chunk: Chunk, committed: datetime, visible: datetime) -> float:
 def cache_looked_up(kind: str, *, hit: bool) -> None:
     """Count a read of the cache of a `position` or an `answer`."""
     CACHE.labels(kind, "hit" if hit else "miss").inc()
+
+
+def watch_replicas(number: int, usable: Callable[[], int]) -> None:
+    """Look at how many of the replicas are usable whenever the metrics are read."""
+    REPLICAS.labels("usable").set_function(usable)
+    REPLICAS.labels("away").set_function(lambda: number - usable())
+    for answered in ("replica", "behind", "ahead", "away"):
+        REPLICA_READS.labels(answered)
+
+
+def replica_asked(answered: str) -> None:
+    """Count a read by `replica`, or by the primary because the replica was behind, ahead, away."""
+    REPLICA_READS.labels(answered).inc()
 
 
 def partitions_end(first_missing: date, table: str = "transactions") -> None:

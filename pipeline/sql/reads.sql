@@ -36,11 +36,15 @@ WHERE f.user_id = $1
 ORDER BY t.position
 
 -- name: transaction
-SELECT t.*
-FROM identity i
-JOIN transactions t
-  ON t.user_id = i.user_id AND t.booked_on = i.booked_on AND t.id = i.id
-WHERE i.user_id = $1 AND i.id = $2 AND NOT t.removed
+SELECT f.position AS feed_position, t.*
+FROM feeds f LEFT JOIN LATERAL (
+    SELECT t.*
+    FROM identity i
+    JOIN transactions t
+      ON t.user_id = i.user_id AND t.booked_on = i.booked_on AND t.id = i.id
+    WHERE i.user_id = $1 AND i.id = $2 AND NOT t.removed
+) t ON true
+WHERE f.user_id = $1
 
 -- Spending leaves out what only moves money: transfers, loans paid out, card payments; and income.
 -- name: spending

@@ -31,7 +31,15 @@ from pipeline.stack.binaries import OLDEST_POSTGRES, PACKAGES, SERVERS, find
 _SECONDS = 5.0
 _LEAST_SPACE = 2 * 1024**3
 _LEAST_FILES = 1024
-_SETTING = {"postgres": "DATABASE_URL", "rabbitmq": "BROKER_URL", "redis": "REDIS_URL"}
+_SETTING = {
+    "postgres": "DATABASE_URL",
+    "replica": "REPLICA_URLS",
+    "rabbitmq": "BROKER_URL",
+    "redis": "REDIS_URL",
+}
+_STANDBY = """
+SELECT pg_is_in_recovery(),
+       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"""
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, AMQPError, RedisError, ValueError)
 
 
@@ -121,7 +129,7 @@ async def _servers(settings: Settings) -> list[Finding]:
     checks = zip(SERVERS, given, (_postgres, _rabbitmq, _redis), strict=True)
     return [
         await _answer(server, url, check) if url else _own(server) for server, url, check in checks
-    ]
+    ] + [await _answer("replica", url, _replica) for url in settings.replicas]
 
 
 def _own(server: str) -> Finding:
@@ -160,6 +168,17 @@ async def _postgres(url: str) -> Finding:
     return Finding(
         "postgres", f"{state}, {behind} migrations behind", "spendline migrate" if behind else ""
     )
+
+
+async def _replica(url: str) -> Finding:
+    connection = await asyncpg.connect(url)
+    try:
+        standby, behind = await connection.fetchrow(_STANDBY)
+    finally:
+        await connection.close()
+    if not standby:
+        return Finding("replica", f"{redacted(url)}: is no standby", "SPENDLINE_REPLICA_URLS=...")
+    return Finding("replica", f"{redacted(url)}: {behind} bytes of log not replayed")
 
 
 async def _rabbitmq(url: str) -> Finding:

@@ -39,6 +39,22 @@ def test_a_password_is_never_printed():
     assert "u:***@db" in repr(settings)
 
 
+def test_replicas_are_separated_by_commas_that_hosts_of_one_may_hold_too():
+    one, other = "postgresql://u:hunter2@a:1,b:2/x", "postgres://u:hunter2@c/x"
+    for text in (f"{one},{other}", f" {one}, {other},\n", f"{one}\n{other}"):
+        settings = Settings.from_environment({"SPENDLINE_REPLICA_URLS": text})
+        assert settings.replicas == (one, other)
+        assert "hunter2" not in repr(settings)
+    assert Settings().replicas == ()
+
+
+def test_a_replica_that_is_no_postgresql_is_named_without_its_password():
+    wrong = "postgresql://c/x,redis://u:hunter2@c/x"
+    with pytest.raises(InvalidSettings, match="SPENDLINE_REPLICA_URLS: number 2") as raised:
+        Settings.from_environment({"SPENDLINE_REPLICA_URLS": wrong})
+    assert "hunter2" not in str(raised.value)
+
+
 def test_a_child_process_gets_the_same_settings():
     settings = Settings(api_port=9001, redis_url="redis://r/1", cache_seconds=5)
     assert Settings.from_environment(settings.to_environment()) == settings

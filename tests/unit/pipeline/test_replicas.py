@@ -1,0 +1,106 @@
+"""Which answers of a replica may be shown, and what a replica that fails costs."""
+
+from __future__ import annotations
+
+import asyncio
+from unittest.mock import Mock
+
+import asyncpg
+import pytest
+
+from pipeline.replicas import Replica, Replicas, judged
+
+
+class Pool:
+    """Stands for the connections to a replica; answers with what it is given."""
+
+    def __init__(self, answer=(), gate=None):
+        self.answer = answer
+        self.gate = gate
+        self.asked = 0
+        self.terminate = Mock()
+
+    async def fetch(self, *_):
+        self.asked += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def replica(pool=None, seconds=5.0):
+    made = Replica("replica 1", "postgresql://nowhere", size=1, seconds=seconds, rest=5)
+    made._pool = pool
+    return made
+
+
+def at(position):
+    return [{"feed_position": position, "id": None}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        (at(5), "replica"),
+        (at(4), "behind"),
+        ([], "behind"),  # the feed has not arrived there, or is no more: the primary knows
+        (at(6), "ahead"),
+        (None, "away"),
+    ],
+)
+def test_only_a_feed_that_stands_where_readers_were_told_is_shown(rows, verdict):
+    assert judged(rows, 5) == verdict
+
+
+async def test_a_replica_that_rests_is_not_asked():
+    well = Pool(at(5))
+    replicas = Replicas([replica(), replica(well), replica()])
+    assert [await replicas.fetch("", 5, ()) for _ in range(5)] == [at(5)] * 5
+    assert well.asked == 5
+
+
+async def test_readers_are_spread_over_the_replicas():
+    pools = Pool(at(5)), Pool(at(5))
+    replicas = Replicas([replica(pool) for pool in pools])
+    for _ in range(100):
+        await replicas.fetch("", 5, ())
+    assert min(pool.asked for pool in pools) > 20
+
+
+async def test_without_a_usable_replica_the_primary_is_asked():
+    assert await Replicas([replica()]).fetch("", 5, ()) is None
+    assert await Replicas([]).fetch("", 5, ()) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError(),
+        asyncpg.ConnectionDoesNotExistError(),
+        asyncpg.QueryCanceledError(),
+        asyncpg.SerializationError(),  # a conflict with what is replayed
+        asyncpg.UndefinedTableError(),  # a migration that has not arrived
+        asyncpg.InsufficientPrivilegeError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_replica_that_fails_rests(error):
+    broken = replica(pool := Pool(error))
+    assert await broken.fetch("", ()) is None
+    assert not broken.usable
+    pool.terminate.assert_called_once_with()
+
+
+async def test_a_value_that_the_primary_would_refuse_too_rests_nobody():
+    healthy = replica(Pool(asyncpg.CharacterNotInRepertoireError()))
+    with pytest.raises(asyncpg.DataError):
+        await healthy.fetch("", ())
+    assert healthy.usable
+
+
+async def test_a_replica_that_does_not_answer_is_given_up_once_for_all_who_wait():
+    frozen = replica(pool := Pool(gate=asyncio.Event()), seconds=0.05)
+    assert await asyncio.gather(*(frozen.fetch("", ()) for _ in range(20))) == [None] * 20
+    assert not frozen.usable
+    pool.terminate.assert_called_once_with()
