@@ -10,8 +10,6 @@ count the processor time of the one core, best of some, so that a busy machine t
 from __future__ import annotations
 
 import asyncio
-import csv
-import gzip
 import os
 import random
 import resource
@@ -26,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import provenance
 from benchmarks.peers.classifiers import fasttext_peer, sklearn_peer, sql_peer
+from benchmarks.peers.labels import brands
 from benchmarks.report import arguments, publish
 from benchmarks.running import servers
 from benchmarks.workload import real_purchases
@@ -38,13 +37,6 @@ SEED = 7
 _MODEL = Path(__file__).parent.parent / "models" / "shipped"
 _SIZES = (1_000, 10_000, 100_000, 1_000_000)
 _SQL_ROWS = 50
-
-
-def brands() -> list[tuple[str, str]]:
-    """Names and tags of the brand list."""
-    packed = resources.files("models.corpus").joinpath("brands.tsv.gz").read_bytes()
-    rows = csv.reader(gzip.decompress(packed).decode().splitlines()[1:], delimiter="\t")
-    return [(row[0], row[1]) for row in rows if len(row[0]) > 3]
 
 
 def examples() -> tuple[list[str], list[str]]:

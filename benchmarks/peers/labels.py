@@ -1,8 +1,11 @@
-"""Labelled descriptors for the peers' models: the real merchants, as the shipped model sees them."""
+"""What the peers know: the real merchants, as the shipped model sees them, and a list of brands."""
 
 from __future__ import annotations
 
+import csv
+import gzip
 from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -24,3 +27,10 @@ def labelled() -> tuple[list[str], list[str]]:
     )
     names = [category.code for category in scorer.taxonomy.detailed]
     return texts, [names[code] for code in verdicts.codes.tolist()]
+
+
+def brands() -> list[tuple[str, str]]:
+    """Names and tags of the brand list."""
+    packed = resources.files("models.corpus").joinpath("brands.tsv.gz").read_bytes()
+    rows = csv.reader(gzip.decompress(packed).decode().splitlines()[1:], delimiter="\t")
+    return [(row[0], row[1]) for row in rows if len(row[0]) > 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.peers import ordinary
-from benchmarks.peers.labels import labelled
+from benchmarks.peers.labels import brands
 from benchmarks.running import servers
 from benchmarks.workload import Purchase, purchases
 
@@ -133,8 +134,8 @@ def _count(connection: psycopg.Connection) -> int:
 
 
 def _in_sql(load: list[dict[str, str]], database: str) -> float:
-    texts, codes = labelled()
-    rules = [(f"%{text}%", code) for text, code in zip(texts, codes, strict=True)][:_PATTERNS]
+    known = random.Random(_PATTERNS).sample(brands(), _PATTERNS)
+    rules = [(f"%{name}%", tag) for name, tag in known]
     with _database(database) as url, psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_RULES)
         with connection.cursor().copy("COPY rules FROM STDIN") as copy:
