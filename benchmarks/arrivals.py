@@ -20,10 +20,11 @@ async def arrive(
     act: Callable[[int, float], Coroutine[Any, Any, None]],
     *,
     seed: int,
-) -> None:
+) -> int:
     """Call `act(number, due)` at random moments (Poisson), `rate` a second; wait for all.
 
-    `due` is the time of `time.perf_counter` at which the call was to be made.
+    `due` is the time of `time.perf_counter` at which the call was to be made. Returns how many
+    calls there were.
     """
     draw = random.Random(seed)
     tasks: list[asyncio.Task[None]] = []
@@ -35,6 +36,7 @@ async def arrive(
         due += draw.expovariate(rate)
         number += 1
     await asyncio.gather(*tasks)
+    return number
 
 
 def quantiles(seconds: list[float]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.running import Client, Running
-from benchmarks.workload import bodies, purchases
+from benchmarks.workload import Purchase, bodies
 
 _ROWS_ON_THEIR_WAY = 64_000
 _FEWEST, _MOST = 32, 256  # batches that wait for their receipts
@@ -71,17 +71,14 @@ async def flood(client: Client, load: Sequence[bytes], batch: int) -> tuple[floa
     return seconds, {name: sum(receipt[name] for receipt in receipts) for name in names}
 
 
-async def cost(
-    target: Running, client: Client, rows: int, batch: int, *, seed: int, label: str
-) -> Cost:
-    """Of pushing so many rows of users that are new, and told apart by `label`."""
-    load = purchases(rows, seed=seed, label=label)
+async def cost(target: Running, client: Client, load: list[Purchase], batch: int) -> Cost:
+    """Of pushing the load, whose users are new."""
     accounts, _ = await client.register(load)
     ready = bodies(load, accounts, batch)
     before = target.cpu()
     seconds, receipts = await flood(client, ready, batch)
     return Cost(
-        rows=rows,
+        rows=len(load),
         batch=batch,
         users=len(accounts),
         seconds=seconds,

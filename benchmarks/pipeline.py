@@ -10,7 +10,6 @@ up to a million rows; --quick is the first figure and the yardstick only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from statistics import median
 from typing import Any
 
@@ -21,6 +20,7 @@ from benchmarks.machine import peak_megabytes, provenance
 from benchmarks.peers import measure as peers
 from benchmarks.report import arguments, publish
 from benchmarks.running import Running, connected, pid, running
+from benchmarks.workload import Purchase, purchases
 from benchmarks.yardstick import copied
 
 SEED = 7
@@ -28,13 +28,15 @@ _PEER_ROWS = 1_500
 _BY_BATCH = {1: 5_000, 50: 25_000, 500: 50_000, 5_000: 100_000}  # batch: rows
 _GROWTH_BATCH = 500
 _TIMES = {1: 5, 100: 5, 1_000: 5, 10_000: 5, 100_000: 3, 1_000_000: 1}  # rows: runs, best counts
+_COPIES = 5  # of the real purchases, interleaved: people who are active at a time
+_BY_COPIES, _BY_USERS_ROWS = (1, 5, 50), 50_000
 _FLAT_FROM = 10_000  # below it the time is the way of one batch, not work
 
 
 async def _main(target: Running, rows: int, batch: int) -> dict[str, Any]:
     async with connected(target.settings) as client:
-        await cost(target, client, 2_000, 500, seed=SEED, label="warm-")
-        whole = await cost(target, client, rows, batch, seed=SEED, label="")
+        await cost(target, client, _load(2_000, "warm-"), 500)
+        whole = await cost(target, client, _load(rows, ""), batch)
     copy = await copied(target.settings, target.settings.chunk_rows)
     return whole.told() | {
         "pipeline_tx_per_s": round(whole.per_second),
@@ -48,15 +50,17 @@ async def _main(target: Running, rows: int, batch: int) -> dict[str, Any]:
 
 
 async def _growth(target: Running, most: int) -> dict[str, Any]:
-    """The cost per transaction of runs of so many rows, each on top of those before it."""
+    """The cost per transaction of runs of so many rows, each on top of those before it.
+
+    At any time as many people are active in a long run as in a short one: see `by_users`.
+    """
     by_rows: dict[int, dict[str, float]] = {}
     async with connected(target.settings) as client:
         for rows, times in _TIMES.items():
             if rows <= most:
-                push = partial(cost, target, client, rows, _GROWTH_BATCH, seed=SEED)
-                by_rows[rows] = _unit_costs(
-                    [await push(label=f"{rows}.{n}-") for n in range(times)]
-                )
+                loads = (_load(rows, f"{rows}.{run}-", _COPIES) for run in range(times))
+                runs = [await cost(target, client, load, _GROWTH_BATCH) for load in loads]
+                by_rows[rows] = _unit_costs(runs)
     level = [unit for rows, unit in by_rows.items() if rows >= _FLAT_FROM]
     flat = {f"flat_{name}": _spread([unit[name] for unit in level]) for name in level[0]}
     return {
@@ -78,11 +82,23 @@ def _unit_costs(runs: list[Cost]) -> dict[str, float]:
 async def _by_batch(target: Running) -> dict[str, Any]:
     async with connected(target.settings) as client:
         return {
-            str(batch): (
-                await cost(target, client, rows, batch, seed=SEED, label=f"batch-{batch}-")
-            ).told()
+            str(batch): (await cost(target, client, _load(rows, f"batch-{batch}-"), batch)).told()
             for batch, rows in _BY_BATCH.items()
         }
+
+
+async def _by_users(target: Running) -> dict[str, Any]:
+    """The same rows of few users, many each in a batch, and of many."""
+    costs = []
+    async with connected(target.settings) as client:
+        for copies in _BY_COPIES:
+            load = _load(_BY_USERS_ROWS, f"users-{copies}-", copies)
+            costs.append(await cost(target, client, load, _GROWTH_BATCH))
+    return {str(of.users): of.told() for of in costs}
+
+
+def _load(rows: int, label: str, copies: int | None = None) -> list[Purchase]:
+    return purchases(rows, seed=SEED, label=label, copies=copies)
 
 
 def _spread(values: list[float]) -> float:
@@ -109,6 +125,7 @@ def measure_all(rows: int, batch: int, workers: int) -> dict[str, Any]:
     with running(workers=workers) as target:
         result = {"workers": workers, "apis": 1} | uvloop.run(_main(target, rows, batch))
         result["by_batch"] = uvloop.run(_by_batch(target))
+        result["by_users"] = uvloop.run(_by_users(target))
         result["growth"] = uvloop.run(_growth(target, 1_000_000))
     with running(workers=1) as target:
         single = uvloop.run(_main(target, rows, batch))

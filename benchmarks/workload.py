@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import gzip
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +59,36 @@ def real_purchases() -> list[Purchase]:
         ]
 
 
-def purchases(rows: int, *, seed: int, label: str = "") -> list[Purchase]:
+def purchases(
+    rows: int, *, seed: int, label: str = "", copies: int | None = None
+) -> list[Purchase]:
     """`rows` purchases in the order in which a bank would push them, repeats and updates in it.
 
-    `label` keeps the cards of one workload apart from those of another.
+    `label` keeps the cards of one workload apart from those of another. So many `copies` are
+    interleaved, and followed by as many others; when not given, as many as there are rows for.
     """
-    return list(islice(_stream(rows, random.Random(seed), label), rows))
-
-
-def _stream(rows: int, draw: random.Random, label: str) -> Iterator[Purchase]:
     real = real_purchases()
-    copies = -(-rows // len(real))
+    fresh = _interleaved(real, copies or -(-rows // len(real)), label)
+    return list(islice(_again(fresh, random.Random(seed)), rows))
+
+
+def _interleaved(real: list[Purchase], copies: int, label: str) -> Iterator[Purchase]:
+    for people in count():
+        for purchase in real:
+            for copy in range(copies):
+                yield replace(purchase, card=f"{label}{people}.{copy}-{purchase.card}")
+
+
+def _again(fresh: Iterable[Purchase], draw: random.Random) -> Iterator[Purchase]:
+    """Some of the latest purchases again, unchanged or with another amount."""
     recent: list[Purchase] = []
-    for purchase in real:
-        for copy in range(copies):
-            fresh = replace(purchase, card=f"{label}{copy}-{purchase.card}")
-            yield fresh
-            recent.append(fresh)
-            if draw.random() < REPEATS + UPDATES and recent:
-                again = draw.choice(recent[-5_000:])
-                update = draw.random() < UPDATES / (REPEATS + UPDATES)
-                yield replace(again, amount=again.amount - 1) if update else again
+    for purchase in fresh:
+        yield purchase
+        recent.append(purchase)
+        if draw.random() < REPEATS + UPDATES:
+            again = draw.choice(recent[-5_000:])
+            update = draw.random() < UPDATES / (REPEATS + UPDATES)
+            yield replace(again, amount=again.amount - 1) if update else again
 
 
 def bodies(load: list[Purchase], accounts: dict[str, str], batch: int) -> list[bytes]:
