@@ -17,7 +17,7 @@ Results = Mapping[str, Mapping[str, Any]]
 
 _INK = "#7d848c"  # as far from white as from black
 _BLUE, _ORANGE, _GREEN, _RED = "#3b82f6", "#d97706", "#16a34a", "#e0465a"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "spendline",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
