@@ -64,6 +64,9 @@ class SyncPage(Struct):
     next_cursor: str
     has_more: bool
     position: int
+    reset: Annotated[
+        bool, Meta(description="forget what you have: this is the feed from its beginning")
+    ]
 
 
 class Explanation(Struct):
@@ -114,7 +117,7 @@ async def sync(request: web.Request) -> web.Response:
     async def compute(told: int) -> tuple[int, bytes]:
         page = known(await found.reads.sync(user_id, cursor, query.limit, at=told))
         primaries = await found.categories.primaries()
-        place = (page.next.position, page.next.base)
+        place = (page.next.position, page.next.base, page.next.seen)
         body = SyncPage(
             added=[feed_item(row, primaries) for row in page.added],
             modified=[feed_item(row, primaries) for row in page.modified],
@@ -122,6 +125,7 @@ async def sync(request: web.Request) -> web.Response:
             next_cursor=found.signer.cursor(user_id.bytes, "sync", place),
             has_more=page.more,
             position=page.position,
+            reset=page.reset,
         )
         return page.position, msgspec.json.encode(body)
 
@@ -189,10 +193,8 @@ def _feed_cursor(found: Services, user_id: UUID, text: str | None) -> tuple[date
 def _sync_cursor(found: Services, user_id: UUID, text: str | None) -> SyncCursor:
     if text is None:
         return SyncCursor()
-    position, base = _or_invalid(
-        "cursor", lambda: found.signer.read_cursor(text, user_id.bytes, "sync")
-    )
-    return SyncCursor(int(position), int(base))
+    values = _or_invalid("cursor", lambda: found.signer.read_cursor(text, user_id.bytes, "sync"))
+    return SyncCursor(*map(int, values))
 
 
 def _or_invalid(name: str, parse: Callable[[], T]) -> T:

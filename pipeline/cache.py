@@ -92,6 +92,15 @@ class Cache:
         except (RedisError, OSError):
             return
 
+    async def forget_everybody(self) -> bool:
+        """Drop the positions of all users; False: Redis is away, and they expire by themselves."""
+        try:
+            async for key in self._redis.scan_iter(f"{self._prefix}:position:*", count=1000):
+                await self._redis.unlink(key)
+        except (RedisError, OSError):
+            return False
+        return True
+
     async def answer(
         self,
         user_id: UUID,

@@ -10,6 +10,7 @@ SpendlineError
     ├── NoPartition         a date outside the managed months
     ├── InvalidSettings     the process cannot start like this
     ├── MigrationMismatch   an applied migration is not the one in this version
+    ├── BackupFailed        a backup that cannot be made, or a file that cannot be restored
     ├── ServersMissing      no URL, no program, no right to install it
     ├── ServerFailed        a server of the private stack ended or did not answer
     └── AlreadyUp           the private stack of this folder is running
@@ -54,6 +55,10 @@ class InvalidSettings(Permanent):
 
 class MigrationMismatch(Permanent):
     """The database was migrated by other files than these."""
+
+
+class BackupFailed(Permanent):
+    """A backup was not made or not restored; what was there before is as it was."""
 
 
 class ServersMissing(Permanent):

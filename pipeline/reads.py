@@ -6,7 +6,7 @@ that says `at` which position readers know the feed to be may be answered by a r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from pipeline.clock import accepted_at
 from pipeline.database import translated
 from pipeline.queries import queries
 from pipeline.replicas import Replicas
@@ -62,10 +63,11 @@ class FeedPage:
 
 @dataclass(frozen=True, slots=True)
 class SyncCursor:
-    """How far a reader has read, and the feed's position when it last had read everything."""
+    """How far a reader has read; where the feed stood when it last had read all, and at the last page."""
 
     position: int = 0
     base: int = 0
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class SyncPage:
     """Changes after a cursor, in the order of their positions.
 
     `added` are rows that first appeared after the cursor's base. A row that changes while a
-    reader is on its way through the pages only moves to a later page.
+    reader is on its way through the pages only moves to a later page. `reset`: a restore has undone
+    some of what the reader knows; it forgets everything, and this is the feed from its beginning.
     """
 
     added: list[asyncpg.Record]
@@ -82,6 +85,7 @@ class SyncPage:
     position: int
     next: SyncCursor
     more: bool
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +166,15 @@ class Reads:
         self, user_id: UUID, cursor: SyncCursor, limit: int, *, at: int | None = None
     ) -> SyncPage | None:
         """Up to `limit` changes after the cursor."""
-        if at is not None and at < cursor.position:  # this reader knows more than was told
+        seen = max(cursor.position, cursor.seen)
+        if at is not None and at < seen:  # this reader knows more than was told
             at = None
-        found = await self._fetch_at(at, "sync", user_id, cursor.position, limit + 1)
+        found = await self._fetch_at(at, "sync", user_id, cursor.position, limit + 1, seen)
         if not found:
             return None
+        if found[0]["undone"]:
+            anew = await self.sync(user_id, SyncCursor(), limit, at=at)
+            return anew and replace(anew, reset=True)
         position = found[0]["feed_position"]
         rows = [row for row in found if row["id"] is not None]
         more = len(rows) > limit
@@ -178,9 +186,9 @@ class Reads:
             removed=[row for row in rows if row["removed"]],
             position=position,
             next=(
-                SyncCursor(rows[-1]["position"], cursor.base)
+                SyncCursor(rows[-1]["position"], cursor.base, position)
                 if more
-                else SyncCursor(position, position)
+                else SyncCursor(position, position, position)
             ),
             more=more,
         )
@@ -215,7 +223,8 @@ class Reads:
         reason = None
         if not stored:
             async with translated():
-                reason = await self._pool.fetchval(_SQL["failures"], ingest)
+                accepted = accepted_at(ticket.ingest)
+                reason = await self._pool.fetchval(_SQL["failures"], ingest, accepted)
         positions: dict[UUID, int] = {}
         for part in parts:
             for user, position in zip(part["users"], part["positions"], strict=True):

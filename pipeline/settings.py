@@ -110,9 +110,9 @@ class Settings:
         others = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         return others | self.to_environment()
 
-    def require_servers(self) -> None:
-        """Raise InvalidSettings, naming the first server URL that is missing."""
-        for name in SERVERS:
+    def require_servers(self, *names: str) -> None:
+        """Raise InvalidSettings, naming the first server URL that is missing, of these or of all."""
+        for name in names or SERVERS:
             if not getattr(self, name):
                 raise InvalidSettings(
                     f"{PREFIX}{name.upper()} is not set; `spendline up` starts a private stack"

@@ -23,9 +23,10 @@ FROM feeds f LEFT JOIN LATERAL (
 WHERE f.user_id = $1
 ORDER BY t.booked_on DESC, t.id DESC
 
--- A tombstone that first appeared after the cursor was never seen by this reader.
+-- A tombstone that first appeared after the cursor was never seen by this reader. `undone`: what the
+-- reader saw up to $4 was partly lost by a restore.
 -- name: sync
-SELECT f.position AS feed_position, t.*
+SELECT f.position AS feed_position, coalesce(f.undone @> $4::bigint, false) AS undone, t.*
 FROM feeds f LEFT JOIN LATERAL (
     SELECT * FROM transactions
     WHERE user_id = $1 AND position > $2 AND NOT (removed AND first_position > $2)
@@ -77,8 +78,14 @@ WHERE f.user_id = $1
 -- name: receipts
 SELECT * FROM receipts WHERE ingest_id = $1
 
+-- What was accepted before a restore and is not stored: undone by it, unless it still waits in the queue.
 -- name: failures
-SELECT reason FROM failures WHERE ingest_id = $1 ORDER BY part LIMIT 1
+SELECT reason FROM (
+    SELECT part, reason FROM failures WHERE ingest_id = $1
+    UNION ALL
+    SELECT NULL, 'undone by a restore of the database: push it again'
+    FROM restores WHERE restored_at > $2
+) f ORDER BY part LIMIT 1
 
 -- name: taxonomy
 SELECT categories FROM taxonomy ORDER BY created_at DESC LIMIT 1

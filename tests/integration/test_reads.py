@@ -176,7 +176,7 @@ async def test_the_feed_reads_the_key_of_the_months_it_needs(pool):
 
 async def test_sync_reads_the_index_of_positions(pool):
     await crowd(pool)
-    plan = await plan_of(pool, "sync", ANN, 5, 20)
+    plan = await plan_of(pool, "sync", ANN, 5, 20, 5)
     assert "transactions_2026_01_user_id_position_idx" in plan
     assert "Merge Append" in plan
     assert "Seq Scan" not in plan

@@ -41,15 +41,21 @@ def command(*, as_json: bool) -> None:
 
 async def bring_up(settings: Settings) -> dict[str, list[str]]:
     """Returns what was made now, by kind."""
-    applied = await migrate.migrate(settings.database_url)
+    done = await bring_up_database(settings.database_url, settings.months_ahead)
+    declare(settings.broker_url, settings.queue_prefix, settings.queue_length)
+    return done
+
+
+async def bring_up_database(url: str, months_ahead: int) -> dict[str, list[str]]:
+    """All of it that needs no broker."""
+    applied = await migrate.migrate(url)
     async with translated():
-        connection = await asyncpg.connect(settings.database_url, timeout=10)
+        connection = await asyncpg.connect(url, timeout=10)
         try:
             await _keep_taxonomy(connection)
-            months = await _months(connection, settings.months_ahead)
+            months = await _months(connection, months_ahead)
         finally:
             await connection.close()
-    declare(settings.broker_url, settings.queue_prefix, settings.queue_length)
     return {"migrations": applied, "months": months}
 
 
