@@ -191,6 +191,8 @@ def _services(
             clock,
             chunk_rows=settings.chunk_rows,
             unconfirmed_chunks=settings.unconfirmed_chunks,
+            lanes=settings.lanes,
+            gather_seconds=settings.gather_seconds,
             pending_rows=settings.pending_rows,
         ),
         intake=Intake(_BODY_BYTES),

@@ -1,15 +1,18 @@
 """Group commit towards the broker: small posts share a message, big ones are split.
 
-A message leaves at once while fewer than a bound are unconfirmed; beyond that, rows gather until
-one is, or until a message is full. So a quiet system adds no delay and a busy one fills its
-messages. Each caller waits for the confirms of its own rows only, and learns only of their fate.
+Rows go by their user into lanes, and a message carries rows of one lane: two workers that write
+messages of two lanes never wait for each other's feeds. On a quiet lane a message leaves at once.
+On a busy one rows gather until a message is full or `gather_seconds` have passed since the last
+one left, and everywhere while a bound of messages is unconfirmed. So a quiet system adds no delay
+and a busy one fills its messages. Each caller waits for the confirms of its own rows only, and
+learns only of their fate.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from api.columns import Columns, chunk_of
@@ -34,6 +37,29 @@ class _Waiting:
     confirmed: asyncio.Future[bytes]
 
 
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """Rows that wait, and the time of the loop from which on they may leave even if few."""
+
+    waiting: deque[_Waiting] = field(default_factory=deque)
+    rows: int = 0
+    due: float = 0.0
+
+    def add(self, part: _Waiting) -> None:
+        self.waiting.append(part)
+        self.rows += len(part.columns)
+
+    def take(self, full: int) -> list[_Waiting]:
+        """From the front, until they fill a message."""
+        taken: list[_Waiting] = []
+        rows = 0
+        while self.waiting and rows < full:
+            taken.append(self.waiting.popleft())
+            rows += len(taken[-1].columns)
+        self.rows -= rows
+        return taken
+
+
 class Coalescer:
     """Puts the rows of all requests of a process into chunks."""
 
@@ -45,21 +71,21 @@ class Coalescer:
         chunk_rows: int,
         unconfirmed_chunks: int,
         pending_rows: int,
+        lanes: int,
+        gather_seconds: float,
     ) -> None:
         self._publisher = publisher
         self._clock = clock
         self._chunk_rows = chunk_rows
         self._free = unconfirmed_chunks
         self._room = pending_rows
-        self._waiting: deque[_Waiting] = deque()
+        self._lanes = [_Lane() for _ in range(lanes)]
+        self._gather_seconds = gather_seconds
+        self._alarm: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[None]] = set()
 
-    def parts(self, items: int) -> int:
-        """Into how many parts an ingest of that many rows and removals is split."""
-        return -(-items // self._chunk_rows)
-
     async def submit(self, ingest: bytes, columns: Columns, request_id: str = "") -> list[bytes]:
-        """Return the ids of the chunks when the broker has confirmed all rows.
+        """Return the ids of the chunks, one a part, when the broker has confirmed all rows.
 
         Raises Overloaded when too many rows are waiting already (nothing was taken), or
         BrokerUnavailable, after which some rows may have been taken: sending again is safe.
@@ -79,7 +105,11 @@ class Coalescer:
         return [chunk_id for chunk_id in results if isinstance(chunk_id, bytes)]
 
     async def drain(self) -> None:
-        """Wait until nothing is on its way any more."""
+        """Wait until nothing is on its way any more; what gathers leaves now."""
+        self._gather_seconds = 0
+        for lane in self._lanes:
+            lane.due = 0
+        self._send_waiting()
         while self._sending:
             await asyncio.wait(self._sending)
 
@@ -87,31 +117,46 @@ class Coalescer:
         self, ingest: bytes, columns: Columns, request_id: str
     ) -> list[asyncio.Future[bytes]]:
         loop = asyncio.get_running_loop()
-        parts = [
-            _Waiting(ingest, number, piece, request_id, loop.create_future())
-            for number, piece in enumerate(columns.split(self._chunk_rows))
+        pieces = [
+            (lane, piece)
+            for lane, rows in columns.by_user(len(self._lanes))
+            for piece in rows.split(self._chunk_rows)
         ]
-        self._waiting.extend(parts)
+        confirms = []
+        for number, (lane, piece) in enumerate(pieces):
+            part = _Waiting(ingest, number, piece, request_id, loop.create_future())
+            self._lanes[lane].add(part)
+            confirms.append(part.confirmed)
         self._send_waiting()
-        return [part.confirmed for part in parts]
+        return confirms
 
     def _send_waiting(self) -> None:
-        while self._waiting and self._free:
-            self._free -= 1
-            task = asyncio.create_task(self._send(self._next_parts()))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+        """Send what may leave, the lane first that waits longest; come back for the rest."""
+        now = asyncio.get_running_loop().time()
+        lanes = sorted((lane for lane in self._lanes if lane.waiting), key=lambda lane: lane.due)
+        for lane in lanes:
+            while (
+                self._free and lane.waiting and (lane.rows >= self._chunk_rows or lane.due <= now)
+            ):
+                self._send(lane.take(self._chunk_rows))
+                lane.due = now + self._gather_seconds
+        self._set_alarm(min((lane.due for lane in lanes if lane.waiting), default=0.0))
 
-    def _next_parts(self) -> list[_Waiting]:
-        """From the front of the queue, as many as fit into a chunk."""
-        taken = [self._waiting.popleft()]
-        rows = len(taken[0].columns)
-        while self._waiting and rows + len(self._waiting[0].columns) <= self._chunk_rows:
-            taken.append(self._waiting.popleft())
-            rows += len(taken[-1].columns)
-        return taken
+    def _set_alarm(self, due: float) -> None:
+        """Look again when the first lane is due; while nothing is free, a confirm does that."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due and self._free:
+            self._alarm = asyncio.get_running_loop().call_at(due, self._send_waiting)
 
-    async def _send(self, parts: list[_Waiting]) -> None:
+    def _send(self, parts: list[_Waiting]) -> None:
+        self._free -= 1
+        task = asyncio.create_task(self._publish(parts))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _publish(self, parts: list[_Waiting]) -> None:
         chunk_id = self._clock.uuid7()
         try:
             pieces = [(part.ingest, part.number, part.columns) for part in parts]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from itertools import chain
+from itertools import chain, compress
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -15,6 +16,7 @@ from pipeline.accounts import Owner
 from pipeline.messages import NO_DATE, SCHEMA, Chunk, Part
 
 T = TypeVar("T")
+Chosen = Callable[[Sequence[Any]], Sequence[Any]]
 _UNIX_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
@@ -64,15 +66,37 @@ class Columns:
             yield self
             return
         for start in range(0, len(self), size):
-            yield self._piece(start, min(start + size, len(self)))
+            stop = min(start + size, len(self))
+            rows = slice(start, stop)
+            removals = slice(max(0, start - self.rows), max(0, stop - self.rows))
+            yield self._piece(itemgetter(rows), itemgetter(removals))
 
-    def _piece(self, start: int, stop: int) -> Columns:
-        rows = slice(start, stop)
-        removals = slice(max(0, start - self.rows), max(0, stop - self.rows))
-        pieces = {name: getattr(self, name)[rows] for name in _ROWS}
-        pieces |= {name: getattr(self, name)[removals] for name in _REMOVALS}
-        named = set(pieces["account"]).union(pieces["removed_account"])
+    def by_user(self, lanes: int) -> Iterator[tuple[int, Columns]]:
+        """The lanes that these users belong to, each with its rows and removals, in their order."""
+        lane = {
+            account: int.from_bytes(owner.user_id[-4:], "big") % lanes
+            for account, owner in self.owners.items()
+        }
+        chosen = sorted(set(lane.values()))
+        if len(chosen) == 1:
+            yield chosen[0], self
+            return
+        rows = [lane[account] for account in self.account]
+        removals = [lane[account] for account in self.removed_account]
+        for number in chosen:
+            yield number, self._piece(_where(rows, number), _where(removals, number))
+
+    def _piece(self, rows: Chosen, removals: Chosen) -> Columns:
+        pieces = {name: rows(getattr(self, name)) for name in _ROWS}
+        pieces |= {name: removals(getattr(self, name)) for name in _REMOVALS}
+        named = {*pieces["account"], *pieces["removed_account"]}
         return Columns(owners={name: self.owners[name] for name in named}, **pieces)
+
+
+def _where(lanes: list[int], number: int) -> Chosen:
+    """What picks the elements of that lane out of a column."""
+    chosen = [lane == number for lane in lanes]
+    return lambda column: list(compress(column, chosen))
 
 
 _REMOVALS: Final = ("removed_account", "removed_transaction_id")

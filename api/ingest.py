@@ -37,8 +37,7 @@ async def push(request: web.Request) -> web.Response:
     chunks = await found.coalescer.submit(ingest, columns, request[REQUEST_ID])
     request[INGEST] = Pushed(ingest, chunks, columns.rows, columns.removals)
     telemetry.ingest_accepted(columns.rows, columns.removals)
-    parts = found.coalescer.parts(len(columns))
-    ticket = Ticket(ingest, parts, columns.rows, columns.removals, _owner(columns))
+    ticket = Ticket(ingest, len(chunks), columns.rows, columns.removals, _owner(columns))
     ingest_id = found.signer.ingest_id(ticket)
     return answer(
         Accepted(ingest_id, columns.rows, columns.removals),

@@ -237,14 +237,16 @@ def _walked(
     """Fates of all rows and removals, walked part by part, each part's rows first."""
     rows = np.full(len(pushed), Fate.ADDED, np.int64)
     removed = np.zeros(len(pushed.removals), np.int64)
-    events = [(int(pushed.part[i]), 0, i) for i in np.flatnonzero(special).tolist()]
+    chosen = np.flatnonzero(special)
+    versions = dict(zip(chosen.tolist(), pushed.rows(chosen), strict=True))
+    events = [(int(pushed.part[i]), 0, i) for i in versions]
     events += [(removal.part, 1, j) for j, removal in enumerate(pushed.removals)]
     for _, is_removal, i in sorted(events):
         if is_removal:
             removed[i] = walk.remove(pushed.removals[i])
         else:
             key, user = pushed.ids[i], int(pushed.user[i])
-            rows[i] = walk.push(key, user, pushed.row(i), pushed.references.get(i))
+            rows[i] = walk.push(key, user, versions[i], pushed.references.get(i))
     return rows, removed
 
 

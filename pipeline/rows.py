@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha1
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -85,7 +86,7 @@ _TIMESTAMP = Kind(
     lambda time: (time - _EPOCH) // _MICROSECOND,
     lambda micros: _EPOCH + timedelta(microseconds=int(micros)),
 )
-_UUID = Kind("V16", lambda uuid: uuid.bytes, lambda raw: AsyncpgUUID(raw.tobytes()))
+_UUID = Kind("V16", lambda uuid: uuid.bytes, AsyncpgUUID)
 
 KINDS: Final[Mapping[str, Kind]] = {
     "position": _BIGINT,
@@ -127,11 +128,12 @@ _CONTENT: Final = (
     "pending_transaction_id",
     "metadata",
 )
+_content: Final = attrgetter(*_CONTENT)
 
 
 def same_content(one: Row, other: Row) -> bool:
     """Whether the provider said the same in both versions."""
-    return all(getattr(one, name) == getattr(other, name) for name in _CONTENT)
+    return bool(_content(one) == _content(other))
 
 
 def to_column(name: str, values: Iterable[Any], null: int | None = None) -> Column:
@@ -169,7 +171,7 @@ class Candidates:
     """The rows of a chunk as versions that may be stored, and its removals.
 
     `columns` are those of the table but position and first_position; `ids` the 16 bytes of each
-    row's id, `user` its index in `users`, `part` the index of its ingest in the chunk,
+    row's id, `user` its index in `users` (ascending), `part` the index of its ingest in the chunk,
     which has `parts` of them; `references` row number -> id of the pending row that it names.
     """
 
@@ -185,17 +187,19 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def row(self, index: int) -> Row:
-        """One version, with positions 0."""
-        values = {name: _value(name, column[index]) for name, column in self.columns.items()}
-        return Row(position=0, first_position=0, **values)
+    def rows(self, chosen: NDArray[np.intp]) -> list[Row]:
+        """These versions, with positions 0."""
+        nowhere = [0] * len(chosen)
+        columns = {name: _values(name, column, chosen) for name, column in self.columns.items()}
+        values = (columns.get(name, nowhere) for name in Row._fields)
+        return [Row._make(row) for row in zip(*values, strict=True)]
 
 
-def _value(name: str, element: Any) -> Any:
-    kind = KINDS.get(name)
-    if kind is None:
-        return element
-    return None if name in NULLS and element == NULLS[name] else kind.load(element)
+def _values(name: str, column: Column, chosen: NDArray[np.intp]) -> list[Any]:
+    if isinstance(column, list):
+        return [column[i] for i in chosen.tolist()]
+    load, null = KINDS[name].load, NULLS.get(name)
+    return [None if element == null else load(element) for element in column[chosen].tolist()]
 
 
 def transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -> bytes:
@@ -219,7 +223,7 @@ def split_ids(joined: bytes) -> list[bytes]:
 def candidates(chunk: Chunk, scored: Scored) -> Candidates:
     """Columns of the table from the columns of the message."""
     n = len(chunk)
-    users = list(dict.fromkeys(chunk.users))
+    users = sorted(set(chunk.users))
     account = messages.column(chunk.account, np.int32)
     user = account_users(chunk, users)[account]
     ids = transaction_ids([chunk.accounts[a] for a in account.tolist()], chunk.transaction_id)

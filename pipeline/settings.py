@@ -51,7 +51,9 @@ class Settings:
     rate_limit: int = 0  # requests of one token in a window, at most; beyond: 429; 0: no limit
     rate_limit_seconds: int = 60  # one window
 
-    chunk_rows: int = 2_000  # rows in one message, at most
+    chunk_rows: int = 2_000  # rows that fill a message
+    lanes: int = 2  # streams of messages that share no user; about as many as worker processes
+    gather_seconds: float = 0.02  # so long rows of a busy lane wait for others, at most
     unconfirmed_chunks: int = 8  # messages on their way to the broker, at most
     pending_rows: int = 100_000  # rows waiting in one API process, at most; beyond: 503
     confirm_seconds: float = 5.0

@@ -16,7 +16,6 @@ from uuid import UUID
 
 import asyncpg
 import numpy as np
-from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline.binary_copy import Column, encode
@@ -58,13 +57,13 @@ class Store:
         managed months; in both cases nothing was written.
         """
         pushed = candidates(chunk, scored)
-        users = [UUID(bytes=user) for user in pushed.users]
         async with _managed(), self._pool.acquire() as connection, connection.transaction():
-            if await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
-                await _write(connection, chunk, pushed, users)
-                self._fail_point.reach("copied")
-            feeds = await connection.fetch(_SQL["feeds"], users)
-        return {row["user_id"].bytes: row["position"] for row in feeds}
+            if not await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
+                feeds = await connection.fetch(_SQL["feeds"], _hex(pushed.users))
+                return {row["user_id"].bytes: row["position"] for row in feeds}
+            positions = await _write(connection, chunk, pushed)
+            self._fail_point.reach("copied")
+        return {user: p for user, p in zip(pushed.users, positions, strict=True) if p >= 0}
 
     async def rehearse(self, chunk: Chunk, scored: Scored) -> None:
         """Raise what `write` would raise for this chunk, and write nothing."""
@@ -73,7 +72,7 @@ class Store:
             transaction = connection.transaction()
             await transaction.start()
             try:
-                await _write(connection, chunk, pushed, [UUID(bytes=u) for u in pushed.users])
+                await _write(connection, chunk, pushed)
             finally:
                 await transaction.rollback()
 
@@ -105,41 +104,45 @@ async def _managed() -> AsyncIterator[None]:
             raise NoPartition("a date outside the managed months") from error
 
 
-async def _write(
-    connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates, users: list[UUID]
-) -> None:
+async def _write(connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates) -> list[int]:
+    """Returns the positions of the users' feeds afterwards; -1 where the user was erased."""
+    users = _hex(pushed.users)
     feeds = await _locked_feeds(connection, users)
     stored = await _stored(connection, pushed, users)
     changes = plan(pushed, stored, feeds)
     await _replace(connection, changes)
-    alive = np.flatnonzero(feeds >= 0).tolist()
-    await connection.execute(
-        _SQL["advance_feeds"],
-        [users[i] for i in alive],
-        [int(changes.positions[i]) for i in alive],
-    )
-    receipts = _receipts(chunk, pushed, users, changes)
+    positions: list[int] = changes.positions.tolist()
+    await connection.execute(_SQL["advance_feeds"], users, positions)
+    receipts = _receipts(chunk, pushed, users, positions, changes)
     await connection.copy_records_to_table("receipts", records=receipts, columns=_RECEIPT)
+    return positions
 
 
-async def _locked_feeds(connection: asyncpg.Connection, users: list[UUID]) -> NDArray[np.int64]:
-    """Positions in the order of `users`; -1 where the user was erased."""
-    found = dict(await connection.fetch(_SQL["lock_feeds"], sorted(users)))
-    return np.array([found.get(user, -1) for user in users], np.int64)
+def _hex(ids: Iterable[bytes]) -> list[str]:
+    """As the driver takes ids with the least work."""
+    return [i.hex() for i in ids]
+
+
+async def _locked_feeds(connection: asyncpg.Connection, users: list[str]) -> NDArray[np.int64]:
+    """Positions in the order of `users`, which is the order of locking; -1 for an erased user."""
+    feeds = np.full(len(users), -1, np.int64)
+    for n, position in await connection.fetch(_SQL["lock_feeds"], users):
+        feeds[n - 1] = position
+    return feeds
 
 
 async def _stored(
-    connection: asyncpg.Connection, pushed: Candidates, users: list[UUID]
+    connection: asyncpg.Connection, pushed: Candidates, users: list[str]
 ) -> dict[bytes, Row | Absent]:
     """The stored versions of all transactions that the chunk speaks of."""
-    owners: list[UUID] = [users[u] for u in pushed.user.tolist()]
-    ids: list[UUID] = list(map(AsyncpgUUID, pushed.ids))
+    owners = [users[u] for u in pushed.user.tolist()]
+    ids = _hex(pushed.ids)
     for index, key in pushed.references.items():
         owners.append(owners[index])
-        ids.append(UUID(bytes=key))
+        ids.append(key.hex())
     for removal in pushed.removals:
         owners.append(users[removal.user])
-        ids.append(UUID(bytes=removal.id))
+        ids.append(removal.id.hex())
     found = await connection.fetch(_SQL["identities"], owners, ids)
     stored: dict[bytes, Row | Absent] = {
         row["id"].bytes: Absent(row["removed_at"]) for row in found if row["booked_on"] is None
@@ -173,7 +176,7 @@ async def _copy(
 
 
 def _receipts(
-    chunk: Chunk, pushed: Candidates, users: list[UUID], changes: Changes
+    chunk: Chunk, pushed: Candidates, users: list[str], positions: list[int], changes: Changes
 ) -> list[tuple[Any, ...]]:
     """One receipt a part: its counts, and where each of its users' feeds stands."""
     touched: list[set[int]] = [set() for _ in chunk.parts]
@@ -181,7 +184,6 @@ def _receipts(
         touched[part].add(user)
     for removal in pushed.removals:
         touched[removal.part].add(removal.user)
-    positions = changes.positions.tolist()
     return [
         (
             *counts,

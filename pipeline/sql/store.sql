@@ -4,8 +4,8 @@ INSERT INTO ledger (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING true
 -- One row at a time, in the caller's order: after a wait PostgreSQL checks a row's condition anew,
 -- and a condition on the whole array would be costly for each.
 -- name: lock_feeds
-SELECT k.user_id, f.position
-FROM unnest($1::uuid[]) AS k (user_id)
+SELECT k.n, f.position
+FROM unnest($1::uuid[]) WITH ORDINALITY AS k (user_id, n)
 CROSS JOIN LATERAL (SELECT position FROM feeds WHERE user_id = k.user_id FOR UPDATE) f
 
 -- name: feeds

@@ -69,10 +69,22 @@ def broker() -> Broker:
 
 @pytest.fixture
 def coalescer(broker: Broker) -> Coalescer:
-    return Coalescer(broker, Clock(), chunk_rows=10, unconfirmed_chunks=2, pending_rows=100)
+    return made(broker, gather_seconds=0)
 
 
-def submit(coalescer: Coalescer, columns: Columns) -> asyncio.Task[None]:
+def made(broker: Broker, *, lanes: int = 1, gather_seconds: float) -> Coalescer:
+    return Coalescer(
+        broker,
+        Clock(),
+        chunk_rows=10,
+        unconfirmed_chunks=2,
+        pending_rows=100,
+        lanes=lanes,
+        gather_seconds=gather_seconds,
+    )
+
+
+def submit(coalescer: Coalescer, columns: Columns) -> asyncio.Task[list[bytes]]:
     return asyncio.create_task(coalescer.submit(uuid4().bytes, columns))
 
 
@@ -95,14 +107,14 @@ async def test_requests_gather_while_the_bound_is_unconfirmed(
     coalescer: Coalescer, broker: Broker
 ) -> None:
     # Given
-    requests = [submit(coalescer, rows(n)) for n in (1, 1, 4, 5, 2)]
+    requests = [submit(coalescer, rows(n)) for n in (1, 1, 4, 6, 2)]
     await settle()
     assert broker.sizes == [[1], [1]]
     # When
     broker.confirm(0)
     await settle()
     # Then
-    assert broker.sizes == [[1], [1], [4, 5]]
+    assert broker.sizes == [[1], [1], [4, 6]]
     assert [request.done() for request in requests] == [True, False, False, False, False]
     for index in (1, 2):
         broker.confirm(index)
@@ -116,13 +128,13 @@ async def test_a_large_request_is_split_and_waits_for_all_its_chunks(
 ) -> None:
     request = submit(coalescer, rows(18, removals=5))
     await settle()
-    assert (broker.sizes, coalescer.parts(23)) == ([[10], [10]], 3)
+    assert broker.sizes == [[10], [10]]
     broker.confirm(0)
     broker.confirm(1)
     await settle()
     assert not request.done()
     broker.confirm(2)
-    await request
+    assert len(await request) == 3
     chunks = [chunk for chunk, _ in broker.sent]
     assert [part.number for chunk in chunks for part in chunk.parts] == [0, 1, 2]
     assert [i for c in chunks for i in c.transaction_id] == [f"t{i}" for i in range(18)]
@@ -172,6 +184,70 @@ async def test_a_request_that_is_gone_does_not_take_its_rows_with_it(
     broker.confirm(2)
     await asyncio.gather(other, *blockers)
     await coalescer.drain()
+
+
+async def test_messages_of_two_lanes_share_no_user_and_keep_the_order_of_each(
+    broker: Broker,
+) -> None:
+    # Given a request of two users in turn
+    accounts = [str(uuid4()) for _ in range(2)]
+    owners = {a: Owner(uuid4().bytes, bytes(15) + bytes([n])) for n, a in enumerate(accounts)}
+    columns = rows(
+        6, 2, owners=owners, account=accounts * 3, removed_account=[accounts[0], accounts[1]]
+    )
+    # When
+    request = submit(made(broker, lanes=2, gather_seconds=0), columns)
+    await settle()
+    # Then
+    even, odd = (chunk for chunk, _ in broker.sent)
+    assert (even.users, even.transaction_id, even.removed_transaction_id) == (
+        [owners[accounts[0]].user_id], ["t0", "t2", "t4"], ["r0"],
+    )  # fmt: skip
+    assert (odd.users, odd.transaction_id, odd.removed_transaction_id) == (
+        [owners[accounts[1]].user_id], ["t1", "t3", "t5"], ["r1"],
+    )  # fmt: skip
+    assert [part.number for chunk in (even, odd) for part in chunk.parts] == [0, 1]
+    broker.confirm(0)
+    await settle()
+    assert not request.done()
+    broker.confirm(1)
+    assert await request == [even.chunk_id, odd.chunk_id]
+
+
+async def test_a_busy_lane_gathers_until_a_message_is_full(broker: Broker) -> None:
+    # Given a lane that has just sent
+    coalescer = made(broker, gather_seconds=60)
+    first = submit(coalescer, rows(1))
+    await settle()
+    # When more rows come, they wait, although nothing else does
+    broker.confirm(0)
+    few = submit(coalescer, rows(4))
+    await settle()
+    assert broker.sizes == [[1]]
+    # Then a full message leaves
+    more = submit(coalescer, rows(6))
+    await settle()
+    assert broker.sizes == [[1], [4, 6]]
+    broker.confirm(1)
+    await asyncio.gather(first, few, more)
+
+
+async def test_rows_that_gather_leave_when_their_time_is_over_or_at_the_end(
+    broker: Broker,
+) -> None:
+    for seconds, end in ((0.001, False), (60, True)):
+        broker.sent.clear()
+        coalescer = made(broker, gather_seconds=seconds)
+        requests = [submit(coalescer, rows(1)) for _ in range(3)]
+        await settle()
+        draining = asyncio.create_task(coalescer.drain() if end else asyncio.sleep(0))
+        async with asyncio.timeout(5):
+            while len(broker.sent) < 2:
+                await asyncio.sleep(0)
+        assert broker.sizes == [[1], [1, 1]]
+        broker.confirm(0)
+        broker.confirm(1)
+        await asyncio.gather(draining, *requests)
 
 
 def test_a_chunk_holds_the_columns_of_its_parts_in_order() -> None:

@@ -14,7 +14,10 @@ from pipeline.rows import IDENTITY_NULLS, KINDS, NULLS, Row, Scored, candidates
 def _rows(columns, nulls, names):
     count = len(columns["id"])
     loaded = {
-        name: [_load(name, column[i], nulls) for i in range(count)]
+        name: [
+            _load(name, element, nulls)
+            for element in (column if isinstance(column, list) else column.tolist())
+        ]
         for name, column in columns.items()
     }
     return [{name: loaded[name][i] for name in names} for i in range(count)]
