@@ -5,6 +5,7 @@ BIN := .venv/bin
 ROWS ?=
 FEED ?=
 MINUTES ?=
+HISTORIES ?=
 REPLICAS ?=
 BENCH ?= categorizer pipeline latency ingest cache
 
@@ -47,6 +48,9 @@ test-acceptance: .venv/dev  ## real processes, killed and restarted
 
 test-servers: .venv/dev  # both of the above, on one stack
 	$(BIN)/pytest $(wildcard tests/contract tests/integration tests/acceptance)
+
+histories: .venv/dev  ## random histories on PostgreSQL against a plain model (HISTORIES=2000)
+	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000)
 
 bench: .venv/dev  ## measure on this machine (BENCH="categorizer pipeline" chooses)
 	@set -e; for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name; done
@@ -94,5 +98,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: audit evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
+.PHONY: audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench
