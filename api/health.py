@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 from aiohttp import web
 from msgspec import Struct
-from redis.exceptions import RedisError
 
 from api.problems import Fault, NotReady
 from api.services import Services, answer, services
+from pipeline.cache import REDIS_AWAY
 from pipeline.database import translated
 from pipeline.errors import SpendlineError, StoreUnavailable
 
@@ -83,7 +83,7 @@ async def _postgres(found: Services) -> str:
 async def _redis(found: Services) -> str:
     try:
         await found.redis.ping()
-    except (RedisError, OSError) as error:
+    except REDIS_AWAY as error:
         return f"Redis: {type(error).__name__}"
     return _OK
 

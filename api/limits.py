@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+
+from pipeline.cache import REDIS_AWAY
 
 # The window begins with its first request. Returns the requests in it, and what is left of it in ms.
 _COUNT: Final = """
@@ -72,7 +73,7 @@ class Limits:
         try:
             key = f"{self._prefix}:requests:{token_id}"
             count, left = await self._count(keys=[key], args=[self._seconds * 1000])
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             return None
         return count, left / 1000

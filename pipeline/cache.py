@@ -23,6 +23,9 @@ from pipeline import telemetry
 Answer = tuple[int, bytes]  # the position that it reflects, and its body
 Compute = Callable[[], Awaitable[Answer]]
 
+# uvloop answers a write to a connection that was just reset with a RuntimeError.
+REDIS_AWAY: Final = (RedisError, OSError, RuntimeError)
+
 # KEYS are positions of users, ARGV the two options of SET and then one position a key.
 _ADVANCE: Final = """
 for i, key in ipairs(KEYS) do
@@ -81,7 +84,7 @@ class Cache:
         options = ("EX", self._seconds) if current else ("XX", "KEEPTTL")
         try:
             await self._advance(keys=keys, args=[*options, *positions.values()])
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             return False
         return True
 
@@ -89,7 +92,7 @@ class Cache:
         """Drop the position of an erased user; answers expire by themselves."""
         try:
             await self._redis.delete(self._position_key(user_id))
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             return
 
     async def forget_everybody(self) -> bool:
@@ -97,7 +100,7 @@ class Cache:
         try:
             async for key in self._redis.scan_iter(f"{self._prefix}:position:*", count=1000):
                 await self._redis.unlink(key)
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             return False
         return True
 
@@ -149,7 +152,7 @@ class Cache:
         seconds = self._seconds * 10 + random.randint(0, self._seconds)  # noqa: S311
         try:
             await self._redis.set(key, body, ex=seconds)
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             return False
         return True
 
@@ -158,7 +161,7 @@ class Cache:
             return None
         try:
             return cast("bytes | None", await self._redis.get(key))
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             return None
 
     def _position_key(self, user_id: UUID) -> str:

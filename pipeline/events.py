@@ -12,9 +12,8 @@ import contextlib
 from collections.abc import Iterable, Mapping
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from pipeline.cache import Cache
+from pipeline.cache import REDIS_AWAY, Cache
 
 _ID = 16  # bytes of an ingest id
 _AGAIN_SECONDS = 0.5
@@ -37,7 +36,7 @@ class Events:
             return False
         try:
             await self._redis.publish(self._channel, b"".join(ingests))
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             return False
         return True
 
@@ -79,7 +78,7 @@ class Waiters:
     async def listen(self) -> None:
         """Receive events until cancelled; comes back by itself after Redis was away."""
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*REDIS_AWAY):
                 await self._receive()
             await asyncio.sleep(1)
 

@@ -69,6 +69,7 @@ class Soak:
     async def _strike(self, name: str) -> None:
         site = self.site
         accepted, site.traffic.stale = len(site.ledger.accepted), 0.0
+        print(f"{name}: ", end="", flush=True)  # noqa: T201
         await self._faults[name]()
         await site.recovered()
         old = self.rows.get(name, Row(name, 0, 0, 0, 0, 0.0, 0.0))
@@ -78,7 +79,7 @@ class Soak:
             stale_s=round(max(old.stale_s, site.traffic.stale), 2),
             recovery_s=round(max(old.recovery_s, site.recoveries[-1]), 2),
         )
-        print(f"{name}: recovered in {site.recoveries[-1]:.1f} s", flush=True)  # noqa: T201
+        print(f"recovered in {site.recoveries[-1]:.1f} s", flush=True)  # noqa: T201
 
     async def _kill(self, kind: str) -> None:
         self.site.system.kill(f"{kind}-{self._chance.choice((1, 2))}")

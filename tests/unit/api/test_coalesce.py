@@ -23,10 +23,19 @@ class Broker:
 
     def __init__(self) -> None:
         self.sent: list[tuple[Chunk, asyncio.Future[None]]] = []
+        self._sent_one = asyncio.Condition()
 
     async def publish(self, chunk: Chunk) -> None:
-        self.sent.append((chunk, asyncio.get_running_loop().create_future()))
-        await self.sent[-1][1]
+        confirm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.sent.append((chunk, confirm))
+        async with self._sent_one:
+            self._sent_one.notify_all()
+        await confirm
+
+    async def reached(self, count: int) -> None:
+        """Wait until so many chunks were sent."""
+        async with self._sent_one:
+            await self._sent_one.wait_for(lambda: len(self.sent) >= count)
 
     def confirm(self, index: int) -> None:
         self.sent[index][1].set_result(None)
@@ -242,8 +251,7 @@ async def test_rows_that_gather_leave_when_their_time_is_over_or_at_the_end(
         await settle()
         draining = asyncio.create_task(coalescer.drain() if end else asyncio.sleep(0))
         async with asyncio.timeout(5):
-            while len(broker.sent) < 2:
-                await asyncio.sleep(0)
+            await broker.reached(2)
         assert broker.sizes == [[1], [1, 1]]
         broker.confirm(0)
         broker.confirm(1)
