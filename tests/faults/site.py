@@ -176,14 +176,19 @@ async def open_site(
     clients: int = 4,
     rows: int = 50,
     pace: float = 0.2,
+    replica: str = "",
     **settings: Any,
 ) -> AsyncIterator[Site]:
-    """A migrated system by way of `urls`, without processes yet; `settings` differ from usual."""
+    """A migrated system by way of `urls`, without processes yet; `settings` differ from usual.
+
+    Its API reads from the server of the `replica` URL too.
+    """
     prefix = f"f{uuid4().hex[:8]}"
     await _execute(stack.urls.database, f"CREATE DATABASE {prefix}")
     ours = replace(
         Settings(),
         database_url=_in_database(urls.database, prefix),
+        replica_urls=_in_database(replica, prefix) if replica else "",
         broker_url=urls.broker,
         redis_url=urls.redis,
         queue_prefix=prefix,

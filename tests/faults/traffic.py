@@ -128,7 +128,11 @@ class Traffic:
     async def insight(self, user: bytes) -> dict[str, Any] | None:
         """What the API says of a user's spending; None: it does not answer now."""
         query = {"from": str(FIRST), "to": str(LAST)}
-        path = f"/v1/users/{UUID(bytes=user)}/insights/spending"
+        return await self.read(user, "/insights/spending", query)
+
+    async def read(self, user: bytes, path: str, query: dict[str, str]) -> dict[str, Any] | None:
+        """What the API says of a user; None: it does not answer now."""
+        path = f"/v1/users/{UUID(bytes=user)}{path}"
         try:
             async with self._session.get(path, params=query) as answer:
                 self.reads[answer.status] += 1

@@ -1,0 +1,150 @@
+"""A replica lags, stands still, freezes or dies: readers are told nothing old, and none waits long."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from pipeline.stack import LocalStack
+from pipeline.stack.server import free_ports
+from tests.faults.conftest import OpenSite
+from tests.faults.report import Row
+from tests.faults.site import Site
+
+NAME = "replica-1"
+FAULT_SECONDS = 3
+
+
+@pytest.fixture
+def replica(stack: LocalStack) -> Iterator[str]:
+    """The URL of a replica that is gone after the test."""
+    yield stack.replicate()
+    stack.kill(NAME)
+    del stack.servers[NAME]
+
+
+class Reader:
+    """Reads one user's feed and changes without end; `slowest` is its longest wait in seconds."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.user = site.ledger.users[0]
+        self.rows: dict[str, int] = {}
+        self.position = 0
+        self.slowest = 0.0
+
+    async def read(self, path: str, **query: str) -> dict[str, Any]:
+        """An answer, which is never an error and never older than the one before."""
+        began = time.monotonic()
+        told = await self.site.traffic.read(self.user, path, query)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        assert told is not None
+        assert told["position"] >= self.position, "an answer went back"
+        self.position = told["position"]
+        return told
+
+    async def read_on(self) -> None:
+        """Follow the changes from the beginning, and look at the feed at every step."""
+        cursor = {}
+        while True:
+            changes = await self.read("/transactions/sync", **cursor)
+            for item in changes["added"] + changes["modified"]:
+                assert item["id"] not in self.rows, "a row came twice"
+                self.rows[item["id"]] = item["position"]
+            cursor = {"cursor": changes["next_cursor"]}
+            await self.read("/transactions", limit="10")
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def reading(site: Site) -> AsyncIterator[Reader]:
+    reader = Reader(site)
+    task = asyncio.create_task(reader.read_on())
+    try:
+        yield reader
+        assert not task.done(), await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["1 s behind", "paused", "frozen", "killed"])
+async def test_readers_are_told_nothing_old_and_nobody_fails(
+    make_site: OpenSite, stack: LocalStack, replica: str, rows: list[Row], fault: str
+) -> None:
+    (port,) = free_ports(1)
+    async with make_site(replica=replica, replica_rest_seconds=0.5, api_metrics_port=port) as site:
+        # Given a system under load whose readers are answered by a replica too
+        site.start("api", "worker-1", "worker-2")
+        await site.ready()
+        site.traffic.start()
+        await site.flowing()
+        await site.eventually(lambda: asyncio.to_thread(answered, port, "replica"))
+        async with reading(site) as reader:
+            await site.eventually(lambda: reader.rows)
+            # When that replica fails, twice
+            for _ in range(2):
+                before = await asyncio.to_thread(answered, port, "behind", "away")
+                await failing(site, stack, replica, fault)
+                # Then the primary has answered meanwhile
+                assert await asyncio.to_thread(answered, port, "behind", "away") > before
+                # And the replica answers again afterwards
+                after = await asyncio.to_thread(answered, port, "replica")
+                await site.eventually(lambda n=after: more(port, n))
+                await site.recovered()
+            assert reader.slowest < 3
+            # And the reader has missed nothing on the way
+            assert sorted(reader.rows.values()) == list(range(1, len(reader.rows) + 1))
+        # And nobody was told an error
+        assert set(site.traffic.reads) == {200}
+        rows.append(await site.outcome(f"21 replica {fault}"))
+
+
+async def failing(site: Site, stack: LocalStack, url: str, fault: str) -> None:
+    """The fault for some seconds."""
+    if fault == "killed":
+        await asyncio.to_thread(stack.kill, NAME)
+        await asyncio.sleep(FAULT_SECONDS)
+        await site.restart(NAME)
+    elif fault == "frozen":
+        with site.frozen(NAME):
+            await asyncio.sleep(FAULT_SECONDS)
+    elif fault == "paused":
+        await tell(url, "SELECT pg_wal_replay_pause()")
+        await asyncio.sleep(FAULT_SECONDS)
+        await tell(url, "SELECT pg_wal_replay_resume()")
+    else:
+        await tell(url, "ALTER SYSTEM SET recovery_min_apply_delay = '1s'")
+        await tell(url, "SELECT pg_reload_conf()")
+        await asyncio.sleep(FAULT_SECONDS)
+        await tell(url, "ALTER SYSTEM RESET recovery_min_apply_delay")
+        await tell(url, "SELECT pg_reload_conf()")
+
+
+async def tell(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def more(port: int, than: int) -> bool:
+    return await asyncio.to_thread(answered, port, "replica") > than
+
+
+def answered(port: int, *by: str) -> int:
+    """Reads answered by the replica, or by the primary because it was `behind` or `away`."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found = re.findall(r'spendline_replica_reads_total{answered="(\w+)"} (\S+)', text)
+    return sum(int(float(value)) for name, value in found if name in by)
