@@ -1,17 +1,14 @@
-"""What a result must say of where it came from, and what processes cost."""
+"""What a result must say of where it came from."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
-from collections import defaultdict
-from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_TICK = os.sysconf("SC_CLK_TCK")
 _PACKAGES = ("aiohttp", "aio-pika", "asyncpg", "dramatiq", "numpy", "scikit-learn", "uvloop")
 
 
@@ -26,38 +23,6 @@ def provenance(seed: int) -> dict[str, Any]:
         "commit": _commit(),
         "seed": seed,
     }
-
-
-def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time of these processes, their descendants, and those they have reaped."""
-    children = defaultdict(list)
-    spent: dict[int, float] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, _, rest = stat.read_text().partition(" (")
-        except OSError:
-            continue
-        fields = rest.rpartition(") ")[2].split()
-        children[int(fields[1])].append(int(pid))
-        spent[int(pid)] = sum(map(int, fields[11:15])) / _TICK
-    return sum(spent.get(pid, 0.0) for pid in _family(pids, children))
-
-
-def peak_megabytes(pid: int) -> float:
-    """The largest resident memory that one process has had."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return round(int(line.split()[1]) / 1024, 1)
-
-
-def _family(pids: Iterable[int], children: dict[int, list[int]]) -> set[int]:
-    family, waiting = set[int](), list(pids)
-    while waiting:
-        pid = waiting.pop()
-        if pid not in family:
-            family.add(pid)
-            waiting.extend(children[pid])
-    return family
 
 
 def _processor() -> str:

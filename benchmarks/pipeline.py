@@ -16,12 +16,13 @@ from typing import Any
 import uvloop
 
 from benchmarks.flood import Cost, cost
-from benchmarks.machine import peak_megabytes, provenance
+from benchmarks.machine import provenance
 from benchmarks.peers import measure as peers
 from benchmarks.report import arguments, publish
 from benchmarks.running import Running, connected, pid, running
 from benchmarks.workload import Purchase, purchases
 from benchmarks.yardstick import copied
+from workers.usage import peak_megabytes
 
 SEED = 7
 _PEER_ROWS = 1_500

@@ -18,7 +18,6 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 
-from benchmarks.machine import cpu_seconds
 from benchmarks.workload import Purchase
 from pipeline import partitions
 from pipeline.database import open_pool
@@ -28,6 +27,7 @@ from pipeline.stack.child import Child
 from pipeline.tokens import SCOPES, Tokens
 from workers.cli.migrate import bring_up
 from workers.processes import System
+from workers.usage import cpu_seconds
 
 FIRST, LAST = date(2014, 1, 1), date(2018, 3, 1)  # the months of the real purchases
 
