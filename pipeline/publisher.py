@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 from uuid import UUID
 
@@ -33,7 +33,20 @@ _HEARTBEAT_SECONDS: Final = 10
 _PROBE_SECONDS: Final = 2.0
 _MAX_PAUSE: Final = 5.0
 _NO_CONFIRM: Final = "RabbitMQ: no confirm in time: it is frozen, or has a memory or disk alarm"
-_BROKEN: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+# uvloop answers a write to a connection that was just reset with a RuntimeError.
+_BROKEN: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError)
+
+
+@contextlib.contextmanager
+def _cancelled_by_the_caller_only() -> Iterator[None]:
+    """A dying connection cancels the waits on it; for those who wait it is a ConnectionError."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionError from None
 
 
 class Publisher:
@@ -92,26 +105,21 @@ class Publisher:
         message = aio_pika.Message(
             body, message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
         )
-        try:
+        with _cancelled_by_the_caller_only():
             async with asyncio.timeout(self._confirm_seconds):
                 await self._channel.default_exchange.publish(message, routing_key)
-        except asyncio.CancelledError:
-            # A dying connection cancels the waits on it; that is no cancellation of the caller.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise ConnectionError from None
 
     async def _supervise(self, connected: asyncio.Event) -> None:
         pause = 0.1
         while True:
             try:
-                async with self._connection() as connection:
-                    pause = 0.1
-                    connected.set()
-                    await self._watch(connection)
-                    self.trouble = "RabbitMQ: the connection was lost"
-            except _BROKEN as error:
+                with _cancelled_by_the_caller_only():
+                    async with self._connection() as connection:
+                        pause = 0.1
+                        connected.set()
+                        await self._watch(connection)
+                        self.trouble = "RabbitMQ: the connection was lost"
+            except Exception as error:  # noqa: BLE001 - whatever broke, connect again
                 self.trouble = f"RabbitMQ: {type(error).__name__}"
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load
             pause = min(2 * pause, _MAX_PAUSE)
