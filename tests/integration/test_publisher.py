@@ -6,8 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
+from typing import Any
 from uuid import uuid4
 
+import aio_pika
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
@@ -158,3 +160,24 @@ async def test_an_alarm_shows_before_anybody_publishes(publisher: Publisher, lin
     await until(lambda: publisher.trouble is not None)
     link.thaw()
     await until(lambda: publisher.trouble is None)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), RuntimeError("unable to perform")])
+async def test_whatever_ends_a_connection_another_one_is_made(
+    link: Link, queue: str, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    # Given connections that die while they are made, which cancels the waits on them
+    connect, deaths = aio_pika.connect, [error, error]
+
+    async def dying(*given: Any, **named: Any) -> Any:
+        if deaths:
+            raise deaths.pop()
+        return await connect(*given, **named)
+
+    monkeypatch.setattr(aio_pika, "connect", dying)
+    publisher = Publisher(link.url, queue, Clock(), CONFIRM_SECONDS)
+    # When it is started, then it publishes in the end
+    await publisher.start()
+    await until(lambda: publisher.trouble is None)
+    await publisher.publish(chunk())
+    await publisher.stop()
