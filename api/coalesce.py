@@ -1,7 +1,8 @@
 """Group commit towards the broker: small posts share a message, big ones are split.
 
 Rows go by their user into lanes, and a message carries rows of one lane: two workers that write
-messages of two lanes never wait for each other's feeds. On a quiet lane a message leaves at once.
+messages of two lanes seldom wait for each other's feeds. A small post stays in one message: if it
+is never answered, it was taken as a whole or not at all. On a quiet lane a message leaves at once.
 On a busy one rows gather until a message is full or `gather_seconds` have passed since the last
 one left, and everywhere while a bound of messages is unconfirmed. So a quiet system adds no delay
 and a busy one fills its messages. Each caller waits for the confirms of its own rows only, and
@@ -77,6 +78,7 @@ class Coalescer:
         self._publisher = publisher
         self._clock = clock
         self._chunk_rows = chunk_rows
+        self._whole_rows = chunk_rows // 8
         self._free = unconfirmed_chunks
         self._room = pending_rows
         self._lanes = [_Lane() for _ in range(lanes)]
@@ -119,7 +121,7 @@ class Coalescer:
         loop = asyncio.get_running_loop()
         pieces = [
             (lane, piece)
-            for lane, rows in columns.by_user(len(self._lanes))
+            for lane, rows in columns.by_user(len(self._lanes), whole=self._whole_rows)
             for piece in rows.split(self._chunk_rows)
         ]
         confirms = []

@@ -71,14 +71,17 @@ class Columns:
             removals = slice(max(0, start - self.rows), max(0, stop - self.rows))
             yield self._piece(itemgetter(rows), itemgetter(removals))
 
-    def by_user(self, lanes: int) -> Iterator[tuple[int, Columns]]:
-        """The lanes that these users belong to, each with its rows and removals, in their order."""
+    def by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
+        """The lanes that these users belong to, each with its rows and removals, in their order.
+
+        Up to `whole` rows and removals stay together, in the lane of one of their users.
+        """
         lane = {
             account: int.from_bytes(owner.user_id[-4:], "big") % lanes
             for account, owner in self.owners.items()
         }
         chosen = sorted(set(lane.values()))
-        if len(chosen) == 1:
+        if len(chosen) == 1 or len(self) <= whole:
             yield chosen[0], self
             return
         rows = [lane[account] for account in self.account]

@@ -81,11 +81,13 @@ def coalescer(broker: Broker) -> Coalescer:
     return made(broker, gather_seconds=0)
 
 
-def made(broker: Broker, *, lanes: int = 1, gather_seconds: float) -> Coalescer:
+def made(
+    broker: Broker, *, lanes: int = 1, gather_seconds: float, chunk_rows: int = 10
+) -> Coalescer:
     return Coalescer(
         broker,
         Clock(),
-        chunk_rows=10,
+        chunk_rows=chunk_rows,
         unconfirmed_chunks=2,
         pending_rows=100,
         lanes=lanes,
@@ -221,6 +223,17 @@ async def test_messages_of_two_lanes_share_no_user_and_keep_the_order_of_each(
     assert not request.done()
     broker.confirm(1)
     assert await request == [even.chunk_id, odd.chunk_id]
+
+
+async def test_a_small_request_of_two_users_stays_in_one_message(broker: Broker) -> None:
+    accounts = [str(uuid4()) for _ in range(2)]
+    owners = {a: Owner(uuid4().bytes, bytes(15) + bytes([n])) for n, a in enumerate(accounts)}
+    coalescer = made(broker, lanes=2, gather_seconds=0, chunk_rows=16)
+    request = submit(coalescer, rows(2, owners=owners, account=accounts))
+    await settle()
+    assert broker.sizes == [[2]]
+    broker.confirm(0)
+    await request
 
 
 async def test_a_busy_lane_gathers_until_a_message_is_full(broker: Broker) -> None:
