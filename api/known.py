@@ -83,8 +83,8 @@ class Months:
     async def covering(self, days: Collection[date]) -> Managed:
         """The managed range, fresh if one of the days is outside of what was known of it."""
         known = self._range
-        missed = known is None or (days and (min(days) < known.first or max(days) > known.last))
-        if missed and time.monotonic() - self._read_at > _MONTHS_SECONDS:
+        missed = known and days and (min(days) < known.first or max(days) > known.last)
+        if known is None or (missed and time.monotonic() - self._read_at > _MONTHS_SECONDS):
             await self.refresh()
         if self._range is None:
             raise NoPartition("there are no monthly partitions yet: run `spendline migrate`")
