@@ -22,7 +22,7 @@ from api.middlewares import answer_always, authorize
 from api.routes import ROUTES
 from api.services import SERVICES, Services
 from api.wire import expect, refuse_what_is_not_http
-from pipeline import telemetry
+from pipeline import collector, telemetry
 from pipeline.accounts import Accounts
 from pipeline.cache import Cache, open_redis
 from pipeline.clock import Clock
@@ -132,6 +132,7 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
         )
         await site.start()
         telemetry.serve(settings.metrics_host, settings.api_metrics_port)
+        collector.leave_the_started_alone()
         say(f"listening on http://{settings.api_host}:{settings.api_port}")
         await stop.wait()
         app[SERVICES].health.draining = True

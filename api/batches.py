@@ -10,15 +10,20 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.structs import astuple
+from numpy.typing import NDArray
 
 from api.bodies import NDJSON, decode, fault, refuse, refuse_repeated_keys
 from api.columns import Columns
 from api.problems import Fault, Invalid, Malformed, TooLarge
 from pipeline.accounts import Owner
+from pipeline.messages import NO_DATE
 from pipeline.partitions import Managed
 from pipeline.transactions import CURRENCIES, MAX_DESCRIPTION, MAX_ID, MAX_ITEMS, minor_units
 
@@ -33,6 +38,8 @@ _AN_OBJECT: Final = {"type": "object", "description": f"at most {MAX_METADATA} b
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, Meta(max_length=256)]
 I = TypeVar("I")  # noqa: E741 - an item
+T = TypeVar("T")
+N = TypeVar("N", bound=np.generic)
 
 
 class Transaction(Struct, forbid_unknown_fields=True, gc=False):
@@ -72,16 +79,20 @@ class _RawBatch(Struct, forbid_unknown_fields=True):
     removed: list[Raw] = []
 
 
-class Items(Struct):
-    """What a body holds, decoded but not yet checked against anything."""
+class Items:
+    """What a body holds, decoded but not yet checked against anything.
 
-    transactions: Sequence[Transaction]
-    removed: Sequence[Removal]
+    `fields` has the transactions column by column, `accounts` the ids of all accounts named.
+    """
 
-    def accounts(self) -> set[str]:
-        """The ids of all accounts named."""
-        named = {t.account_id for t in self.transactions}
-        return named.union([r.account_id for r in self.removed])
+    def __init__(self, transactions: Sequence[Transaction], removed: Sequence[Removal]) -> None:
+        self.transactions = transactions
+        self.removed = removed
+        columns = zip(*map(astuple, transactions), strict=True) if transactions else repeat(())
+        self.fields: dict[str, tuple[Any, ...]] = dict(
+            zip(Transaction.__struct_fields__, columns, strict=False)
+        )
+        self.accounts = {*self.fields["account_id"], *(r.account_id for r in removed)}
 
 
 _batch: Final = msgspec.json.Decoder(Batch)
@@ -100,6 +111,7 @@ _OPTIONAL: Final = (
     "metadata",
 )
 _REQUIRED_KEYS: Final = 6
+_UNIX_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 _CENTS: Final = re.compile(rb'(?:"?-?(?:0|[1-9][0-9]{0,12})\.[0-9]{2}"?\n)*+')
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_METADATA: Final = frozenset({b"", b"{}", b"null"})
@@ -128,7 +140,7 @@ def columns(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Colu
     faults = [*_transaction_faults(items, owners, managed), *_removal_faults(items, owners)]
     if faults:
         raise Invalid(faults)
-    return _columns(items, owners, [_amount(t) for t in items.transactions])
+    return _columns(items, owners, _amounts_one_by_one(items))
 
 
 def _document(body: bytes) -> Items:
@@ -148,9 +160,8 @@ def _keys(batch: Batch, items: Items) -> int:
     """How many keys the body should have; more are repeated keys, or text that looks like one."""
     count = (batch.transactions is not UNSET) + (batch.removed is not UNSET)
     count += len(items.transactions) * (_REQUIRED_KEYS + len(_OPTIONAL)) + len(items.removed) * 2
-    for name in _OPTIONAL:
-        count -= [getattr(t, name) for t in items.transactions].count(UNSET)
-    return count + b"".join(_metadata(items.transactions)).count(b'":')
+    count -= sum(items.fields[name].count(UNSET) for name in _OPTIONAL)
+    return count + b"".join(_metadata(items)).count(b'":')
 
 
 def _document_by_item(body: bytes) -> Items:
@@ -210,83 +221,112 @@ def _each(
 def _columns_at_once(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Columns | None:
     """The columns if nothing about the batch is unusual; None: look at each item."""
     right = (
-        items.accounts() <= owners.keys()
+        items.accounts <= owners.keys()
         and _texts_are_clean(items)
-        and _codes_are_right([t.mcc or "" for t in items.transactions])
-        and not any(map(_metadata_fault, set(_metadata(items.transactions))))
+        and _codes_are_right(items.fields["mcc"])
+        and not any(map(_metadata_fault, set(_metadata(items))))
+        and all(day in managed for day in set(items.fields["date"]))
     )
-    if not right:
-        return None
-    days = [t.date for t in items.transactions]
-    if days and not (min(days) in managed and max(days) in managed):
-        return None
-    amounts = _amounts(items.transactions)
+    amounts = _amounts(items) if right else None
     return None if amounts is None else _columns(items, owners, amounts)
 
 
 def _texts_are_clean(items: Items) -> bool:
     """Whether no text holds a character that needs a closer look, and no id is blank."""
-    texts = [t.transaction_id for t in items.transactions]
-    texts += [r.transaction_id for r in items.removed]
+    fields = items.fields
+    texts = [*fields["transaction_id"], *(r.transaction_id for r in items.removed)]
     if not all(map(str.strip, texts)):
         return False
-    texts += [t.description for t in items.transactions]
+    texts += fields["description"]
     for name in ("merchant_name", "pending_transaction_id", "category"):
-        texts += filter(None, [getattr(t, name) for t in items.transactions])
+        texts += filter(None, fields[name])
     return "".join(texts).isprintable()
 
 
-def _amounts(transactions: Sequence[Transaction]) -> list[int] | None:
+def _amounts(items: Items) -> NDArray[np.int64] | None:
     """Minor units; None: at least one is wrong."""
-    amounts = _amounts_at_once(transactions)
+    amounts = _amounts_at_once(items)
     if amounts is not None:
         return amounts
     with suppress(ValueError, KeyError, msgspec.DecodeError):
-        return [_amount(t) for t in transactions]
+        return _amounts_one_by_one(items)
     return None
 
 
-def _amounts_at_once(transactions: Sequence[Transaction]) -> list[int] | None:
+def _amounts_at_once(items: Items) -> NDArray[np.int64] | None:
     """Minor units if every amount has exactly the two decimals of its currency."""
-    currencies = {t.currency for t in transactions}
-    if any(CURRENCIES.get(code) != 2 for code in currencies):
+    if any(CURRENCIES.get(code) != 2 for code in set(items.fields["currency"])):
         return None
-    text = b"\n".join([*[t.amount for t in transactions], b""])
-    if _CENTS.fullmatch(text) is None:
+    text = b"\n".join([*items.fields["amount"], b""])
+    if not text or _CENTS.fullmatch(text) is None:
         return None
-    return list(map(int, text.translate(None, b'".').split()))
+    return np.fromstring(text.translate(None, b'".'), np.int64, sep="\n")
 
 
-def _codes_are_right(codes: list[str]) -> bool:
+def _amounts_one_by_one(items: Items) -> NDArray[np.int64]:
+    return np.array([_amount(t) for t in items.transactions], np.int64)
+
+
+def _codes_are_right(codes: Sequence[str | UnsetType | None]) -> bool:
     """Whether every merchant category code is four digits or absent."""
-    text = "".join(codes)
-    return not text or (text.isascii() and text.isdigit() and set(map(len, codes)) <= {0, 4})
+    given = [code for code in codes if code]
+    text = "".join(given)
+    return not text or (text.isascii() and text.isdigit() and set(map(len, given)) == {4})
 
 
-def _columns(items: Items, owners: Mapping[str, Owner], amounts: list[int]) -> Columns:
-    rows, removed = items.transactions, items.removed
+def _columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
+    fields = items.fields
+    accounts = {name: place for place, name in enumerate(items.accounts)}
+    currencies = {code: place for place, code in enumerate(set(fields["currency"]))}
     return Columns(
-        owners={account: owners[account] for account in items.accounts()},
-        account=[t.account_id for t in rows],
-        transaction_id=[t.transaction_id for t in rows],
-        date=[t.date.toordinal() for t in rows],
+        owners=[owners[name] for name in accounts],
+        currencies=list(currencies),
+        account=_places(accounts, fields["account_id"], np.int32),
+        transaction_id=fields["transaction_id"],
+        date=_days(fields["date"]),
         amount=amounts,
-        currency=[t.currency for t in rows],
-        description=[t.description for t in rows],
-        pending=[bool(t.pending) for t in rows],
-        mcc=[int(t.mcc or 0) for t in rows],
-        authorized=[t.authorized_date.toordinal() if t.authorized_date else 0 for t in rows],
-        merchant_name=[t.merchant_name or None for t in rows],
-        pending_transaction_id=[t.pending_transaction_id or None for t in rows],
-        provider_category=[t.category or None for t in rows],
-        metadata=[None if m in _NO_METADATA else m.decode() for m in _metadata(rows)],
-        removed_account=[r.account_id for r in removed],
-        removed_transaction_id=[r.transaction_id for r in removed],
+        currency=_places(currencies, fields["currency"], np.uint8),
+        description=fields["description"],
+        pending=np.array(fields["pending"], np.object_).astype(np.bool_),
+        mcc=_if_any(fields["mcc"], lambda codes: np.array([int(c or 0) for c in codes], np.int16)),
+        authorized=_if_any(fields["authorized_date"], _days),
+        merchant_name=_if_any(fields["merchant_name"], _or_none),
+        pending_transaction_id=_if_any(fields["pending_transaction_id"], _or_none),
+        provider_category=_if_any(fields["category"], _or_none),
+        metadata=_if_any(fields["metadata"], _objects),
+        removed_account=_places(accounts, [r.account_id for r in items.removed], np.int32),
+        removed_transaction_id=[r.transaction_id for r in items.removed],
     )
 
 
-def _metadata(rows: Iterable[Transaction]) -> list[bytes]:
-    return [b"" if t.metadata is UNSET else bytes(t.metadata) for t in rows]
+def _places(places: Mapping[str, int], values: Sequence[str], dtype: type[N]) -> NDArray[N]:
+    return np.fromiter(map(places.__getitem__, values), dtype, len(values))
+
+
+def _days(dates: Sequence[dt.date | UnsetType | None]) -> NDArray[np.int32]:
+    """Days since 1970, NO_DATE for none."""
+    return np.fromiter(
+        [d.toordinal() - _UNIX_ORDINAL if d else NO_DATE for d in dates], np.int32, len(dates)
+    )
+
+
+def _if_any(column: Sequence[Any], convert: Callable[[Sequence[Any]], T]) -> T | None:
+    """The converted column, None where it holds nothing."""
+    return convert(column) if any(column) else None
+
+
+def _or_none(column: Sequence[str | UnsetType | None]) -> list[str | None]:
+    return [text or None for text in column]
+
+
+def _objects(column: Sequence[Raw | UnsetType]) -> list[str | None]:
+    texts = [b"" if raw is UNSET else bytes(raw) for raw in column]
+    return [None if text in _NO_METADATA else text.decode() for text in texts]
+
+
+def _metadata(items: Items) -> list[bytes]:
+    """The metadata objects that are given, as they came."""
+    return [bytes(raw) for raw in items.fields["metadata"] if raw is not UNSET]
 
 
 def _amount(transaction: Transaction) -> int:
@@ -346,11 +386,11 @@ def _text_faults(field: str, text: str | UnsetType | None) -> list[tuple[str, st
 
 
 def _mcc_faults(row: Transaction) -> list[tuple[str, str]]:
-    return [] if _codes_are_right([row.mcc or ""]) else [("mcc", "not four digits")]
+    return [] if _codes_are_right([row.mcc]) else [("mcc", "not four digits")]
 
 
 def _metadata_faults(row: Transaction) -> list[tuple[str, str]]:
-    detail = _metadata_fault(*_metadata([row]))
+    detail = None if row.metadata is UNSET else _metadata_fault(bytes(row.metadata))
     return [("metadata", detail)] if detail else []
 
 

@@ -2,63 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
 from itertools import chain, compress
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.accounts import Owner
 from pipeline.messages import NO_DATE, SCHEMA, Chunk, Part
 
 T = TypeVar("T")
-Chosen = Callable[[Sequence[Any]], Sequence[Any]]
-_UNIX_ORDINAL: Final = date(1970, 1, 1).toordinal()
+Chosen = slice | NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Rows and removals of one request; lists of one length each.
+    """Rows and removals of one request; columns of one length each.
 
-    Days are ordinals (authorized: 0 for none), amounts minor units, mcc 0 for none. `owners`
-    holds every account named.
+    `account` and `removed_account` are places in `owners`, `currency` in `currencies`. Days are since
+    1970 (authorized: NO_DATE for none), amounts minor units, mcc 0 for none. What no row has may be
+    absent (None).
     """
 
-    owners: dict[str, Owner]
-    account: Sequence[str]
+    owners: Sequence[Owner]
+    currencies: Sequence[str]
+    account: NDArray[np.int32]
     transaction_id: Sequence[str]
-    date: Sequence[int]
-    amount: Sequence[int]
-    currency: Sequence[str]
+    date: NDArray[np.int32]
+    amount: NDArray[np.int64]
+    currency: NDArray[np.uint8]
     description: Sequence[str]
-    pending: Sequence[bool]
-    mcc: Sequence[int]
-    authorized: Sequence[int]
-    merchant_name: Sequence[str | None]
-    pending_transaction_id: Sequence[str | None]
-    provider_category: Sequence[str | None]
-    metadata: Sequence[str | None]
-    removed_account: Sequence[str]
+    pending: NDArray[np.bool_]
+    mcc: NDArray[np.int16] | None
+    authorized: NDArray[np.int32] | None
+    merchant_name: Sequence[str | None] | None
+    pending_transaction_id: Sequence[str | None] | None
+    provider_category: Sequence[str | None] | None
+    metadata: Sequence[str | None] | None
+    removed_account: NDArray[np.int32]
     removed_transaction_id: Sequence[str]
 
     @property
     def rows(self) -> int:
-        return len(self.account)
+        return len(self.transaction_id)
 
     @property
     def removals(self) -> int:
-        return len(self.removed_account)
+        return len(self.removed_transaction_id)
 
     def __len__(self) -> int:
         return self.rows + self.removals
 
     def users(self) -> set[bytes]:
         """The users (16 bytes) whose feeds these change."""
-        return {owner.user_id for owner in self.owners.values()}
+        return {owner.user_id for owner in self.owners}
 
     def split(self, size: int) -> Iterator[Columns]:
         """Pieces of at most `size` rows and removals, removals last."""
@@ -67,44 +67,34 @@ class Columns:
             return
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
-            rows = slice(start, stop)
             removals = slice(max(0, start - self.rows), max(0, stop - self.rows))
-            yield self._piece(itemgetter(rows), itemgetter(removals))
+            yield self._piece(slice(start, stop), removals)
 
     def by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
         """The lanes that these users belong to, each with its rows and removals, in their order.
 
         Up to `whole` rows and removals stay together, in the lane of one of their users.
         """
-        lane = {
-            account: int.from_bytes(owner.user_id[-4:], "big") % lanes
-            for account, owner in self.owners.items()
-        }
-        chosen = sorted(set(lane.values()))
+        lane = np.array([int.from_bytes(o.user_id[-4:], "big") % lanes for o in self.owners])
+        chosen = np.unique(lane).tolist()
         if len(chosen) == 1 or len(self) <= whole:
             yield chosen[0], self
             return
-        rows = [lane[account] for account in self.account]
-        removals = [lane[account] for account in self.removed_account]
+        rows, removals = lane[self.account], lane[self.removed_account]
         for number in chosen:
-            yield number, self._piece(_where(rows, number), _where(removals, number))
+            yield number, self._piece(rows == number, removals == number)
 
     def _piece(self, rows: Chosen, removals: Chosen) -> Columns:
-        pieces = {name: rows(getattr(self, name)) for name in _ROWS}
-        pieces |= {name: removals(getattr(self, name)) for name in _REMOVALS}
-        named = {*pieces["account"], *pieces["removed_account"]}
-        return Columns(owners={name: self.owners[name] for name in named}, **pieces)
+        """These rows and removals, with the owners of all."""
+        pieces = {name: _chosen(getattr(self, name), rows) for name in _ROWS}
+        pieces |= {name: _chosen(getattr(self, name), removals) for name in _REMOVALS}
+        return Columns(owners=self.owners, currencies=self.currencies, **pieces)
 
 
-def _where(lanes: list[int], number: int) -> Chosen:
-    """What picks the elements of that lane out of a column."""
-    chosen = [lane == number for lane in lanes]
-    return lambda column: list(compress(column, chosen))
-
-
+_DICTIONARIES: Final = ("owners", "currencies")
 _REMOVALS: Final = ("removed_account", "removed_transaction_id")
 _ROWS: Final = tuple(
-    field.name for field in fields(Columns) if field.name not in {"owners", *_REMOVALS}
+    field.name for field in fields(Columns) if field.name not in {*_DICTIONARIES, *_REMOVALS}
 )
 
 
@@ -118,51 +108,90 @@ def chunk_of(
     `trace` tells the request of each ingest (hexadecimal), for logs.
     """
     pieces = [columns for _, _, columns in parts]
-    owners: dict[str, Owner] = {}
-    for piece in pieces:
-        owners |= piece.owners
-    places = {account: index for index, account in enumerate(owners)}
-    currency = _joined(pieces, "currency")
-    currencies = {code: index for index, code in enumerate(dict.fromkeys(currency))}
-    mcc = np.array(_joined(pieces, "mcc"), np.int16)
-    authorized = np.array(_joined(pieces, "authorized"), np.int32)
+    owners: dict[Owner, int] = {}
+    account, removed_account = _accounts(pieces, owners)
+    currencies: dict[str, int] = {}
     return Chunk(
         schema=SCHEMA,
         chunk_id=chunk_id,
         parts=[Part(ingest, number, c.rows, c.removals) for ingest, number, c in parts],
-        accounts=[owner.account_id for owner in owners.values()],
-        users=[owner.user_id for owner in owners.values()],
+        accounts=[owner.account_id for owner in owners],
+        users=[owner.user_id for owner in owners],
+        account=account.tobytes(),
+        currency=_currency(pieces, currencies).tobytes(),
         currencies=list(currencies),
-        account=_places(places, _joined(pieces, "account"), np.int32),
-        currency=_places(currencies, currency, np.uint8),
-        date=(np.array(_joined(pieces, "date"), np.int32) - _UNIX_ORDINAL).astype("<i4").tobytes(),
-        amount=np.array(_joined(pieces, "amount"), np.int64).tobytes(),
-        pending=bytes(_joined(pieces, "pending")),
-        transaction_id=_joined(pieces, "transaction_id"),
-        description=_joined(pieces, "description"),
-        mcc=mcc.tobytes() if mcc.any() else None,
-        authorized=_authorized(authorized) if authorized.any() else None,
-        merchant_name=_if_any(_joined(pieces, "merchant_name")),
-        pending_transaction_id=_if_any(_joined(pieces, "pending_transaction_id")),
-        provider_category=_if_any(_joined(pieces, "provider_category")),
-        metadata=_if_any(_joined(pieces, "metadata")),
-        removed_account=_places(places, _joined(pieces, "removed_account"), np.int32),
-        removed_transaction_id=_joined(pieces, "removed_transaction_id"),
+        date=_numbers(pieces, "date"),
+        amount=_numbers(pieces, "amount"),
+        pending=_numbers(pieces, "pending"),
+        transaction_id=_texts(pieces, "transaction_id"),
+        description=_texts(pieces, "description"),
+        mcc=_optional_numbers(pieces, "mcc", 0),
+        authorized=_optional_numbers(pieces, "authorized", NO_DATE),
+        merchant_name=_optional_texts(pieces, "merchant_name"),
+        pending_transaction_id=_optional_texts(pieces, "pending_transaction_id"),
+        provider_category=_optional_texts(pieces, "provider_category"),
+        metadata=_optional_texts(pieces, "metadata"),
+        removed_account=removed_account.tobytes(),
+        removed_transaction_id=_texts(pieces, "removed_transaction_id"),
         trace=dict(trace),
     )
 
 
-def _joined(pieces: Sequence[Columns], name: str) -> list[Any]:
-    return list(chain.from_iterable(getattr(piece, name) for piece in pieces))
+def _chosen(column: Any, which: Chosen) -> Any:
+    if column is None:
+        return None
+    if isinstance(which, slice) or isinstance(column, np.ndarray):
+        return column[which]
+    return list(compress(column, which.tolist()))
 
 
-def _places(places: dict[str, int], values: Iterable[str], dtype: type[np.generic]) -> bytes:
-    return np.array([places[value] for value in values], dtype).tobytes()
+def _accounts(
+    pieces: Sequence[Columns], owners: dict[Owner, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The accounts of all rows and of all removals as places in `owners`, to which new ones are added."""
+    rows, removals = [], []
+    for piece in pieces:
+        place = np.zeros(len(piece.owners), np.int32)
+        named = np.bincount(np.concatenate([piece.account, piece.removed_account]))
+        for old in np.flatnonzero(named).tolist():
+            place[old] = owners.setdefault(piece.owners[old], len(owners))
+        rows.append(place[piece.account])
+        removals.append(place[piece.removed_account])
+    return np.concatenate(rows), np.concatenate(removals)
 
 
-def _authorized(ordinals: np.ndarray[Any, np.dtype[np.int32]]) -> bytes:
-    return np.where(ordinals > 0, ordinals - _UNIX_ORDINAL, NO_DATE).astype(np.int32).tobytes()
+def _currency(pieces: Sequence[Columns], currencies: dict[str, int]) -> NDArray[np.uint8]:
+    """The currency of all rows as places in `currencies`, to which new ones are added."""
+    columns = []
+    for piece in pieces:
+        place = [currencies.setdefault(code, len(currencies)) for code in piece.currencies]
+        columns.append(np.array(place, np.uint8)[piece.currency])
+    return np.concatenate(columns)
 
 
-def _if_any(column: list[T | None]) -> list[T | None] | None:
-    return column if any(column) else None
+def _numbers(pieces: Sequence[Columns], name: str) -> bytes:
+    return b"".join([getattr(piece, name).tobytes() for piece in pieces])
+
+
+def _texts(pieces: Sequence[Columns], name: str) -> list[Any]:
+    return list(chain.from_iterable([getattr(piece, name) for piece in pieces]))
+
+
+def _optional_numbers(pieces: Sequence[Columns], name: str, none: int) -> bytes | None:
+    columns = [getattr(piece, name) for piece in pieces]
+    dtype = next((column.dtype for column in columns if column is not None), None)
+    if dtype is None:
+        return None
+    return b"".join(
+        [
+            (np.full(piece.rows, none, dtype) if column is None else column).tobytes()
+            for piece, column in zip(pieces, columns, strict=True)
+        ]
+    )
+
+
+def _optional_texts(pieces: Sequence[Columns], name: str) -> list[Any] | None:
+    columns = [getattr(piece, name) for piece in pieces]
+    filled = [column or [None] * piece.rows for piece, column in zip(pieces, columns, strict=True)]
+    joined = list(chain.from_iterable(filled)) if any(columns) else []
+    return joined if any(joined) else None

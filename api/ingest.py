@@ -49,8 +49,8 @@ async def push(request: web.Request) -> web.Response:
 async def _checked(request: web.Request, body: bytes, content_type: str) -> Columns:
     found = services(request)
     items = batches.read_items(body, content_type)
-    owners = await found.owners.of(items.accounts(), caller(request).user_id)
-    days: list[date] = [t.date for t in items.transactions]
+    owners = await found.owners.of(items.accounts, caller(request).user_id)
+    days: set[date] = set(items.fields["date"])
     return batches.columns(items, owners, await found.months.covering(days))
 
 

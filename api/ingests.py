@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Annotated, Final
 
@@ -11,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.problems import NotFound
 from api.services import Services, answer, caller, read_query, services
+from pipeline.events import Heard
 from pipeline.reads import Receipt
 from pipeline.tickets import Ticket
 
@@ -40,10 +40,13 @@ class IngestStatus(Struct, omit_defaults=True):
 async def show(request: web.Request) -> web.Response:
     ingest_id = request.match_info["ingest_id"]
     found, wait = services(request), read_query(request, ReceiptQuery).wait
-    receipt = await _settled(found, ticket := _ticket(request, ingest_id), wait)
-    # Whoever is told that rows are stored finds them, even before the event of their commit.
-    positions = {user.bytes: position for user, position in receipt.positions.items()}
-    await found.cache.advance(positions, current=False)
+    ticket = _ticket(request, ingest_id)
+    with found.waiters.listening(ticket.ingest) as heard:
+        receipt = await _settled(found, ticket, heard, wait)
+    if not receipt.parts <= heard.parts:
+        # Whoever is told that rows are stored finds them, even before the event of their commit.
+        positions = {user.bytes: position for user, position in receipt.positions.items()}
+        await found.cache.advance(positions, current=False)
     return answer(
         IngestStatus(
             ingest_id=ingest_id,
@@ -71,18 +74,13 @@ def _ticket(request: web.Request, ingest_id: str) -> Ticket:
     return ticket
 
 
-async def _settled(found: Services, ticket: Ticket, wait: float) -> Receipt:
+async def _settled(found: Services, ticket: Ticket, heard: Heard, wait: float) -> Receipt:
     """The receipt, as soon as it is no longer queued, or after `wait` seconds."""
     deadline = time.monotonic() + wait
     while True:
+        known = len(heard.parts)  # before the look: an event after it is not missed
+        receipt = await found.reads.receipt(ticket)
         left = min(deadline - time.monotonic(), _LOOK_SECONDS)
-        # Wait first and look then: an event between the two is not missed.
-        woken = asyncio.create_task(found.waiters.wait(ticket.ingest, left)) if left > 0 else None
-        try:
-            receipt = await found.reads.receipt(ticket)
-            if receipt.status != "queued" or woken is None:
-                return receipt
-            await woken
-        finally:
-            if woken is not None:
-                woken.cancel()
+        if receipt.status != "queued" or left <= 0:
+            return receipt
+        await heard.more(known, set(range(ticket.parts)) - receipt.parts, left)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from redis.asyncio import Redis
 
 from pipeline.cache import REDIS_AWAY, Cache
+from pipeline.messages import Part
 
-_ID = 16  # bytes of an ingest id
+_PART = struct.Struct(">16sI")  # of an event: the ingest's id and the number of its part
 _AGAIN_SECONDS = 0.5
 _MOST_UNTOLD = 500_000  # users
 
@@ -29,13 +32,14 @@ class Events:
         self._cache = cache
         self._untold: dict[bytes, int] = {}
 
-    async def announce(self, positions: Mapping[bytes, int], ingests: Iterable[bytes]) -> bool:
+    async def announce(self, positions: Mapping[bytes, int], parts: Iterable[Part]) -> bool:
         """Positions first, so that a woken reader finds them. False: Redis is away."""
         if not await self._cache.advance(positions):
             self._remember(positions)
             return False
         try:
-            await self._redis.publish(self._channel, b"".join(ingests))
+            told = [_PART.pack(part.ingest_id, part.number) for part in parts]
+            await self._redis.publish(self._channel, b"".join(told))
         except REDIS_AWAY:
             return False
         return True
@@ -55,25 +59,49 @@ class Events:
             self._untold[user] = max(position, self._untold.get(user, 0))
 
 
+class Heard:
+    """The parts of one ingest that events have named since somebody began to listen."""
+
+    def __init__(self) -> None:
+        self.parts: set[int] = set()
+        self.listeners = 0
+        self._grown = asyncio.Event()
+
+    def add(self, part: int) -> None:
+        self.parts.add(part)
+        self._grown.set()
+
+    async def more(self, known: int, wanted: set[int], seconds: float) -> None:
+        """Return with more than the `known` number of parts, all that are `wanted` among them.
+
+        Or after `seconds`.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while len(self.parts) <= known or not wanted <= self.parts:
+                    self._grown.clear()
+                    await self._grown.wait()
+
+
 class Waiters:
-    """The API's side: requests that wait until something of their ingest is stored."""
+    """The API's side: requests that wait until all of their ingest is stored."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis = redis
         self._channel = f"{prefix}:stored"
-        self._waiting: dict[bytes, asyncio.Event] = {}
+        self._heard: dict[bytes, Heard] = {}
 
-    async def wait(self, ingest: bytes, seconds: float) -> None:
-        """Return when the event names the ingest, or after `seconds`."""
-        event = self._waiting.setdefault(ingest, asyncio.Event())
+    @contextmanager
+    def listening(self, ingest: bytes) -> Iterator[Heard]:
+        """What events say of the ingest from now on."""
+        heard = self._heard.setdefault(ingest, Heard())
+        heard.listeners += 1
         try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return
+            yield heard
         finally:
-            if self._waiting.get(ingest) is event:
-                del self._waiting[ingest]
+            heard.listeners -= 1
+            if not heard.listeners:
+                del self._heard[ingest]
 
     async def listen(self) -> None:
         """Receive events until cancelled; comes back by itself after Redis was away."""
@@ -90,8 +118,7 @@ class Waiters:
                 if message is not None:
                     self._wake(message["data"])
 
-    def _wake(self, ingests: bytes) -> None:
-        for start in range(0, len(ingests), _ID):
-            event = self._waiting.pop(ingests[start : start + _ID], None)
-            if event is not None:
-                event.set()
+    def _wake(self, event: bytes) -> None:
+        for ingest, part in _PART.iter_unpack(event[: len(event) // _PART.size * _PART.size]):
+            if (heard := self._heard.get(ingest)) is not None:
+                heard.add(part)

@@ -106,9 +106,10 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of an ingest; counts and positions are of its parts stored so far."""
+    """What became of an ingest; counts and positions are of its `parts` stored so far."""
 
     status: str  # queued | stored | failed
+    parts: frozenset[int]
     added: int
     modified: int
     unchanged: int
@@ -231,6 +232,7 @@ class Reads:
                 positions[user] = max(position, positions.get(user, 0))
         return Receipt(
             status="stored" if stored else "failed" if reason else "queued",
+            parts=frozenset(part["part"] for part in parts),
             positions=positions,
             reason=reason,
             **counts,

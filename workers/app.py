@@ -17,7 +17,7 @@ from typing import Final
 
 import dramatiq
 
-from pipeline import telemetry
+from pipeline import collector, telemetry
 from pipeline.broker import RabbitBroker
 from pipeline.depths import watch_queues
 from pipeline.settings import Settings
@@ -63,6 +63,7 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     worker = dramatiq.Worker(
         broker, worker_threads=settings.worker_threads, worker_timeout=_IDLE_MS
     )
+    collector.leave_the_started_alone()
     worker.start()
     telemetry.watch_model(lambda: slot.scorer)
     telemetry.serve(settings.metrics_host, settings.worker_metrics_port)

@@ -129,8 +129,7 @@ class Resources:
 
     async def announce(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
         """Tell readers that the feeds stand at `positions`; never fails."""
-        ingests = [part.ingest_id for part in chunk.parts]
-        if not await self._events.announce(positions, ingests):
+        if not await self._events.announce(positions, chunk.parts):
             telemetry.EVENTS_LOST.inc()
             logger.warning("Redis is away: readers are told by time alone")
 

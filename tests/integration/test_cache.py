@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.cache import Cache, open_redis
 from pipeline.events import Events, Waiters
+from pipeline.messages import Part
 
 
 class Question:
@@ -162,18 +163,34 @@ async def waiters(servers, prefix):
     await client.aclose()
 
 
-async def test_the_event_wakes_those_who_wait_for_the_ingest(redis, prefix, cache, waiters):
-    # Given a reader who waits for one ingest
-    ann, ingest = uuid4(), uuid4().bytes
-    waiting = asyncio.create_task(waiters.wait(ingest, 20))
-    await asyncio.sleep(0)
-    # When the event names it among others
-    assert await Events(redis, prefix, cache).announce({ann.bytes: 7}, [uuid4().bytes, ingest])
-    # Then the reader goes on at once and finds the new position
-    await asyncio.wait_for(waiting, 10)
-    assert await cache.position(ann, Question().load) == 7
+async def test_events_wake_those_who_wait_when_all_parts_are_named(redis, prefix, cache, waiters):
+    # Given a reader who waits for one ingest of two parts
+    ann, ingest, events = uuid4(), uuid4().bytes, Events(redis, prefix, cache)
+    with waiters.listening(ingest) as heard:
+        waiting = asyncio.create_task(heard.more(0, {0, 1}, 20))
+        # When events name the parts among others
+        for number in (0, 1):
+            assert not waiting.done()
+            parts = [Part(uuid4().bytes, 1, 5, 0), Part(ingest, number, 5, 0)]
+            assert await events.announce({ann.bytes: 7 + number}, parts)
+        # Then the reader goes on at once and finds the new position
+        await asyncio.wait_for(waiting, 10)
+    assert heard.parts == {0, 1}
+    assert await cache.position(ann, Question().load) == 8
 
 
 async def test_a_wait_is_bounded_and_leaves_nothing_behind(waiters):
-    await waiters.wait(uuid4().bytes, 0.01)
-    assert waiters._waiting == {}
+    with waiters.listening(uuid4().bytes) as heard:
+        await heard.more(0, {0}, 0.01)
+    assert heard.parts == set()
+    assert waiters._heard == {}
+
+
+async def test_what_was_heard_before_wakes_only_those_who_did_not_know_it(waiters):
+    # Given a part that was named
+    with waiters.listening(uuid4().bytes) as heard:
+        heard.add(0)
+        # Then who had not counted it goes on at once, and who had waits for more
+        await asyncio.wait_for(heard.more(0, {0}, 20), 10)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(heard.more(1, set(), 20), 0.01)

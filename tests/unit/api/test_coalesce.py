@@ -17,6 +17,8 @@ from pipeline.clock import Clock
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import NO_DATE, Chunk, column
 
+TODAY = (date(2026, 11, 20) - date(1970, 1, 1)).days
+
 
 class Broker:
     """Confirms or refuses when the test says so."""
@@ -49,23 +51,23 @@ class Broker:
 
 
 def rows(count: int, removals: int = 0, **some: object) -> Columns:
-    account = str(uuid4())
     given: dict[str, object] = {
-        "owners": {account: Owner(uuid4().bytes, uuid4().bytes)},
-        "account": [account] * count,
+        "owners": [Owner(uuid4().bytes, uuid4().bytes)],
+        "currencies": ["GBP"],
+        "account": np.zeros(count, np.int32),
         "transaction_id": [f"t{i}" for i in range(count)],
-        "date": [date(2026, 11, 20).toordinal()] * count,
-        "amount": list(range(count)),
-        "currency": ["GBP"] * count,
+        "date": np.full(count, TODAY, np.int32),
+        "amount": np.arange(count),
+        "currency": np.zeros(count, np.uint8),
         "description": [f"d{i}" for i in range(count)],
-        "pending": [False] * count,
-        "mcc": [0] * count,
-        "authorized": [0] * count,
-        "merchant_name": [None] * count,
-        "pending_transaction_id": [None] * count,
-        "provider_category": [None] * count,
-        "metadata": [None] * count,
-        "removed_account": [account] * removals,
+        "pending": np.zeros(count, np.bool_),
+        "mcc": None,
+        "authorized": None,
+        "merchant_name": None,
+        "pending_transaction_id": None,
+        "provider_category": None,
+        "metadata": None,
+        "removed_account": np.zeros(removals, np.int32),
         "removed_transaction_id": [f"r{i}" for i in range(removals)],
     }
     return Columns(**given | some)  # type: ignore[arg-type]
@@ -201,10 +203,9 @@ async def test_messages_of_two_lanes_share_no_user_and_keep_the_order_of_each(
     broker: Broker,
 ) -> None:
     # Given a request of two users in turn
-    accounts = [str(uuid4()) for _ in range(2)]
-    owners = {a: Owner(uuid4().bytes, bytes(15) + bytes([n])) for n, a in enumerate(accounts)}
+    owners = [Owner(uuid4().bytes, bytes(15) + bytes([n])) for n in range(2)]
     columns = rows(
-        6, 2, owners=owners, account=accounts * 3, removed_account=[accounts[0], accounts[1]]
+        6, 2, owners=owners, account=np.array([0, 1] * 3), removed_account=np.array([0, 1])
     )
     # When
     request = submit(made(broker, lanes=2, gather_seconds=0), columns)
@@ -212,10 +213,10 @@ async def test_messages_of_two_lanes_share_no_user_and_keep_the_order_of_each(
     # Then
     even, odd = (chunk for chunk, _ in broker.sent)
     assert (even.users, even.transaction_id, even.removed_transaction_id) == (
-        [owners[accounts[0]].user_id], ["t0", "t2", "t4"], ["r0"],
+        [owners[0].user_id], ["t0", "t2", "t4"], ["r0"],
     )  # fmt: skip
     assert (odd.users, odd.transaction_id, odd.removed_transaction_id) == (
-        [owners[accounts[1]].user_id], ["t1", "t3", "t5"], ["r1"],
+        [owners[1].user_id], ["t1", "t3", "t5"], ["r1"],
     )  # fmt: skip
     assert [part.number for chunk in (even, odd) for part in chunk.parts] == [0, 1]
     broker.confirm(0)
@@ -226,10 +227,9 @@ async def test_messages_of_two_lanes_share_no_user_and_keep_the_order_of_each(
 
 
 async def test_a_small_request_of_two_users_stays_in_one_message(broker: Broker) -> None:
-    accounts = [str(uuid4()) for _ in range(2)]
-    owners = {a: Owner(uuid4().bytes, bytes(15) + bytes([n])) for n, a in enumerate(accounts)}
+    owners = [Owner(uuid4().bytes, bytes(15) + bytes([n])) for n in range(2)]
     coalescer = made(broker, lanes=2, gather_seconds=0, chunk_rows=16)
-    request = submit(coalescer, rows(2, owners=owners, account=accounts))
+    request = submit(coalescer, rows(2, owners=owners, account=np.arange(2)))
     await settle()
     assert broker.sizes == [[2]]
     broker.confirm(0)
@@ -273,9 +273,13 @@ async def test_rows_that_gather_leave_when_their_time_is_over_or_at_the_end(
 
 def test_a_chunk_holds_the_columns_of_its_parts_in_order() -> None:
     # Given
-    day = date(2026, 11, 19).toordinal()
-    one = rows(2, mcc=[5411, 0], authorized=[day, 0], merchant_name=["Tesco", None])
-    two = rows(1, removals=1, currency=["JPY"], amount=[-7], pending=[True])
+    one = rows(
+        2,
+        mcc=np.array([5411, 0], np.int16),
+        authorized=np.array([TODAY - 1, NO_DATE], np.int32),
+        merchant_name=["Tesco", None],
+    )
+    two = rows(1, removals=1, currencies=["JPY"], amount=np.array([-7]), pending=np.array([True]))
     # When
     chunk = chunk_of(uuid4().bytes, [(b"a" * 16, 0, one), (b"b" * 16, 3, two)])
     # Then
@@ -291,8 +295,7 @@ def test_a_chunk_holds_the_columns_of_its_parts_in_order() -> None:
     assert chunk.mcc is not None
     assert column(chunk.mcc, np.int16).tolist() == [5411, 0, 0]
     assert chunk.authorized is not None
-    days = (date(2026, 11, 19) - date(1970, 1, 1)).days
-    assert column(chunk.authorized, np.int32).tolist() == [days, NO_DATE, NO_DATE]
+    assert column(chunk.authorized, np.int32).tolist() == [TODAY - 1, NO_DATE, NO_DATE]
     assert chunk.merchant_name == ["Tesco", None, None]
     assert chunk.metadata is chunk.provider_category is chunk.pending_transaction_id is None
     assert chunk.accounts[column(chunk.removed_account, np.int32)[0]] == chunk.accounts[1]
