@@ -11,6 +11,7 @@ import asyncpg
 from pipeline.audit import acting
 from pipeline.database import translated
 from pipeline.errors import StoreUnavailable
+from pipeline.identity import user_digests
 from pipeline.queries import queries
 
 _SQL: Final = queries("accounts")
@@ -43,8 +44,9 @@ class Accounts:
         async with acting(self._pool, actor) as connection:
             if not await connection.fetchval(_SQL["erase_feed"], user_id):
                 return False
-            for name in ("erase_transactions", "erase_identity", "erase_user"):
-                await connection.execute(_SQL[name], user_id)
+            await connection.execute(_SQL["erase_transactions"], user_id)
+            await connection.execute(_SQL["erase_identity"], user_id, *user_digests(user_id))
+            await connection.execute(_SQL["erase_user"], user_id)
             return True
 
     async def create_account(

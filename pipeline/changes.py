@@ -26,6 +26,7 @@ from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline.binary_copy import Column
+from pipeline.identity import digest
 from pipeline.rows import (
     IDENTITY_NULLS,
     NULLS,
@@ -62,6 +63,7 @@ Version = Row | Absent | None
 class Identity(NamedTuple):
     """A row of `identity`: where a transaction is, or until when it is kept out."""
 
+    digest: int
     booked_on: date | None
     removed_at: datetime | None
     user_id: UUID
@@ -157,7 +159,8 @@ class Walk:
                 owners.append(self.owner[key])
                 versions.append(new)
             if old is None or _place(old) != _place(new):
-                entry = Identity(*_place(new), self._users[self.owner[key]], AsyncpgUUID(key))
+                user, transaction = self._users[self.owner[key]], AsyncpgUUID(key)
+                entry = Identity(digest(user, transaction), *_place(new), user, transaction)
                 (identities if old is None else changes.moves).append(entry)
         return owners, versions, identities
 
@@ -206,7 +209,7 @@ def plan(
     changes = Changes()
     walked_owners, versions, identities = walk.settled(changes)
     columns = _selected(pushed.columns, plain)
-    changes.identities = _with_plain_identities(columns, identities)
+    changes.identities = _with_plain_identities(columns, pushed.digest[plain], identities)
     owners = np.concatenate([pushed.user[plain], np.array(walked_owners, np.intp)])
     positions, changes.positions = _numbered(owners, feeds)
     changes.copies = _with_versions(columns, versions, positions)
@@ -261,13 +264,16 @@ def _selected(columns: Mapping[str, Column], mask: NDArray[np.bool_]) -> dict[st
 
 
 def _with_plain_identities(
-    columns: Mapping[str, Column], identities: list[Identity]
+    columns: Mapping[str, Column], digests: NDArray[np.int64], identities: list[Identity]
 ) -> dict[str, Column]:
-    nowhere = np.full(len(columns["id"]), NULLS["removed_at"], ">i8")
-    plain = {name: columns[name] for name in ("booked_on", "user_id", "id")}
+    plain: dict[str, Column] = {
+        "digest": digests,
+        "removed_at": np.full(len(digests), NULLS["removed_at"], ">i8"),
+        **{name: columns[name] for name in ("booked_on", "user_id", "id")},
+    }
     return {
         name: _joined(name, column, [getattr(entry, name) for entry in identities], IDENTITY_NULLS)
-        for name, column in ({**plain, "removed_at": nowhere}).items()
+        for name, column in plain.items()
     }
 
 

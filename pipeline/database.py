@@ -11,7 +11,8 @@ import asyncpg
 from pipeline.errors import StoreUnavailable
 
 # Session settings live here because RESET ALL at release would undo a SET. Joins against the
-# arrays of one batch must probe the index: a hash join would read the whole table. Plans are made
+# arrays of one batch must probe the index: a hash join would read the whole table, and so would a
+# plan that was made while the table was small. Plans are made
 # once: planning over all months takes longer than running, and months are pruned at run time.
 _SESSION = {
     "jit": "off",
@@ -19,6 +20,7 @@ _SESSION = {
     "plan_cache_mode": "force_generic_plan",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_seqscan": "off",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",
 }

@@ -17,6 +17,7 @@ import msgspec
 
 from pipeline.clock import accepted_at
 from pipeline.database import translated
+from pipeline.identity import digest
 from pipeline.queries import queries
 from pipeline.replicas import Replicas
 from pipeline.tickets import Ticket
@@ -197,7 +198,9 @@ class Reads:
     async def transaction(
         self, user_id: UUID, transaction: UUID, *, at: int | None = None
     ) -> Single | None:
-        found = await self._fetch_at(at, "transaction", user_id, transaction)
+        found = await self._fetch_at(
+            at, "transaction", user_id, transaction, digest(user_id, transaction)
+        )
         if not found:
             return None
         (row,) = found

@@ -6,10 +6,9 @@ one version with Python values, as a SELECT gives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from hashlib import sha1
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from pipeline import messages
 from pipeline.binary_copy import Column
 from pipeline.clock import accepted_at
+from pipeline.identity import digests, split_ids, transaction_ids
 from pipeline.messages import NO_DATE, Chunk
 
 
@@ -89,6 +89,7 @@ _TIMESTAMP = Kind(
 _UUID = Kind("V16", lambda uuid: uuid.bytes, AsyncpgUUID)
 
 KINDS: Final[Mapping[str, Kind]] = {
+    "digest": _BIGINT,
     "position": _BIGINT,
     "first_position": _BIGINT,
     "amount": _BIGINT,
@@ -171,12 +172,13 @@ class Candidates:
     """The rows of a chunk as versions that may be stored, and its removals.
 
     `columns` are those of the table but position and first_position; `ids` the 16 bytes of each
-    row's id, `user` its index in `users` (ascending), `part` the index of its ingest in the chunk,
+    row's id, `digest` what its identity is looked up by, `user` its index in `users` (ascending), `part` the index of its ingest in the chunk,
     which has `parts` of them; `references` row number -> id of the pending row that it names.
     """
 
     columns: dict[str, Column]
     ids: list[bytes]
+    digest: NDArray[Any]
     user: NDArray[np.intp]
     users: list[bytes]
     part: NDArray[np.intp]
@@ -202,24 +204,6 @@ def _values(name: str, column: Column, chosen: NDArray[np.intp]) -> list[Any]:
     return [None if element == null else load(element) for element in column[chosen].tolist()]
 
 
-def transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -> bytes:
-    """UUIDv5 of each account (16 bytes) and bank-side id: 16 bytes each, joined."""
-    digests = b"".join(
-        [
-            sha1(account + text.encode(), usedforsecurity=False).digest()
-            for account, text in zip(accounts, transaction_ids, strict=True)
-        ]
-    )
-    ids = np.frombuffer(digests, np.uint8).reshape(-1, 20)[:, :16].copy()
-    ids[:, 6] = ids[:, 6] & 0x0F | 0x50
-    ids[:, 8] = ids[:, 8] & 0x3F | 0x80
-    return ids.tobytes()
-
-
-def split_ids(joined: bytes) -> list[bytes]:
-    return [joined[i : i + 16] for i in range(0, len(joined), 16)]
-
-
 def candidates(chunk: Chunk, scored: Scored) -> Candidates:
     """Columns of the table from the columns of the message."""
     n = len(chunk)
@@ -227,6 +211,7 @@ def candidates(chunk: Chunk, scored: Scored) -> Candidates:
     account = messages.column(chunk.account, np.int32)
     user = account_users(chunk, users)[account]
     ids = transaction_ids([chunk.accounts[a] for a in account.tolist()], chunk.transaction_id)
+    user_ids, transactions = _uuids(users)[user], np.frombuffer(ids, "V16")
     part = np.repeat(np.arange(len(chunk.parts)), [p.rows for p in chunk.parts])
     accepted = to_column("accepted_at", [accepted_at(p.ingest_id) for p in chunk.parts])
     currency = messages.column(chunk.currency, np.uint8).tolist()
@@ -246,8 +231,8 @@ def candidates(chunk: Chunk, scored: Scored) -> Candidates:
         "removed": no,
         "locked": no,
         "needs_review": scored.needs_review.astype(np.uint8),
-        "user_id": _uuids(users)[user],
-        "id": np.frombuffer(ids, "V16"),
+        "user_id": user_ids,
+        "id": transactions,
         "account_id": _uuids(chunk.accounts)[account],
         "currency": [chunk.currencies[c] for c in currency],
         "category": scored.category,
@@ -265,6 +250,7 @@ def candidates(chunk: Chunk, scored: Scored) -> Candidates:
     return Candidates(
         columns=columns,
         ids=split_ids(ids),
+        digest=digests(user_ids, transactions),
         user=user,
         users=users,
         part=part,

@@ -24,6 +24,7 @@ from pipeline.clock import earliest_uuid7
 from pipeline.database import translated
 from pipeline.errors import NoPartition
 from pipeline.fail_point import NEVER, FailPoint
+from pipeline.identity import digest
 from pipeline.messages import Chunk
 from pipeline.partitions import table_of
 from pipeline.queries import queries
@@ -108,7 +109,7 @@ async def _write(connection: asyncpg.Connection, chunk: Chunk, pushed: Candidate
     """Returns the positions of the users' feeds afterwards; -1 where the user was erased."""
     users = _hex(pushed.users)
     feeds = await _locked_feeds(connection, users)
-    stored = await _stored(connection, pushed, users)
+    stored = await _stored(connection, pushed)
     changes = plan(pushed, stored, feeds)
     await _replace(connection, changes)
     positions: list[int] = changes.positions.tolist()
@@ -131,19 +132,13 @@ async def _locked_feeds(connection: asyncpg.Connection, users: list[str]) -> NDA
     return feeds
 
 
-async def _stored(
-    connection: asyncpg.Connection, pushed: Candidates, users: list[str]
-) -> dict[bytes, Row | Absent]:
+async def _stored(connection: asyncpg.Connection, pushed: Candidates) -> dict[bytes, Row | Absent]:
     """The stored versions of all transactions that the chunk speaks of."""
-    owners = [users[u] for u in pushed.user.tolist()]
-    ids = _hex(pushed.ids)
-    for index, key in pushed.references.items():
-        owners.append(owners[index])
-        ids.append(key.hex())
-    for removal in pushed.removals:
-        owners.append(users[removal.user])
-        ids.append(removal.id.hex())
-    found = await connection.fetch(_SQL["identities"], owners, ids)
+    others = [(pushed.user[index], key) for index, key in pushed.references.items()]
+    others += [(removal.user, removal.id) for removal in pushed.removals]
+    digests: list[int] = pushed.digest.tolist()
+    digests += [digest(UUID(bytes=pushed.users[user]), UUID(bytes=key)) for user, key in others]
+    found = await connection.fetch(_SQL["identities"], digests)
     stored: dict[bytes, Row | Absent] = {
         row["id"].bytes: Absent(row["removed_at"]) for row in found if row["booked_on"] is None
     }

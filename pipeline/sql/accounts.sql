@@ -23,7 +23,7 @@ DELETE FROM feeds WHERE user_id = $1 RETURNING true
 DELETE FROM transactions WHERE user_id = $1
 
 -- name: erase_identity
-DELETE FROM identity WHERE user_id = $1
+DELETE FROM identity WHERE digest BETWEEN $2 AND $3 AND user_id = $1
 
 -- name: erase_user
 DELETE FROM users WHERE user_id = $1

@@ -43,7 +43,7 @@ FROM feeds f LEFT JOIN LATERAL (
     FROM identity i
     JOIN transactions t
       ON t.user_id = i.user_id AND t.booked_on = i.booked_on AND t.id = i.id
-    WHERE i.user_id = $1 AND i.id = $2 AND NOT t.removed
+    WHERE i.digest = $3 AND i.user_id = $1 AND i.id = $2 AND NOT t.removed
 ) t ON true
 WHERE f.user_id = $1
 

@@ -11,10 +11,9 @@ CROSS JOIN LATERAL (SELECT position FROM feeds WHERE user_id = k.user_id FOR UPD
 -- name: feeds
 SELECT user_id, position FROM feeds WHERE user_id = ANY($1::uuid[])
 
+-- A digest may be another transaction's too: the caller knows its own by their ids.
 -- name: identities
-SELECT i.id, i.user_id, i.booked_on, i.removed_at
-FROM unnest($1::uuid[], $2::uuid[]) AS k (user_id, id)
-JOIN identity i ON i.user_id = k.user_id AND i.id = k.id
+SELECT id, user_id, booked_on, removed_at FROM identity WHERE digest = ANY($1::bigint[])
 
 -- Both name one month's table: a plan over all months would take longer than the work.
 -- name: versions
@@ -29,9 +28,9 @@ WHERE t.user_id = k.user_id AND t.booked_on = k.booked_on AND t.id = k.id
 
 -- name: move_identities
 UPDATE identity i SET booked_on = k.booked_on, removed_at = k.removed_at
-FROM unnest($1::date[], $2::timestamptz[], $3::uuid[], $4::uuid[])
-     AS k (booked_on, removed_at, user_id, id)
-WHERE i.user_id = k.user_id AND i.id = k.id
+FROM unnest($1::bigint[], $2::date[], $3::timestamptz[], $4::uuid[], $5::uuid[])
+     AS k (digest, booked_on, removed_at, user_id, id)
+WHERE i.digest = k.digest AND i.user_id = k.user_id AND i.id = k.id
 
 -- name: advance_feeds
 UPDATE feeds f SET position = k.position

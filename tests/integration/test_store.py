@@ -8,14 +8,18 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import msgspec
+import numpy as np
 import pytest
 
 from pipeline import partitions
 from pipeline.database import open_pool
 from pipeline.errors import NoPartition
+from pipeline.identity import digest, transaction_ids
 from pipeline.messages import Part
-from pipeline.migrate import migrate
+from pipeline.migrate import migrate, migrations
+from pipeline.queries import queries
 from pipeline.reads import Reads
 from pipeline.store import Store
 from pipeline.tickets import Ticket
@@ -23,6 +27,7 @@ from tests.unit.pipeline.builders import (
     Ingest,
     Push,
     Remove,
+    account,
     chunk,
     scored,
     tick,
@@ -32,6 +37,11 @@ from tests.unit.pipeline.builders import (
 
 @pytest.fixture(scope="module")
 def url(make_database):
+    return make_database()
+
+
+@pytest.fixture
+def older_url(make_database):
     return make_database()
 
 
@@ -121,6 +131,50 @@ async def test_a_removal_before_its_row_is_kept_until_the_row_comes(pool, store)
     await write(store, Ingest([Push("t1")], at=30))
     assert set(await feed(pool)) == {"t1"}
     assert await pool.fetchval("SELECT removed_at FROM identity") is None
+
+
+async def test_transactions_that_share_a_digest_are_not_confused(pool, store, monkeypatch):
+    # Given that all transactions of a user are looked up under one number
+    monkeypatch.setattr("pipeline.rows.digests", lambda _, ids: np.full(len(ids), 7, ">i8"))
+    for module in ("store", "changes"):
+        monkeypatch.setattr(f"pipeline.{module}.digest", lambda *_: 7)
+    # When they are added, changed, moved and removed
+    await write(store, Ingest([Push("t1"), Push("t2"), Push("t3")]))
+    await write(store, Ingest([Push("t1", amount=-1, day=date(2026, 3, 2)), Push("t4")]))
+    message, _ = await write(store, Ingest([Push("t2"), Remove("t3"), Push("t4", amount=-9)]))
+    # Then each has its own fate
+    rows = await feed(pool)
+    assert {name: row["amount"] for name, row in rows.items()} == {"t1": -1, "t2": -450, "t4": -9}
+    counts = await receipt(pool, message)
+    assert (counts.added, counts.modified, counts.unchanged, counts.removed) == (0, 1, 1, 1)
+    assert await pool.fetchval("SELECT count(*) FROM identity") == 4
+
+
+async def test_identities_are_looked_up_by_index_even_when_the_plan_was_made_for_few(pool, store):
+    await write(store, Ingest([Push("t1")]))
+    await pool.execute("ANALYZE identity")
+    sql = queries("store")["identities"]
+    plan = [row[0] for row in await pool.fetch(f"EXPLAIN (COSTS OFF) {sql}", [1, 2, 3])]
+    assert "identity_digest" in "\n".join(plan)
+
+
+async def test_identities_of_an_older_database_are_found(older_url, monkeypatch):
+    # Given a database whose identities have no digests yet
+    ann, t1 = UUID(bytes=user("ann")), UUID(bytes=transaction_ids([account("checking")], ["t1"]))
+    older = [m for m in migrations() if m.name < "0005"]
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.migrate.migrations", lambda: older)
+        await migrate(older_url)
+    async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
+        await pool.execute(
+            "INSERT INTO identity (booked_on, user_id, id) VALUES ('2026-03-01', $1, $2)", ann, t1
+        )
+    # When it is brought to this version
+    await migrate(older_url)
+    # Then they are looked up as new ones are
+    async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
+        found = await pool.fetch(queries("store")["identities"], [digest(ann, t1)])
+    assert [tuple(row) for row in found] == [(t1, ann, date(2026, 3, 1), None)]
 
 
 async def test_a_posted_row_replaces_the_stored_pending_one(pool, store):
