@@ -25,12 +25,12 @@ import numpy as np
 from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
-from pipeline.binary_copy import Column
 from pipeline.identity import digest
 from pipeline.rows import (
     IDENTITY_NULLS,
     NULLS,
     Candidates,
+    Column,
     Removal,
     Row,
     same_content,

@@ -18,7 +18,6 @@ from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline import messages
-from pipeline.binary_copy import Column
 from pipeline.clock import accepted_at
 from pipeline.identity import digests, split_ids, transaction_ids
 from pipeline.messages import NO_DATE, Chunk
@@ -56,6 +55,8 @@ class Row(NamedTuple):
     pending_transaction_id: str | None
     metadata: str | None
 
+
+Column = NDArray[Any] | list[str] | list[str | None]
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts days and microseconds from it
 _EPOCH_ORDINAL: Final = _EPOCH.toordinal()

@@ -1,3 +1,5 @@
+-- Long arrays come as texts: the driver looks at each element of a list several times.
+
 -- name: claim
 INSERT INTO ledger (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING true
 
@@ -5,15 +7,15 @@ INSERT INTO ledger (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING true
 -- and a condition on the whole array would be costly for each.
 -- name: lock_feeds
 SELECT k.n, f.position
-FROM unnest($1::uuid[]) WITH ORDINALITY AS k (user_id, n)
+FROM unnest($1::text::uuid[]) WITH ORDINALITY AS k (user_id, n)
 CROSS JOIN LATERAL (SELECT position FROM feeds WHERE user_id = k.user_id FOR UPDATE) f
 
 -- name: feeds
-SELECT user_id, position FROM feeds WHERE user_id = ANY($1::uuid[])
+SELECT user_id, position FROM feeds WHERE user_id = ANY($1::text::uuid[])
 
 -- A digest may be another transaction's too: the caller knows its own by their ids.
 -- name: identities
-SELECT id, user_id, booked_on, removed_at FROM identity WHERE digest = ANY($1::bigint[])
+SELECT id, user_id, booked_on, removed_at FROM identity WHERE digest = ANY($1::text::bigint[])
 
 -- Both name one month's table: a plan over all months would take longer than the work.
 -- name: versions
@@ -34,7 +36,7 @@ WHERE i.digest = k.digest AND i.user_id = k.user_id AND i.id = k.id
 
 -- name: advance_feeds
 UPDATE feeds f SET position = k.position
-FROM unnest($1::uuid[], $2::bigint[]) AS k (user_id, position)
+FROM unnest($1::text::uuid[], $2::text::bigint[]) AS k (user_id, position)
 WHERE f.user_id = k.user_id AND f.position < k.position
 
 -- name: bury

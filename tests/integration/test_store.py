@@ -154,7 +154,7 @@ async def test_identities_are_looked_up_by_index_even_when_the_plan_was_made_for
     await write(store, Ingest([Push("t1")]))
     await pool.execute("ANALYZE identity")
     sql = queries("store")["identities"]
-    plan = [row[0] for row in await pool.fetch(f"EXPLAIN (COSTS OFF) {sql}", [1, 2, 3])]
+    plan = [row[0] for row in await pool.fetch(f"EXPLAIN (COSTS OFF) {sql}", "{1,2,3}")]
     assert "identity_digest" in "\n".join(plan)
 
 
@@ -173,7 +173,7 @@ async def test_identities_of_an_older_database_are_found(older_url, monkeypatch)
     await migrate(older_url)
     # Then they are looked up as new ones are
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
-        found = await pool.fetch(queries("store")["identities"], [digest(ann, t1)])
+        found = await pool.fetch(queries("store")["identities"], f"{{{digest(ann, t1)}}}")
     assert [tuple(row) for row in found] == [(t1, ann, date(2026, 3, 1), None)]
 
 

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.binary_copy import encode
+from pipeline import binary_copy
+
+
+def encode(columns, nulls):
+    names, data = binary_copy.encode(columns, nulls)
+    return names, bytes(data)
 
 
 def decoded(data: bytes) -> list[list[bytes | None]]:

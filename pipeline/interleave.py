@@ -1,0 +1,44 @@
+"""The one compiled loop of the write path: fields that lie column by column become rows.
+
+Only workers import it; the API's image has no numba.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+
+@numba.njit(
+    "void(uint8[:, ::1], uint8[::1], int64[:, ::1], int32[:, ::1], uint8[::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def interleave(
+    block: NDArray[np.uint8],
+    fields: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int32],
+    out: NDArray[np.uint8],
+) -> None:
+    """Write row after row into `out`: its line of `block`, then its fields, each after its length.
+
+    Field c of row r is `lengths[c, r]` bytes of `fields` from `starts[c, r]` on; a length of -1
+    (NULL) is written and nothing follows.
+    """
+    at = 0
+    for row in range(block.shape[0]):
+        for byte in range(block.shape[1]):
+            out[at + byte] = block[row, byte]
+        at += block.shape[1]
+        for column in range(lengths.shape[0]):
+            length = lengths[column, row]
+            for byte in range(4):
+                out[at + byte] = (length >> (24 - 8 * byte)) & 0xFF
+            at += 4
+            start = starts[column, row]
+            for byte in range(length):
+                out[at + byte] = fields[start + byte]
+            at += max(length, 0)
