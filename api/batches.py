@@ -283,11 +283,11 @@ def _columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int6
         currencies=list(currencies),
         account=_places(accounts, fields["account_id"], np.int32),
         transaction_id=fields["transaction_id"],
-        date=_days(fields["date"]),
+        date=_ordinals(fields["date"]) - _UNIX_ORDINAL,
         amount=amounts,
         currency=_places(currencies, fields["currency"], np.uint8),
         description=fields["description"],
-        pending=np.array(fields["pending"], np.object_).astype(np.bool_),
+        pending=_flags(fields["pending"]),
         mcc=_if_any(fields["mcc"], lambda codes: np.array([int(c or 0) for c in codes], np.int16)),
         authorized=_if_any(fields["authorized_date"], _days),
         merchant_name=_if_any(fields["merchant_name"], _or_none),
@@ -303,11 +303,19 @@ def _places(places: Mapping[str, int], values: Sequence[str], dtype: type[N]) ->
     return np.fromiter(map(places.__getitem__, values), dtype, len(values))
 
 
+def _ordinals(dates: Sequence[dt.date]) -> NDArray[np.int32]:
+    return np.fromiter(map(dt.date.toordinal, dates), np.int32, len(dates))
+
+
+def _flags(column: Sequence[bool | UnsetType]) -> NDArray[np.bool_]:
+    flags = map(bool, column) if any(column) else repeat(False)  # noqa: FBT003 - the value itself
+    return np.fromiter(flags, np.bool_, len(column))
+
+
 def _days(dates: Sequence[dt.date | UnsetType | None]) -> NDArray[np.int32]:
     """Days since 1970, NO_DATE for none."""
-    return np.fromiter(
-        [d.toordinal() - _UNIX_ORDINAL if d else NO_DATE for d in dates], np.int32, len(dates)
-    )
+    days = [day.toordinal() - _UNIX_ORDINAL if day else NO_DATE for day in dates]
+    return np.array(days, np.int32)
 
 
 def _if_any(column: Sequence[Any], convert: Callable[[Sequence[Any]], T]) -> T | None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, cast
 from uuid import UUID
 
+from msgspec import msgpack
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -26,12 +27,14 @@ Compute = Callable[[], Awaitable[Answer]]
 # uvloop answers a write to a connection that was just reset with a RuntimeError.
 REDIS_AWAY: Final = (RedisError, OSError, RuntimeError)
 
-# KEYS are positions of users, ARGV the two options of SET and then one position a key.
+# ARGV: position by user (hexadecimal), packed into one; the two options of SET. KEYS: what keys begin with.
 _ADVANCE: Final = """
-for i, key in ipairs(KEYS) do
+for user, given in pairs(cmsgpack.unpack(ARGV[1])) do
+    local key = KEYS[1] .. user
     local known = tonumber(redis.call('GET', key) or '-1')
-    local given = tonumber(ARGV[i + 2])
-    if given >= known then redis.call('SET', key, ARGV[i + 2], ARGV[1], ARGV[2]) end
+    if given >= known then
+        redis.call('SET', key, string.format('%.0f', given), ARGV[2], ARGV[3])
+    end
 end
 """
 
@@ -80,10 +83,10 @@ class Cache:
         """
         if not positions or not self._seconds:
             return True
-        keys = [self._position_key(UUID(bytes=user)) for user in positions]
+        packed = msgpack.encode({user.hex(): position for user, position in positions.items()})
         options = ("EX", self._seconds) if current else ("XX", "KEEPTTL")
         try:
-            await self._advance(keys=keys, args=[*options, *positions.values()])
+            await self._advance(keys=[f"{self._prefix}:position:"], args=[packed, *options])
         except REDIS_AWAY:
             return False
         return True
@@ -165,7 +168,7 @@ class Cache:
             return None
 
     def _position_key(self, user_id: UUID) -> str:
-        return f"{self._prefix}:position:{user_id}"
+        return f"{self._prefix}:position:{user_id.hex}"
 
     def _answer_key(self, user_id: UUID, position: int, query: str) -> str:
         return f"{self._prefix}:answer:{user_id}:{position}:{query}"

@@ -172,13 +172,14 @@ class Removal(NamedTuple):
 class Candidates:
     """The rows of a chunk as versions that may be stored, and its removals.
 
-    `columns` are those of the table but position and first_position; `ids` the 16 bytes of each
-    row's id, `digest` what its identity is looked up by, `user` its index in `users` (ascending), `part` the index of its ingest in the chunk,
-    which has `parts` of them; `references` row number -> id of the pending row that it names.
+    `columns` are those of the table but position and first_position; `ids` the id of each row (V16),
+    `digest` what its identity is looked up by, `user` its index in `users` (ascending), `part` the
+    index of its ingest in the chunk, which has `parts` of them; `references` row number -> id of the
+    pending row that it names.
     """
 
     columns: dict[str, Column]
-    ids: list[bytes]
+    ids: NDArray[np.void]
     digest: NDArray[Any]
     user: NDArray[np.intp]
     users: list[bytes]
@@ -250,7 +251,7 @@ def candidates(chunk: Chunk, scored: Scored) -> Candidates:
     }
     return Candidates(
         columns=columns,
-        ids=split_ids(ids),
+        ids=transactions,
         digest=digests(user_ids, transactions),
         user=user,
         users=users,

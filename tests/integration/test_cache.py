@@ -114,28 +114,28 @@ async def test_a_position_never_goes_back(cache):
 async def test_a_position_expires_so_that_a_lost_event_is_bounded(redis, prefix):
     ann = uuid4()
     await Cache(redis, prefix, 60).advance({ann.bytes: 3})
-    assert 0 < await redis.ttl(f"{prefix}:position:{ann}") <= 60
+    assert 0 < await redis.ttl(f"{prefix}:position:{ann.hex}") <= 60
 
 
 async def test_a_position_from_the_past_raises_what_is_known_and_nothing_else(cache, redis, prefix):
     # Given a feed whose position will soon be forgotten, and one of which nothing is known
     ann, bob = uuid4(), uuid4()
     await cache.advance({ann.bytes: 3})
-    await redis.expire(f"{prefix}:position:{ann}", 20)
+    await redis.expire(f"{prefix}:position:{ann.hex}", 20)
     # When older receipts name both
     await cache.advance({ann.bytes: 5, bob.bytes: 5}, current=False)
     # Then the one is raised and forgotten as soon as before, and the other is loaded
     assert await cache.position(ann, Question().load) == 5
-    assert await redis.ttl(f"{prefix}:position:{ann}") <= 20
+    assert await redis.ttl(f"{prefix}:position:{ann.hex}") <= 20
     assert await cache.position(bob, Question(position=9).load) == 9
 
 
 async def test_an_answer_at_the_position_that_was_told_does_not_prolong_it(cache, redis, prefix):
     ann = uuid4()
     await cache.advance({ann.bytes: 3})
-    await redis.expire(f"{prefix}:position:{ann}", 20)
+    await redis.expire(f"{prefix}:position:{ann.hex}", 20)
     await cache.answer(ann, 3, "q", Question(position=3).compute)
-    assert await redis.ttl(f"{prefix}:position:{ann}") <= 20
+    assert await redis.ttl(f"{prefix}:position:{ann.hex}") <= 20
 
 
 async def test_an_unknown_position_is_loaded_once(cache):
