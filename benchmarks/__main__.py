@@ -68,25 +68,31 @@ def show(verdicts: Sequence[Verdict], title: str) -> None:
             console.print(f"Missed: {name}, {claim}: {figure}, the bar is {bar}")
 
 
+def run(names: Sequence[str], *, measure: bool, as_json: bool) -> list[str]:
+    """Measure, draw, and print the table or one JSON object; returns what failed."""
+    well = measured(names) if measure else names
+    results = kept(well)
+    plots.draw_all(results, RESULTS)
+    verdicts = judged(results)
+    failed = [name for name in names if name not in well]
+    if as_json:
+        claims = [verdict.plain() for verdict in verdicts]
+        print(json.dumps({"measured_now": measure, "claims": claims, "failed": failed}, indent=2))
+    else:
+        show(verdicts, "measured now" if measure else "kept results, nothing measured now")
+    return failed
+
+
 def main() -> None:
     given = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    names = list(dict.fromkeys(given.names)) or list(NAMES)
-    well = list(names) if given.kept else measured(names)
-    results = kept(well)
-    plots.draw_all(results, RESULTS)
+    names = list(dict.fromkeys(given.names)) or NAMES
+    failed = run(names, measure=not given.kept, as_json=given.json)
     if given.write_readme:
-        README.write_text(
-            readme.renewed(README.read_text(encoding="utf-8"), kept()), encoding="utf-8"
-        )
-    verdicts = judged(results)
-    failed = [name for name in names if name not in well]
-    if given.json:
-        claims = [verdict.plain() for verdict in verdicts]
-        print(json.dumps({"kept": given.kept, "claims": claims, "failed": failed}, indent=2))
-    else:
-        show(verdicts, "kept results, nothing measured" if given.kept else "measured now")
-    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+        text = README.read_text(encoding="utf-8")
+        README.write_text(readme.renewed(text, kept()), encoding="utf-8")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 def _arguments() -> argparse.Namespace:

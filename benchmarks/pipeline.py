@@ -147,7 +147,7 @@ def measure_all(rows: int, batch: int, workers: int) -> dict[str, Any]:
     return (
         {"workers": workers, "apis": 1}
         | result
-        | {"one_worker": single}
+        | {"one_worker": single, "peer_rows": _PEER_ROWS}
         | _beside(result["pipeline_tx_per_s"], found)
         | provenance(SEED, target.versions)
     )

@@ -128,7 +128,7 @@ class Client:
                 if answer.status == 202:
                     return str(json.loads(await answer.read())["ingest_id"])
                 if answer.status not in {429, 503}:
-                    answer.raise_for_status()
+                    raise RuntimeError(f"{answer.status}: {(await answer.text())[:500]}")
                 await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
 
     async def stored(self, ingest: str) -> dict[str, Any]:
