@@ -146,7 +146,7 @@ def main() -> None:
     except Failed as error:
         sys.exit(str(error))
     if given.json:
-        print(json.dumps(result | provenance(SEED, servers={}), indent=2))
+        print(json.dumps(result | provenance(SEED), indent=2))
     else:
         print(_sentence(result))
 

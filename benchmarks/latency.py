@@ -154,11 +154,12 @@ def _spread(post: dict[str, Any]) -> float | None:
 
 def main() -> None:
     given = arguments(__doc__, seconds=15, batch=50)
+    told = provenance(SEED)
     with steps("latency", 2 + len(_LEVELS)) as step:
         step("starting a system")
         with running() as target:
             result = uvloop.run(_measure(target, given.seconds, given.batch, step))
-    publish("latency", result | provenance(SEED, target.versions), given)
+    publish("latency", result | told | {"servers": target.versions}, given)
 
 
 if __name__ == "__main__":

@@ -29,23 +29,21 @@ _PACKAGES = (
     "scikit-learn",
     "uvloop",
 )
-_CORES = len(os.sched_getaffinity(0))  # before a benchmark keeps to one of them
 _TREE = Path(__file__).parent.parent
 _NOT_MEASURED = (":!benchmarks/results", ":!*.md")  # what the benchmarks themselves write
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers")
 
 
-def provenance(seed: int, servers: dict[str, str]) -> dict[str, Any]:
-    """Machine, versions, commit, time and seed of a result."""
+def provenance(seed: int) -> dict[str, Any]:
+    """Machine, versions, commit, time and seed of a result; asked for before anything is measured."""
     return {
         "machine": platform.machine(),
         "processor": _processor(),
-        "cores": _CORES,
+        "cores": len(os.sched_getaffinity(0)),
         "memory_gigabytes": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9),
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
-        "servers": servers,
         "commit": _commit(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from benchmarks.claims import Results
 
@@ -98,12 +99,13 @@ def _growth(figure: Figure, pipeline: Mapping[str, Any]) -> None:
             axes.plot(rows, costs, color=color, label=name)
         axes.set(xlabel="transactions in a run", xscale="log", yscale="log")
         axes.set(ylabel=f"{label} per transaction, µs")
-        axes.yaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.yaxis.set_major_formatter("{x:,g}")
         axes.legend()
 
 
 def _peers(figure: Figure, pipeline: Mapping[str, Any]) -> None:
-    """Transactions per second, on a scale of powers of ten."""
+    """Transactions per second."""
     bars = {
         "bare COPY": (pipeline["copy_tx_per_s"], _INK),
         "Spendline": (pipeline["pipeline_tx_per_s"], _BLUE),
@@ -117,6 +119,7 @@ def _peers(figure: Figure, pipeline: Mapping[str, Any]) -> None:
         names, [bars[name][0] for name in names], color=[bars[name][1] for name in names]
     )
     axes.bar_label(drawn, fmt="{:,.0f}", padding=4, color=_INK)
-    axes.set(xlabel="transactions per second", xscale="log", xlim=(10, None))
-    axes.margins(x=0.1)
+    axes.set(xlabel="transactions per second")
+    axes.margins(x=0.15)  # room for the longest bar's figure
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(visible=False, axis="y")
