@@ -56,7 +56,7 @@ def measured(names: Sequence[str]) -> list[str]:
 
 
 def show(verdicts: Sequence[Verdict], title: str) -> None:
-    """The table, and a plain line for each bar that was missed."""
+    """The table, a plain line for each bar that was missed, and where to read more."""
     table = Table("benchmark", "claim", "measured", "bar", "met", title=title)
     for verdict in verdicts:
         table.add_row(*verdict.row(), style=None if verdict.met else "bold red")
@@ -66,6 +66,7 @@ def show(verdicts: Sequence[Verdict], title: str) -> None:
         if not verdict.met:
             name, claim, figure, bar, _ = verdict.row()
             console.print(f"Missed: {name}, {claim}: {figure}, the bar is {bar}")
+    console.print("Full results: benchmarks/results/")
 
 
 def run(names: Sequence[str], *, measure: bool, as_json: bool) -> list[str]:
