@@ -37,12 +37,13 @@ class Owners:
     async def of(self, account_ids: Collection[str], only: UUID | None) -> dict[str, Owner]:
         """The owners of these accounts; with `only`, of those of that user."""
         if time.monotonic() > self._forget_at or len(self._known) > self._size:
-            self._known.clear()
+            self._known = {}
             self._forget_at = time.monotonic() + _OWNERS_SECONDS
-        missing = [a for a in account_ids if a not in self._known and canonical(a)]
+        known = self._known  # others may forget meanwhile: they begin a new one
+        missing = [a for a in account_ids if a not in known and canonical(a)]
         if missing:
-            self._known |= await self._accounts.owners(missing)
-        found = {a: self._known[a] for a in account_ids if a in self._known}
+            known.update(await self._accounts.owners(missing))
+        found = {a: known[a] for a in account_ids if a in known}
         if only is None:
             return found
         return {a: owner for a, owner in found.items() if owner.user_id == only.bytes}

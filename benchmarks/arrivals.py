@@ -13,6 +13,13 @@ from typing import Any
 
 import numpy as np
 
+_QUANTILES = {  # share, and of how many at least
+    "p50_ms": (0.5, 1),
+    "p99_ms": (0.99, 100),
+    "p999_ms": (0.999, 1_000),
+    "max_ms": (1.0, 1),
+}
+
 
 async def arrive(
     rate: float,
@@ -40,7 +47,10 @@ async def arrive(
 
 
 def quantiles(seconds: list[float]) -> dict[str, Any]:
-    """p50, p99, p99.9 and the worst, in milliseconds."""
-    points = np.quantile(seconds, [0.5, 0.99, 0.999, 1.0]) * 1000
-    names = ("p50_ms", "p99_ms", "p999_ms", "max_ms")
-    return dict(zip(names, points.round(1).tolist(), strict=True)) | {"count": len(seconds)}
+    """p50, p99, p99.9 and the worst, in milliseconds; None where too few say nothing of it."""
+    count = len(seconds)
+    told: dict[str, Any] = {
+        name: round(float(np.quantile(seconds, share)) * 1000, 1) if count >= fewest else None
+        for name, (share, fewest) in _QUANTILES.items()
+    }
+    return told | {"count": count}

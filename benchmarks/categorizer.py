@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.machine import provenance
+from benchmarks.machine import provenance, server_versions
 from benchmarks.peers.classifiers import fasttext_peer, sklearn_peer, sql_peer
 from benchmarks.peers.labels import brands
+from benchmarks.progress import Step, steps
 from benchmarks.report import arguments, publish
 from benchmarks.running import servers
 from benchmarks.workload import real_purchases
@@ -37,6 +38,7 @@ SEED = 7
 _MODEL = Path(__file__).parent.parent / "models" / "shipped"
 _SIZES = (1_000, 10_000, 100_000, 1_000_000)
 _SQL_ROWS = 50
+_STEPS = 7
 
 
 def examples() -> tuple[list[str], list[str]]:
@@ -100,15 +102,16 @@ def peak_megabytes() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-def sql_rows_per_second(descriptions: Sequence[str]) -> float:
+def sql_rows_per_second(descriptions: Sequence[str]) -> tuple[float, dict[str, str]]:
+    """And the versions of the servers."""
     with servers() as (_, urls):
         spent = seconds(
             lambda: asyncio.run(sql_peer(urls.database, brands(), descriptions)), time.perf_counter
         )
-    return round(len(descriptions) / spent, 1)
+        return round(len(descriptions) / spent, 1), asyncio.run(server_versions(urls))
 
 
-def measure(rows: int, rounds: int) -> dict[str, Any]:
+def measure(rows: int, rounds: int, step: Step) -> dict[str, Any]:
     draw = random.Random(SEED)
     scorer = Scorer.load(_MODEL)
     scorer.warm()
@@ -118,8 +121,10 @@ def measure(rows: int, rounds: int) -> dict[str, Any]:
     distinct = [*real, *generated(max(rows - len(real), 0), names, draw)][:rows]
     batch = columns(distinct)
     repeating = columns([p.merchant for p in stream], [p.amount for p in stream])
+    step(f"calls of 1,000 to {_SIZES[-1]:,} rows")
     flat = dict(cost_by_size(scorer, generated(_SIZES[-1], names, draw)))
     peak = peak_megabytes()
+    step("fitting the peers")
     contestants: dict[str, tuple[int, Callable[[], object]]] = {
         "rows_per_s": (len(batch), lambda: scorer.categorize(batch)),
         "rows_per_s_repeating": (len(repeating), lambda: scorer.categorize(repeating)),
@@ -127,31 +132,35 @@ def measure(rows: int, rounds: int) -> dict[str, Any]:
     for name, make in (("sklearn", sklearn_peer), ("fasttext", fasttext_peer)):
         predict = make(*examples())
         contestants[f"{name}_rows_per_s"] = (rows, lambda predict=predict: predict(distinct))  # type: ignore[misc]
-    best = {
-        name: round(size / min(seconds(work) for _ in range(rounds)))
-        for name, (size, work) in contestants.items()
-    }
+    best: dict[str, int] = {}
+    for name, (size, work) in contestants.items():
+        step(f"{name}, {rounds} rounds")
+        best[name] = round(size / min(seconds(work) for _ in range(rounds)))
+    step("rules in SQL")
+    sql, versions = sql_rows_per_second(draw.sample(real, _SQL_ROWS))
     return {
         **best,
-        "sql_rows_per_s": sql_rows_per_second(draw.sample(real, _SQL_ROWS)),
+        "sql_rows_per_s": sql,
         "times_sklearn": round(best["rows_per_s"] / best["sklearn_rows_per_s"], 2),
         "times_fasttext": round(best["rows_per_s"] / best["fasttext_rows_per_s"], 2),
         "times_repeating": round(best["rows_per_s_repeating"] / best["rows_per_s"], 2),
         "same_answers": same_answers(scorer, batch),
         "microseconds_per_row_by_size": flat,
         "peak_megabytes": peak,
+        "cores_used": 1,
         "rows": rows,
         "codes": len(taxonomy.load().detailed),
-        **provenance(SEED),
+        "servers": versions,
     }
 
 
 def main() -> None:
     options = arguments(__doc__, rows=20_000, rounds=5)
+    told = provenance(SEED)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    with threadpool_limits(1):
-        result = measure(options.rows, options.rounds)
-    publish("categorizer", result, as_json=options.json)
+    with threadpool_limits(1), steps("categorizer", _STEPS) as step:
+        result = measure(options.rows, options.rounds, step)
+    publish("categorizer", result | told, options)
 
 
 if __name__ == "__main__":

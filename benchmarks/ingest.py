@@ -20,6 +20,7 @@ import asyncpg
 import uvloop
 
 from benchmarks.machine import provenance
+from benchmarks.progress import Step, steps
 from benchmarks.report import arguments, publish
 from benchmarks.running import Running, connected, running
 from benchmarks.workload import bodies, purchases
@@ -75,15 +76,19 @@ async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
             await server.wait()
 
 
-async def _measure(target: Running, posts: int, at_once: int) -> dict[str, Any]:
-    load = purchases(posts, seed=SEED)
+async def _measure(target: Running, posts: int, at_once: int, step: Step) -> dict[str, Any]:
+    warm_up = posts // 10
+    load = purchases(posts + warm_up, seed=SEED)
     async with connected(target.settings) as client:
         accounts, _ = await client.register(load)
         ready = bodies(load, accounts, 1)
-        await _rate(client.push, ready[: posts // 10], at_once)
-        rate = await _rate(client.push, ready, at_once)
+        step(f"{posts:,} posts of one transaction")
+        await _rate(client.push, ready[:warm_up], at_once)
+        rate = await _rate(client.push, ready[warm_up:], at_once)
+    step(f"{posts:,} posts to the echo")
     async with _echo() as echo:
-        echoed = await _rate(echo, ready, at_once)
+        await _rate(echo, ready[:warm_up], at_once)
+        echoed = await _rate(echo, ready[warm_up:], at_once)
     connection = await asyncpg.connect(target.settings.database_url)
     rows = await connection.fetchrow(
         "SELECT (SELECT count(*) FROM receipts)::float8 / greatest(1, count(*)) AS n FROM ledger"
@@ -100,9 +105,12 @@ async def _measure(target: Running, posts: int, at_once: int) -> dict[str, Any]:
 
 def main() -> None:
     given = arguments(__doc__, posts=20_000, concurrent=64)
-    with running() as target:
-        result = uvloop.run(_measure(target, given.posts, given.concurrent))
-    publish("ingest", result | provenance(SEED), as_json=given.json)
+    told = provenance(SEED)
+    with steps("ingest", 3) as step:
+        step("starting a system")
+        with running() as target:
+            result = uvloop.run(_measure(target, given.posts, given.concurrent, step))
+    publish("ingest", result | told | {"servers": target.versions}, given)
 
 
 if __name__ == "__main__":

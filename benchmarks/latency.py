@@ -22,6 +22,7 @@ import uvloop
 from benchmarks.arrivals import arrive, quantiles
 from benchmarks.flood import flood
 from benchmarks.machine import provenance
+from benchmarks.progress import Step, steps
 from benchmarks.report import arguments, publish
 from benchmarks.running import Client, Running, connected, running
 from benchmarks.workload import bodies, purchases
@@ -125,19 +126,20 @@ def _undisturbed() -> Iterator[None]:
         gc.enable()
 
 
-async def _measure(target: Running, seconds: int, batch: int) -> dict[str, Any]:
+async def _measure(target: Running, seconds: int, batch: int, step: Step) -> dict[str, Any]:
     async with connected(target.settings) as client:
+        step("the ceiling")
         ceiling = await _ceiling(client, batch)
-        levels = {
-            f"{share:.0%}": await _level(client, ceiling * share, seconds, batch)
-            for share in _LEVELS
-        }
+        levels = {}
+        for share in _LEVELS:
+            step(f"{share:.0%} of the ceiling, {ceiling * share * batch:,.0f} transactions/s")
+            levels[f"{share:.0%}"] = await _level(client, ceiling * share, seconds, batch)
     half = levels["50%"]
     return {
         "ceiling_tx_per_s": round(ceiling * batch),
         "batch": batch,
         "at_half_load": {
-            "post_p99_by_p50": round(half["post"]["p99_ms"] / half["post"]["p50_ms"], 2),
+            "post_p99_by_p50": _spread(half["post"]),
             "visible_p99_ms": half["visible"]["p99_ms"],
             "errors": half["errors"],
         },
@@ -145,11 +147,19 @@ async def _measure(target: Running, seconds: int, batch: int) -> dict[str, Any]:
     }
 
 
+def _spread(post: dict[str, Any]) -> float | None:
+    p50, p99 = post["p50_ms"], post["p99_ms"]
+    return round(p99 / p50, 2) if p50 and p99 else None
+
+
 def main() -> None:
     given = arguments(__doc__, seconds=15, batch=50)
-    with running() as target:
-        result = uvloop.run(_measure(target, given.seconds, given.batch))
-    publish("latency", result | provenance(SEED), as_json=given.json)
+    told = provenance(SEED)
+    with steps("latency", 2 + len(_LEVELS)) as step:
+        step("starting a system")
+        with running() as target:
+            result = uvloop.run(_measure(target, given.seconds, given.batch, step))
+    publish("latency", result | told | {"servers": target.versions}, given)
 
 
 if __name__ == "__main__":

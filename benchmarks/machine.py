@@ -5,23 +5,69 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("aiohttp", "aio-pika", "asyncpg", "dramatiq", "numpy", "scikit-learn", "uvloop")
+import aiormq
+import asyncpg
+import redis.asyncio
+
+from pipeline.stack import ServerUrls
+
+_PACKAGES = (
+    "aiohttp",
+    "aio-pika",
+    "asyncpg",
+    "celery",
+    "dramatiq",
+    "fasttext-wheel",
+    "numba",
+    "numpy",
+    "psycopg",
+    "scikit-learn",
+    "uvloop",
+)
+_TREE = Path(__file__).parent.parent
+_NOT_MEASURED = (":!benchmarks/results", ":!*.md")  # what the benchmarks themselves write
+_POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers")
 
 
 def provenance(seed: int) -> dict[str, Any]:
-    """Machine, versions, commit and seed of a result."""
+    """Machine, versions, commit, time and seed of a result; asked for before anything is measured."""
     return {
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
+        "memory_gigabytes": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9),
+        "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "commit": _commit(),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
+    }
+
+
+async def server_versions(urls: ServerUrls) -> dict[str, str]:
+    """Versions of the servers, and what PostgreSQL promises about its disk."""
+    database = await asyncpg.connect(urls.database)
+    names = ("server_version", *_POSTGRES_SETTINGS)
+    postgres = [await database.fetchval(f"SHOW {name}") for name in names]
+    await database.close()
+    broker = await aiormq.connect(urls.broker)
+    rabbitmq = broker.server_properties["version"]
+    await broker.close()
+    async with redis.asyncio.Redis.from_url(urls.redis) as cache:
+        redis_version = (await cache.info("server"))["redis_version"]
+    told = ", ".join(
+        f"{name} {value}" for name, value in zip(_POSTGRES_SETTINGS, postgres[1:], strict=True)
+    )
+    return {
+        "postgresql": f"{postgres[0]}; {told}",
+        "rabbitmq": str(rabbitmq.decode() if isinstance(rabbitmq, bytes) else rabbitmq),
+        "redis": str(redis_version),
     }
 
 
@@ -33,10 +79,17 @@ def _processor() -> str:
 
 
 def _commit() -> str:
+    """Of the tree that this file is in; `-dirty` when code differs from it."""
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        )
+        commit = _git("rev-parse", "--short", "HEAD")
+        changed = _git("status", "--porcelain", "--", ".", *_NOT_MEASURED)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    run = subprocess.run(
+        ["git", "-C", str(_TREE), *arguments], capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()

@@ -9,7 +9,8 @@ up to a million rows; --quick is the first figure and the yardstick only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -18,6 +19,7 @@ import uvloop
 from benchmarks.flood import Cost, cost
 from benchmarks.machine import provenance
 from benchmarks.peers import measure as peers
+from benchmarks.progress import Step, steps
 from benchmarks.report import arguments, publish
 from benchmarks.running import Running, connected, pid, running
 from benchmarks.workload import Purchase, purchases
@@ -28,16 +30,20 @@ SEED = 7
 _PEER_ROWS = 1_500
 _BY_BATCH = {1: 5_000, 50: 25_000, 500: 50_000, 5_000: 100_000}  # batch: rows
 _GROWTH_BATCH = 500
-_TIMES = {1: 5, 100: 5, 1_000: 5, 10_000: 5, 100_000: 3, 1_000_000: 1}  # rows: runs, best counts
+_TIMES = {1: 5, 100: 5, 1_000: 5, 10_000: 5, 100_000: 3, 1_000_000: 1}  # rows: runs
+_TIMES_SINGLE = {1: 5, 100: 5, 1_000: 5, 10_000: 3, 100_000: 1}
 _COPIES = 5  # of the real purchases, interleaved: people who are active at a time
 _BY_COPIES, _BY_USERS_ROWS = (1, 5, 50), 50_000
 _FLAT_FROM = 10_000  # below it the time is the way of one batch, not work
+_STEPS = 7 + len(_BY_BATCH) + len(_BY_COPIES) + len(_TIMES) + len(_TIMES_SINGLE)
 
 
-async def _main(target: Running, rows: int, batch: int) -> dict[str, Any]:
+async def _main(target: Running, rows: int, batch: int, step: Step) -> dict[str, Any]:
+    step(f"{rows:,} rows in batches of {batch:,}")
     async with connected(target.settings) as client:
         await cost(target, client, _load(2_000, "warm-"), 500)
         whole = await cost(target, client, _load(rows, ""), batch)
+    step("bare COPY")
     copy = await copied(target.settings, target.settings.chunk_rows)
     return whole.told() | {
         "pipeline_tx_per_s": round(whole.per_second),
@@ -50,20 +56,21 @@ async def _main(target: Running, rows: int, batch: int) -> dict[str, Any]:
     }
 
 
-async def _growth(target: Running, most: int) -> dict[str, Any]:
+async def _growth(target: Running, sizes: Mapping[int, int], step: Step) -> dict[str, Any]:
     """The cost per transaction of runs of so many rows, each on top of those before it.
 
     At any time as many people are active in a long run as in a short one: see `by_users`.
     """
-    by_rows: dict[int, dict[str, float]] = {}
+    by_rows: dict[int, dict[str, Any]] = {}
     async with connected(target.settings) as client:
-        for rows, times in _TIMES.items():
-            if rows <= most:
-                loads = (_load(rows, f"{rows}.{run}-", _COPIES) for run in range(times))
-                runs = [await cost(target, client, load, _GROWTH_BATCH) for load in loads]
-                by_rows[rows] = _unit_costs(runs)
+        for rows, times in sizes.items():
+            step(f"{times} x {rows:,} rows")
+            loads = (_load(rows, f"{rows}.{run}-", _COPIES) for run in range(times))
+            runs = [await cost(target, client, load, _GROWTH_BATCH) for load in loads]
+            by_rows[rows] = _unit_costs(runs)
     level = [unit for rows, unit in by_rows.items() if rows >= _FLAT_FROM]
-    flat = {f"flat_{name}": _spread([unit[name] for unit in level]) for name in level[0]}
+    units = ("us_per_tx", "cpu_us_per_tx")
+    flat = {f"flat_{name}": _spread([unit[name] for unit in level]) for name in units}
     return {
         "batch": _GROWTH_BATCH,
         "by_rows": {str(rows): unit for rows, unit in by_rows.items()},
@@ -73,27 +80,35 @@ async def _growth(target: Running, most: int) -> dict[str, Any]:
     }
 
 
-def _unit_costs(runs: list[Cost]) -> dict[str, float]:
+def _unit_costs(runs: list[Cost]) -> dict[str, Any]:
     """Microseconds per transaction: of time, the median run; of CPU, all runs, as its clock is coarse."""
-    cpu = sum(run.cpu_us * run.rows for run in runs) / sum(run.rows for run in runs)
+    rows = sum(run.rows for run in runs)
+    cpu = {kind: sum(run.cpu[kind] for run in runs) / rows for kind in runs[0].cpu}
     seconds = median(run.seconds / run.rows for run in runs)
-    return {"us_per_tx": round(seconds * 1e6, 1), "cpu_us_per_tx": round(cpu, 1)}
+    return {
+        "us_per_tx": round(seconds * 1e6, 1),
+        "cpu_us_per_tx": round(sum(cpu.values()) * 1e6, 1),
+        "cpu_us_by_process": {kind: round(spent * 1e6, 1) for kind, spent in cpu.items()},
+    }
 
 
-async def _by_batch(target: Running) -> dict[str, Any]:
+async def _by_batch(target: Running, step: Step) -> dict[str, Any]:
+    told = {}
     async with connected(target.settings) as client:
-        return {
-            str(batch): (await cost(target, client, _load(rows, f"batch-{batch}-"), batch)).told()
-            for batch, rows in _BY_BATCH.items()
-        }
+        for batch, rows in _BY_BATCH.items():
+            step(f"{rows:,} rows in batches of {batch:,}")
+            of = await cost(target, client, _load(rows, f"batch-{batch}-"), batch)
+            told[str(batch)] = of.told()
+    return told
 
 
-async def _by_users(target: Running) -> dict[str, Any]:
+async def _by_users(target: Running, step: Step) -> dict[str, Any]:
     """The same rows of few users, many each in a batch, and of many."""
     costs = []
     async with connected(target.settings) as client:
         for copies in _BY_COPIES:
             load = _load(_BY_USERS_ROWS, f"users-{copies}-", copies)
+            step(f"{_BY_USERS_ROWS:,} rows of {len({p.card for p in load}):,} users")
             costs.append(await cost(target, client, load, _GROWTH_BATCH))
     return {str(of.users): of.told() for of in costs}
 
@@ -117,38 +132,54 @@ def _rounded(cpu: Mapping[str, float], factor: float) -> dict[str, float]:
 
 def measure(rows: int, batch: int, workers: int) -> dict[str, Any]:
     """The first figure and the yardstick, on a fresh system."""
-    with running(workers=workers) as target:
-        return {"workers": workers, "apis": 1} | uvloop.run(_main(target, rows, batch))
+    with steps("pipeline", 3) as step, _started(workers, step) as target:
+        result = uvloop.run(_main(target, rows, batch, step))
+    return {"workers": workers, "apis": 1} | result | {"servers": target.versions}
 
 
 def measure_all(rows: int, batch: int, workers: int) -> dict[str, Any]:
     """All figures; three systems, one after the other."""
+    with steps("pipeline", _STEPS) as step:
+        with _started(workers, step) as target:
+            result = uvloop.run(_main(target, rows, batch, step))
+            result["by_batch"] = uvloop.run(_by_batch(target, step))
+            result["by_users"] = uvloop.run(_by_users(target, step))
+            result["growth"] = uvloop.run(_growth(target, _TIMES, step))
+        with _started(1, step) as target:
+            single = uvloop.run(_main(target, rows, batch, step))
+            single["growth"] = uvloop.run(_growth(target, _TIMES_SINGLE, step))
+        step(f"the peers, {_PEER_ROWS:,} rows each")
+        found = peers.measure(_PEER_ROWS, SEED)
+    return (
+        {"workers": workers, "apis": 1}
+        | result
+        | {"one_worker": single, "peer_rows": _PEER_ROWS}
+        | _beside(result["pipeline_tx_per_s"], found)
+        | {"servers": target.versions}
+    )
+
+
+@contextmanager
+def _started(workers: int, step: Step) -> Iterator[Running]:
+    step(f"starting a system, worker processes: {workers}")
     with running(workers=workers) as target:
-        result = {"workers": workers, "apis": 1} | uvloop.run(_main(target, rows, batch))
-        result["by_batch"] = uvloop.run(_by_batch(target))
-        result["by_users"] = uvloop.run(_by_users(target))
-        result["growth"] = uvloop.run(_growth(target, 1_000_000))
-    with running(workers=1) as target:
-        single = uvloop.run(_main(target, rows, batch))
-        single["growth"] = uvloop.run(_growth(target, 100_000))
-    result["one_worker"] = single
-    found = peers.measure(_PEER_ROWS, SEED)
+        yield target
+
+
+def _beside(ours: float, found: Mapping[str, float]) -> dict[str, float]:
+    """The speed of each peer, and how many times that ours is."""
     times = {
-        name.replace("_tx_per_s", ""): result["pipeline_tx_per_s"] / per_second
+        f"times_{name.removesuffix('_tx_per_s')}": round(ours / per_second, 1)
         for name, per_second in found.items()
     }
-    return (
-        result
-        | {name: round(per_second, 1) for name, per_second in found.items()}
-        | {f"times_{name}": round(ratio, 1) for name, ratio in times.items()}
-    )
+    return {name: round(per_second, 1) for name, per_second in found.items()} | times
 
 
 def main() -> None:
     given = arguments(__doc__, rows=100_000, batch=2_000, workers=2, quick=False)
     work = measure if given.quick else measure_all
-    result = work(given.rows, given.batch, given.workers) | provenance(SEED)
-    publish("pipeline", result, as_json=given.json, keep=not given.quick)
+    told = provenance(SEED)
+    publish("pipeline", work(given.rows, given.batch, given.workers) | told, given)
 
 
 if __name__ == "__main__":

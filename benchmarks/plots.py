@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
-Results = Mapping[str, Mapping[str, Any]]
+from benchmarks.claims import Results
 
 _INK = "#7d848c"  # as far from white as from black
 _BLUE, _ORANGE, _GREEN, _RED = "#3b82f6", "#d97706", "#16a34a", "#e0465a"
@@ -46,16 +46,16 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
         "peers": ("pipeline", _peers),
     }
     return [
-        _saved(folder / f"{name}.svg", lambda figure, draw=draw, of=of: draw(figure, results[of]))  # type: ignore[misc]
+        _saved(folder / f"{name}.svg", draw, results[of])
         for name, (of, draw) in drawn.items()
         if of in results
     ]
 
 
-def _saved(path: Path, draw: Callable[[Figure], None]) -> Path:
+def _saved(path: Path, draw: Callable[[Figure, Any], None], result: Mapping[str, Any]) -> Path:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
-        draw(figure)
+        draw(figure, result)
         figure.savefig(path, transparent=True, metadata={"Date": None})
     return path
 
@@ -67,18 +67,19 @@ def _load(figure: Figure, latency: Mapping[str, Any]) -> None:
     rates, times = figure.subplots(1, 2)
     rates.plot(offered, offered, color=_INK, linestyle=":", marker="", label="offered")
     rates.plot(offered, [level["tx_per_s"] for level in levels], color=_BLUE, label="visible")
-    rates.set(ylabel="transactions visible per second", ylim=(0, None))
+    rates.set(title="Throughput", ylabel="transactions visible per second", ylim=(0, None))
+    rates.yaxis.set_major_formatter("{x:,.0f}")
     for name, part, quantile, color in (
         ("POST p50", "post", "p50_ms", _GREEN),
         ("POST p99", "post", "p99_ms", _BLUE),
         ("visible p99", "visible", "p99_ms", _RED),
     ):
         times.plot(offered, [level[part][quantile] for level in levels], color=color, label=name)
-    times.set(ylabel="milliseconds", yscale="log")
-    times.yaxis.set_major_formatter("{x:g}")
+    times.set(title="Latency", ylabel="milliseconds", yscale="log")
+    times.yaxis.set_major_formatter("{x:,g}")
     for axes in (rates, times):
         axes.set(xlabel="transactions offered per second", xlim=(0, None))
-        _thousands(axes)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.legend()
 
 
@@ -98,12 +99,13 @@ def _growth(figure: Figure, pipeline: Mapping[str, Any]) -> None:
             axes.plot(rows, costs, color=color, label=name)
         axes.set(xlabel="transactions in a run", xscale="log", yscale="log")
         axes.set(ylabel=f"{label} per transaction, µs")
-        axes.yaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.yaxis.set_major_formatter("{x:,g}")
         axes.legend()
 
 
 def _peers(figure: Figure, pipeline: Mapping[str, Any]) -> None:
-    """Transactions per second, on a scale of powers of ten."""
+    """Transactions per second."""
     bars = {
         "bare COPY": (pipeline["copy_tx_per_s"], _INK),
         "Spendline": (pipeline["pipeline_tx_per_s"], _BLUE),
@@ -117,10 +119,7 @@ def _peers(figure: Figure, pipeline: Mapping[str, Any]) -> None:
         names, [bars[name][0] for name in names], color=[bars[name][1] for name in names]
     )
     axes.bar_label(drawn, fmt="{:,.0f}", padding=4, color=_INK)
-    axes.set(xlabel="transactions per second", xscale="log", xlim=(10, None))
-    axes.margins(x=0.1)
-    axes.grid(visible=False, axis="y")
-
-
-def _thousands(axes: Axes) -> None:
+    axes.set(xlabel="transactions per second")
+    axes.margins(x=0.15)  # room for the longest bar's figure
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(visible=False, axis="y")

@@ -18,6 +18,7 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 
+from benchmarks.machine import server_versions
 from benchmarks.workload import Purchase
 from pipeline import partitions
 from pipeline.database import open_pool
@@ -43,13 +44,14 @@ def servers() -> Iterator[tuple[LocalStack, ServerUrls]]:
 
 @dataclass(slots=True)
 class Running:
-    """A started system; `settings` tell where it is."""
+    """A started system; `settings` tell where it is, `versions` what its servers are."""
 
     settings: Settings
     system: System
     stack: LocalStack
     apis: list[str]
     workers: list[str]
+    versions: dict[str, str]
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by kind of process; servers only when they are our own."""
@@ -78,7 +80,8 @@ def running(*, apis: int = 1, workers: int = 2, **changed: Any) -> Iterator[Runn
                 for name in worker_names:
                     system.start(name, "workers")
                 system.wait_until_ready()
-                yield Running(settings, system, stack, api_names, worker_names)
+                versions = asyncio.run(server_versions(urls))
+                yield Running(settings, system, stack, api_names, worker_names, versions)
         finally:
             asyncio.run(_drop(settings, urls.database))
 
@@ -125,7 +128,7 @@ class Client:
                 if answer.status == 202:
                     return str(json.loads(await answer.read())["ingest_id"])
                 if answer.status not in {429, 503}:
-                    answer.raise_for_status()
+                    raise RuntimeError(f"{answer.status}: {(await answer.text())[:500]}")
                 await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
 
     async def stored(self, ingest: str) -> dict[str, Any]:

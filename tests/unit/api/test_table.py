@@ -152,6 +152,29 @@ async def test_owners_are_asked_for_once_and_unknown_accounts_every_time() -> No
     assert accounts.asked[-1] == [account]
 
 
+async def test_an_account_is_not_forgotten_while_its_request_asks_for_another() -> None:
+    # Given: a request that knows one of its accounts and waits to hear of the other
+    early, slow, late = (Owner(uuid4().bytes, uuid4().bytes) for _ in range(3))
+    accounts, answered = FakeAccounts(early, slow, late), asyncio.Event()
+    known = list(accounts.known)
+
+    async def answer(account_ids: list[str]) -> dict[str, Owner]:
+        if known[1] in account_ids:
+            await answered.wait()
+        return {a: accounts.known[a] for a in account_ids}
+
+    owners = Owners(SimpleNamespace(owners=answer), size=1)  # type: ignore[arg-type]
+    await owners.of(known[:1], None)
+    waiting = asyncio.create_task(owners.of(known[:2], None))
+    await asyncio.sleep(0)
+    # When: others fill what is remembered, so that it is emptied
+    await owners.of(known[2:], None)
+    await owners.of(known[2:], None)
+    answered.set()
+    # Then
+    assert await waiting == {known[0]: early, known[1]: slow}
+
+
 async def test_a_token_is_looked_up_once_for_concurrent_requests() -> None:
     # Given
     principal = Principal(uuid4(), frozenset({"read"}), None, None)

@@ -1,0 +1,44 @@
+"""The README's table of claims, made from the kept results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.claims import Results, judged
+
+BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
+
+
+def renewed(text: str, results: Results) -> str:
+    """The text with another table between the markers; ValueError when it has no markers."""
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"no lines {BEGIN.strip()} and {END.strip()} to write the table between")
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}{table(results)}{END}{rest.partition(END)[2]}"
+
+
+def table(results: Results) -> str:
+    """Markdown: a row for each claim, and where the figures come from."""
+    rows = [
+        ("benchmark", "claim", "measured", "bar", "met"),
+        ("---",) * 5,
+        *(verdict.row() for verdict in judged(results)),
+    ]
+    lines = [f"| {' | '.join(row)} |\n" for row in rows]
+    return "".join([*lines, "\n", *_sources(results)])
+
+
+def _sources(results: Results) -> Iterator[str]:
+    """One sentence for all benchmarks of one commit and machine."""
+    names: dict[str, list[str]] = {}
+    for name, result in results.items():
+        names.setdefault(source(result), []).append(name)
+    yield from (f"Of {', '.join(of)}: {told}.\n" for told, of in names.items())
+
+
+def source(result: Mapping[str, Any]) -> str:
+    return (
+        f"{result['measured_at'][:10]}, commit {result['commit']}, "
+        f"{result['cores']} cores of {result['processor']}"
+    )

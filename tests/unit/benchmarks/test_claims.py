@@ -1,0 +1,62 @@
+"""What the table of claims says of results."""
+
+import pytest
+
+from benchmarks.claims import CLAIMS, Claim, Verdict, judged
+from tests.unit.benchmarks.results import LATENCY, PIPELINE
+
+
+def _verdict(results, figure):
+    (found,) = [verdict for verdict in judged(results) if verdict.claim.figure == figure]
+    return found
+
+
+def test_only_benchmarks_that_ran_are_judged():
+    assert {verdict.claim.benchmark for verdict in judged({"latency": LATENCY})} == {"latency"}
+    assert judged({"ingest": {}}) == []
+
+
+def test_a_figure_is_found_by_its_way_into_the_result():
+    assert _verdict({"pipeline": PIPELINE}, "growth.flat").measured == 1.0
+
+
+@pytest.mark.parametrize(
+    ("comparison", "bound", "met", "missed"),
+    [
+        (">=", 0.4, 0.4, 0.399),
+        ("<=", 1.3, 1.3, 1.31),
+        ("<", 500, 499.9, 500),
+        ("=", 0, 0, 1),
+        ("=", True, True, False),
+    ],
+)
+def test_a_bar_is_met_or_missed(comparison, bound, met, missed):
+    claim = Claim("pipeline", "ratio", "", comparison, bound)
+    assert Verdict(claim, met).met
+    assert not Verdict(claim, missed).met
+
+
+@pytest.mark.parametrize("result", [{}, {"growth": 3}, {"growth": {"flat": None}}])
+def test_what_was_not_measured_is_not_met(result):
+    verdict = _verdict({"pipeline": result}, "growth.flat")
+    assert verdict.measured is None
+    assert not verdict.met
+    assert verdict.row()[2:] == ("not measured", "<= 1.3", "NO")
+
+
+def test_rows_are_for_people_and_plain_for_machines():
+    verdict = _verdict({"pipeline": PIPELINE}, "ratio")
+    assert verdict.row()[0] == "pipeline"
+    assert verdict.row()[2:] == ("0.25", ">= 0.4", "NO")
+    assert verdict.plain() == {
+        "benchmark": "pipeline",
+        "figure": "ratio",
+        "measured": 0.25,
+        "bar": ">= 0.4",
+        "met": False,
+    }
+
+
+def test_no_figure_is_claimed_twice():
+    figures = [(claim.benchmark, claim.figure) for claim in CLAIMS]
+    assert len(set(figures)) == len(figures)
