@@ -100,7 +100,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             publisher=publisher,
         )
         stack.push_async_callback(found.coalescer.drain)
-        stack.push_async_callback(_ended, asyncio.create_task(found.waiters.listen()))
+        stack.push_async_callback(
+            _ended, asyncio.create_task(found.waiters.listen(found.coalescer.stored))
+        )
         stack.push_async_callback(_ended, asyncio.create_task(clock.keep(pool)))
         watch = watch_queues(settings.broker_url, queues)
         stack.push_async_callback(_ended, asyncio.create_task(watch))

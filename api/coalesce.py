@@ -3,10 +3,10 @@
 Rows go by their user into lanes, and a message carries rows of one lane: two workers that write
 messages of two lanes seldom wait for each other's feeds. A small post stays in one message: if it
 is never answered, it was taken as a whole or not at all. On a quiet lane a message leaves at once.
-On a busy one rows gather until a message is full or `gather_seconds` have passed since the last
-one left, and everywhere while a bound of messages is unconfirmed. So a quiet system adds no delay
-and a busy one fills its messages. Each caller waits for the confirms of its own rows only, and
-learns only of their fate.
+On a busy one rows gather until a message is full, or the last one is stored, or `gather_seconds`
+have passed since that left; and everywhere while a bound of messages is unconfirmed. So a quiet
+system adds no delay, and the busier the workers are, the fuller the messages that they get. Each
+caller waits for the confirms of its own rows only, and learns only of their fate.
 """
 
 from __future__ import annotations
@@ -40,11 +40,15 @@ class _Waiting:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """Rows that wait, and the time of the loop from which on they may leave even if few."""
+    """Rows that wait, and the time of the loop from which on they may leave even if few.
+
+    `last` is a part, by ingest and number, of the message that left last.
+    """
 
     waiting: deque[_Waiting] = field(default_factory=deque)
     rows: int = 0
     due: float = 0.0
+    last: tuple[bytes, int] | None = None
 
     def add(self, part: _Waiting) -> None:
         self.waiting.append(part)
@@ -106,6 +110,13 @@ class Coalescer:
                 raise result
         return [chunk_id for chunk_id in results if isinstance(chunk_id, bytes)]
 
+    def stored(self, ingest: bytes, part: int) -> None:
+        """A lane whose last message is stored need not gather any longer."""
+        for lane in self._lanes:
+            if lane.last == (ingest, part):
+                lane.due = 0.0
+                self._send_waiting()
+
     async def drain(self) -> None:
         """Wait until nothing is on its way any more; what gathers leaves now."""
         self._gather_seconds = 0
@@ -140,8 +151,10 @@ class Coalescer:
             while (
                 self._free and lane.waiting and (lane.rows >= self._chunk_rows or lane.due <= now)
             ):
-                self._send(lane.take(self._chunk_rows))
+                parts = lane.take(self._chunk_rows)
+                self._send(parts)
                 lane.due = now + self._gather_seconds
+                lane.last = parts[0].ingest, parts[0].number
         self._set_alarm(min((lane.due for lane in lanes if lane.waiting), default=0.0))
 
     def _set_alarm(self, due: float) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from redis.asyncio import Redis
@@ -103,22 +103,26 @@ class Waiters:
             if not heard.listeners:
                 del self._heard[ingest]
 
-    async def listen(self) -> None:
-        """Receive events until cancelled; comes back by itself after Redis was away."""
+    async def listen(self, stored: Callable[[bytes, int], None]) -> None:
+        """Receive events until cancelled; comes back by itself after Redis was away.
+
+        `stored` is told every part that they name, by ingest and number.
+        """
         while True:
             with contextlib.suppress(*REDIS_AWAY):
-                await self._receive()
+                await self._receive(stored)
             await asyncio.sleep(1)
 
-    async def _receive(self) -> None:
+    async def _receive(self, stored: Callable[[bytes, int], None]) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(self._channel)
             while True:
                 message = await pubsub.get_message(timeout=10)
                 if message is not None:
-                    self._wake(message["data"])
+                    self._wake(message["data"], stored)
 
-    def _wake(self, event: bytes) -> None:
+    def _wake(self, event: bytes, stored: Callable[[bytes, int], None]) -> None:
         for ingest, part in _PART.iter_unpack(event[: len(event) // _PART.size * _PART.size]):
             if (heard := self._heard.get(ingest)) is not None:
                 heard.add(part)
+            stored(ingest, part)

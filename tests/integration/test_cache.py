@@ -155,7 +155,7 @@ async def test_without_redis_every_reader_gets_its_answer_from_sql(absent):
 async def waiters(servers, prefix):
     client = open_redis(servers.redis)
     waiters = Waiters(client, prefix)
-    listening = asyncio.create_task(waiters.listen())
+    listening = asyncio.create_task(waiters.listen(lambda *_: None))
     while not (await client.pubsub_numsub(f"{prefix}:stored"))[0][1]:  # noqa: ASYNC110 - Redis's state
         await asyncio.sleep(0.01)
     yield waiters

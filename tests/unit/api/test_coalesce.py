@@ -254,6 +254,27 @@ async def test_a_busy_lane_gathers_until_a_message_is_full(broker: Broker) -> No
     await asyncio.gather(first, few, more)
 
 
+async def test_rows_that_gather_leave_when_the_last_message_of_their_lane_is_stored(
+    broker: Broker,
+) -> None:
+    # Given rows that gather behind a message
+    coalescer = made(broker, gather_seconds=60)
+    requests = [submit(coalescer, rows(n)) for n in (1, 2, 3)]
+    await settle()
+    (part,) = broker.sent[0][0].parts
+    broker.confirm(0)
+    # When others are stored, they stay; when that message is, they leave together
+    coalescer.stored(uuid4().bytes, 0)
+    coalescer.stored(part.ingest_id, part.number + 1)
+    await settle()
+    assert broker.sizes == [[1]]
+    coalescer.stored(part.ingest_id, part.number)
+    await settle()
+    assert broker.sizes == [[1], [2, 3]]
+    broker.confirm(1)
+    await asyncio.gather(*requests)
+
+
 async def test_rows_that_gather_leave_when_their_time_is_over_or_at_the_end(
     broker: Broker,
 ) -> None:
