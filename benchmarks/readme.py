@@ -33,12 +33,12 @@ def _sources(results: Results) -> Iterator[str]:
     """One sentence for all benchmarks of one commit and machine."""
     names: dict[str, list[str]] = {}
     for name, result in results.items():
-        names.setdefault(source(result), []).append(name)
-    yield from (f"Of {', '.join(of)}: {told}.\n" for told, of in names.items())
+        names.setdefault(_source(result), []).append(name)
+    yield from (f"{told}: {', '.join(of)}.\n" for told, of in names.items())
 
 
-def source(result: Mapping[str, Any]) -> str:
+def _source(result: Mapping[str, Any]) -> str:
     return (
-        f"{result['measured_at'][:10]}, commit {result['commit']}, "
-        f"{result['cores']} cores of {result['processor']}"
+        f"Measured {result['measured_at'][:10]} at commit {result['commit']} "
+        f"on {result['cores']} cores of {result['processor']}"
     )

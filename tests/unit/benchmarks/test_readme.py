@@ -29,4 +29,5 @@ def test_a_text_without_markers_is_refused():
 
 def test_results_of_one_run_share_the_sentence_of_where_they_come_from():
     text = readme.table({"latency": LATENCY, "pipeline": PIPELINE})
-    assert text.endswith("\nOf latency, pipeline: 2026-11-24, commit abc1234, 2 cores of Abacus.\n")
+    source = "Measured 2026-11-24 at commit abc1234 on 2 cores of Abacus"
+    assert text.endswith(f"\n{source}: latency, pipeline.\n")
