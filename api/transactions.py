@@ -23,7 +23,7 @@ from api.services import (
     user_in_path,
 )
 from api.versioned import versioned
-from pipeline.reads import FIRST_DAY, LAST_DAY, FeedFilter, SyncCursor
+from pipeline.reads import FIRST_DAY, LAST_DAY, FeedFilter, SyncCursor, nothing_new
 from pipeline.transactions import minor_units
 
 T = TypeVar("T")
@@ -115,7 +115,10 @@ async def sync(request: web.Request) -> web.Response:
     cursor = _sync_cursor(found, user_id, query.cursor)
 
     async def compute(told: int) -> tuple[int, bytes]:
-        page = known(await found.reads.sync(user_id, cursor, query.limit, at=told))
+        if cursor == SyncCursor(told, told, told):  # who has read all that readers know of
+            page = nothing_new(cursor)
+        else:
+            page = known(await found.reads.sync(user_id, cursor, query.limit, at=told))
         primaries = await found.categories.primaries()
         place = (page.next.position, page.next.base, page.next.seen)
         body = SyncPage(

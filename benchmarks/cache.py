@@ -1,16 +1,27 @@
-"""What the cache saves: a realistic mix of reads with writes beside it, cache on against off.
+"""What the cache saves: apps that read, with writes beside them, against a system that caches nothing.
 
-    python -m benchmarks.cache [--reads N] [--users N] [--json]
+    python -m benchmarks.cache [--sessions N] [--users N] [--json]
 
-Of a hundred reads 60 are spending insights (most readers hold an ETag), 25 first pages of the feed,
-15 syncs. Readers come back to the same few users, as people do. A batch of transactions arrives
-after every fifty reads and moves its users' feeds on.
+A user opens the app three times a day; once a day the bank tells of the day's two or three
+transactions. So five rows arrive in every six sessions, and the bank's integration pushes those of 20
+users in a batch. A session is an opening (what changed since the last one, the first page of the feed, the
+spending of this month and of the last) and four more screens, each the dashboard (both months, the
+feed) or the list (what changed, the feed). Apps keep the ETag of each answer and send it again. Every
+user is as likely as any other to open the app: no favourites, which would help a cache.
+
+Three runs, each on a fresh system: with the cache; with ETags alone (no Redis, but 304 for a feed
+that stands where it stood); with neither, which is what the savings are told against. A fourth makes
+the same writes and reads nothing: its database CPU no cache can save. The CPU of PostgreSQL is that
+of all its processes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import asyncpg
@@ -21,44 +32,157 @@ from benchmarks.machine import provenance
 from benchmarks.progress import steps
 from benchmarks.report import arguments, publish
 from benchmarks.running import Client, Running, connected, running
-from benchmarks.workload import bodies, purchases
+from benchmarks.workload import Purchase, bodies, purchases
+from pipeline.cache import open_redis
 
 SEED = 17
 _HISTORY = 40_000
-_MIX = (
-    ("insights/spending?month=2016-{:02d}", 60),
-    ("transactions?limit=50", 25),
-    ("transactions/sync?limit=50", 15),
+_COPIES = 20  # of the real cards: the history then spans some months, not years
+_APPS = 8  # that are open at a time
+_SCREENS = 4  # after the opening
+_SESSIONS_PER_WRITE = 60
+_WRITE_ROWS = 50
+_DAY_ROWS = (2, 3)  # of a user, that the bank tells together
+_HISTORY_BATCH = 500
+_COMPARED = 25  # users whose answers are computed anew at the end
+
+_FEED = "transactions?limit=50"
+_SYNC = "transactions/sync?limit=500"
+
+
+@dataclass(slots=True)
+class App:
+    """One user's app: what it holds, and how it reads."""
+
+    client: Client
+    user: str
+    months: tuple[str, str]
+    conditional: bool  # whether it keeps ETags
+    cursor: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def screen(self, draw: random.Random) -> list[str]:
+        return draw.choice([[*self.months, _FEED], [_SYNC, _FEED]])
+
+    async def read(self, path: str, seen: dict[str, int]) -> None:
+        """Read and count `reads`, `unchanged` (304) and `hits` (answered without PostgreSQL)."""
+        url = f"/v1/users/{self.user}/{path}"
+        if path == _SYNC and self.cursor:
+            url += f"&cursor={self.cursor}"
+        headers = {"If-None-Match": self.tags[url]} if url in self.tags else {}
+        async with self.client.session.get(url, headers=headers) as answer:
+            answer.raise_for_status()
+            body = await answer.json() if answer.status == 200 else None
+        if self.conditional:
+            self.tags[url] = answer.headers["ETag"]
+        if path == _SYNC and body is not None:
+            self.cursor = body["next_cursor"]
+        seen["reads"] += 1
+        seen["unchanged"] += answer.status == 304
+        seen["hits"] += "hit" in answer.headers.get("Cache-Status", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    name: str
+    cache_seconds: int
+    conditional: bool
+    reads: bool = True
+
+
+_VARIANTS = (
+    Variant(name="on", cache_seconds=60, conditional=True),
+    Variant(name="etags_alone", cache_seconds=0, conditional=True),
+    Variant(name="off", cache_seconds=0, conditional=False),
+    Variant(name="writes_alone", cache_seconds=60, conditional=True, reads=False),
 )
-_READERS = 8
-_READS_PER_WRITE = 50
-_WRITE_ROWS = 5
 
 
-class Reader:
-    """Apps of many users: each path is asked again with the ETag of its last answer."""
+async def _measure(target: Running, variant: Variant, sessions: int, users: int) -> dict[str, Any]:
+    writes = sessions // _SESSIONS_PER_WRITE
+    load = purchases(_HISTORY + writes * _WRITE_ROWS, seed=SEED, copies=_COPIES)
+    async with connected(target.settings) as client:
+        accounts, owners = await client.register(
+            load, lambda card: f"person {_number(card) % users}"
+        )
+        history, late = load[:_HISTORY], _by_day(load[_HISTORY:], owners)
+        await flood(client, bodies(history, accounts, _HISTORY_BATCH), _HISTORY_BATCH)
+        months = _months(history)
+        apps = [
+            App(client, user, months, variant.conditional) for user in sorted(set(owners.values()))
+        ]
+        for app in apps:  # a first reading of the whole feed is not what is measured
+            await _read_all(app)
+        calls, spent = await _sql_calls(target.settings.database_url), target.cpu()
+        seen = {"reads": 0, "unchanged": 0, "hits": 0}
+        await _used(
+            client, apps, bodies(late, accounts, _WRITE_ROWS), sessions, seen, reads=variant.reads
+        )
+        after = target.cpu()
+        return seen | {
+            "sql": await _sql_calls(target.settings.database_url) - calls,
+            **{f"{kind}_cpu": round(after[kind] - spent[kind], 2) for kind in after},
+            "same_answers": await _same_answers(target, apps) if variant.name == "on" else None,
+        }
 
-    def __init__(self, client: Client, users: list[str], seed: int) -> None:
-        self._client = client
-        self._users = users
-        self._draw = random.Random(seed)
-        self._tags: dict[str, str] = {}
-        self.hits = 0
-        self.reads = 0
 
-    async def read(self) -> None:
-        user = self._users[min(int(self._draw.paretovariate(0.7)), len(self._users)) - 1]
-        (kind,) = self._draw.choices([path for path, _ in _MIX], [share for _, share in _MIX])
-        path = f"/v1/users/{user}/{kind.format(self._draw.randint(1, 3))}"
-        tag = self._tags.get(path)
-        headers = {"If-None-Match": tag} if tag else {}
-        async with self._client.session.get(path, headers=headers) as answer:
-            await answer.read()
-            if answer.status not in {200, 304}:
-                answer.raise_for_status()
-            self._tags[path] = answer.headers["ETag"]
-            self.hits += "hit" in answer.headers.get("Cache-Status", "")
-            self.reads += 1
+def _number(card: str) -> int:
+    """The same in every run, as hash() is not."""
+    return int.from_bytes(card.encode(), "big")
+
+
+def _months(load: list[Purchase]) -> tuple[str, str]:
+    """The spending of the month in which the history ends, and of the one before."""
+    this, last = sorted({purchase.date[:7] for purchase in load})[:-3:-1]
+    return f"insights/spending?month={this}", f"insights/spending?month={last}"
+
+
+def _by_day(late: list[Purchase], owners: dict[str, str]) -> list[Purchase]:
+    """The same rows as a bank tells them: some of one user, then some of another."""
+    draw, left = random.Random(SEED), defaultdict[str, list[Purchase]](list)
+    for purchase in late:
+        left[owners[purchase.card]].append(purchase)
+    days = []
+    for rows in left.values():
+        while rows:
+            size = draw.choice(_DAY_ROWS)
+            days.append(rows[:size])
+            del rows[:size]
+    draw.shuffle(days)
+    return list(chain.from_iterable(days))
+
+
+async def _read_all(app: App) -> None:
+    before = None
+    while before != app.cursor:
+        before = app.cursor
+        await app.read(_SYNC, {"reads": 0, "unchanged": 0, "hits": 0})
+
+
+async def _used(
+    client: Client,
+    apps: list[App],
+    writes: list[bytes],
+    sessions: int,
+    seen: dict[str, int],
+    *,
+    reads: bool,
+) -> None:
+    """The sessions, some at a time; after every so many a batch of transactions arrives."""
+    draw = random.Random(SEED)
+    numbers, batches = iter(range(1, sessions + 1)), iter(writes)
+
+    async def one() -> None:
+        for number in numbers:
+            app = draw.choice(apps)
+            screens = [[_SYNC, _FEED, *app.months], *(app.screen(draw) for _ in range(_SCREENS))]
+            for path in (path for screen in screens for path in screen):
+                if reads:
+                    await app.read(path, seen)
+            if number % _SESSIONS_PER_WRITE == 0:
+                await client.stored(await client.push(next(batches)))
+
+    await asyncio.gather(*(one() for _ in range(_APPS)))
 
 
 async def _sql_calls(url: str) -> int:
@@ -71,70 +195,50 @@ async def _sql_calls(url: str) -> int:
     return int(calls)
 
 
-async def _measure(target: Running, reads: int, users: int) -> dict[str, float]:
-    load = purchases(_HISTORY, seed=SEED)
-    late = purchases(_WRITE_ROWS * (reads // _READS_PER_WRITE), seed=SEED + 1, label="")
-    async with connected(target.settings) as client:
-        accounts, owners = await client.register(load)
-        await flood(client, bodies(load, accounts, 2_000), 2_000)
-        readers = sorted(set(owners.values()))[:users]
-        fresh = [
-            p.body(accounts[p.card]) | {"transaction_id": f"late-{n}"}
-            for n, p in enumerate(late)
-            if p.card in accounts
-        ]
-        calls, spent = await _sql_calls(target.settings.database_url), target.cpu()
-        reader = Reader(client, readers, SEED)
-        await _mixed(client, reader, reads, fresh)
-        after = target.cpu()
-        return {
-            "hit_rate": reader.hits / reader.reads,
-            "sql": await _sql_calls(target.settings.database_url) - calls,
-            "database_cpu": after.get("postgres", 0.0) - spent.get("postgres", 0.0),
-            "api_cpu": after["api"] - spent["api"],
-        }
+async def _same_answers(target: Running, apps: list[App]) -> bool:
+    """Whether answers as served are those that PostgreSQL gives once Redis has forgotten all."""
+    asked = [(app, path) for app in apps[:_COMPARED] for path in (_FEED, *app.months)]
+    served = [await _body(app, path) for app, path in asked]
+    redis = open_redis(target.settings.redis_url)
+    async for key in redis.scan_iter(f"{target.settings.key_prefix}:*", count=1_000):
+        await redis.unlink(key)
+    await redis.aclose()
+    return served == [await _body(app, path) for app, path in asked]
 
 
-async def _mixed(client: Client, reader: Reader, reads: int, fresh: list[dict[str, Any]]) -> None:
-    left = iter(range(reads))
-    batches = iter(range(0, len(fresh), _WRITE_ROWS))
-
-    async def one() -> None:
-        for number in left:
-            await reader.read()
-            if number % _READS_PER_WRITE == 0 and (start := next(batches, None)) is not None:
-                await client.post(
-                    "/v1/transactions", {"transactions": fresh[start : start + _WRITE_ROWS]}
-                )
-
-    await asyncio.gather(*(one() for _ in range(_READERS)))
+async def _body(app: App, path: str) -> bytes:
+    async with app.client.session.get(f"/v1/users/{app.user}/{path}") as answer:
+        answer.raise_for_status()
+        return await answer.read()
 
 
 def main() -> None:
-    given = arguments(__doc__, reads=12_000, users=100)
-    told, figures = provenance(SEED), []
-    with steps("cache", 2) as step:
-        for seconds in (60, 0):
-            step(f"{given.reads:,} reads with the cache {'on' if seconds else 'off'}")
-            with running(workers=1, cache_seconds=seconds) as target:
-                figures.append(uvloop.run(_measure(target, given.reads, given.users)))
-    on, off = figures
+    given = arguments(__doc__, sessions=480, users=100)
+    told, runs = provenance(SEED), {}
+    with steps("cache", len(_VARIANTS)) as step:
+        for variant in _VARIANTS:
+            step(f"{given.sessions:,} sessions: {variant.name.replace('_', ' ')}")
+            with running(workers=1, cache_seconds=variant.cache_seconds) as target:
+                measured = _measure(target, variant, given.sessions, given.users)
+                runs[variant.name] = uvloop.run(measured)
+    on, off = runs["on"], runs["off"]
     result = {
-        "reads": given.reads,
+        "sessions": given.sessions,
         "users": given.users,
-        "hit_rate": round(on["hit_rate"], 3),
+        "hit_rate": round(on["hits"] / on["reads"], 3),
         "sql_saved": _saved(on, off, "sql"),
-        "database_cpu_saved": _saved(on, off, "database_cpu"),
+        "database_cpu_saved": _saved(on, off, "postgres_cpu"),
+        "database_cpu_saved_by_etags_alone": _saved(runs["etags_alone"], off, "postgres_cpu"),
         "api_cpu_saved": _saved(on, off, "api_cpu"),
-        "on": on,
-        "off": off,
+        "same_answers": on["same_answers"],
+        "runs": runs,
     }
     publish("cache", result | told | {"servers": target.versions}, given)
 
 
-def _saved(on: dict[str, float], off: dict[str, float], name: str) -> float | None:
+def _saved(run: dict[str, Any], off: dict[str, Any], name: str) -> float | None:
     """A share; None when it could not be seen, as the CPU of servers that are not our own."""
-    return round(1 - on[name] / off[name], 3) if off[name] else None
+    return round(1 - run[name] / off[name], 3) if off.get(name) else None
 
 
 if __name__ == "__main__":

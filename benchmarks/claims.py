@@ -53,6 +53,7 @@ CLAIMS = (
     Claim("latency", "at_half_load.post_p99_by_p50", "POST p99 by p50 at half load", "<=", 5),
     Claim("latency", "at_half_load.visible_p99_ms", "visible p99 at half load, ms", "<", 500),
     Claim("latency", "at_half_load.errors", "errors at half load", "=", 0),
+    Claim("cache", "same_answers", "same answers as PostgreSQL's", "=", bound=True),
     Claim("cache", "database_cpu_saved", "share of database CPU saved", ">=", 0.80),
 )
 

@@ -7,7 +7,7 @@ import json
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -92,14 +92,19 @@ class Client:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
 
-    async def register(self, load: list[Purchase]) -> tuple[dict[str, str], dict[str, str]]:
-        """A user and an account for each card: card -> account id, card -> user id."""
+    async def register(
+        self, load: list[Purchase], person: Callable[[str], str] = str
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """An account for each card, and a user for each person who has one.
+
+        Returns card -> account id and card -> user id.
+        """
         cards = list(dict.fromkeys(purchase.card for purchase in load))
         gate = asyncio.Semaphore(16)
 
         async def one(card: str) -> tuple[str, str]:
             async with gate:
-                user = await self.post("/v1/users", {"external_id": card})
+                user = await self.post("/v1/users", {"external_id": person(card)})
                 account = {"user_id": user["user_id"], "external_id": card, "currency": "GBP"}
                 made = await self.post("/v1/accounts", account)
                 return made["account_id"], user["user_id"]

@@ -89,6 +89,11 @@ class SyncPage:
     reset: bool = False
 
 
+def nothing_new(cursor: SyncCursor) -> SyncPage:
+    """The page of a reader whose cursor is where the feed stands."""
+    return SyncPage([], [], [], position=cursor.position, next=cursor, more=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Spending:
     """Sums in minor units, by what they are grouped by (`currency`, `category`, ...)."""

@@ -52,7 +52,7 @@ class Settings:
     rate_limit_seconds: int = 60  # one window
 
     chunk_rows: int = 2_000  # rows that fill a message
-    lanes: int = 4  # streams of messages that share no user; about as many as worker threads
+    lanes: int = 2  # streams of messages that share no user; about as many as worker processes
     gather_seconds: float = 0.1  # so long rows of a busy lane wait for its last message, at most
     unconfirmed_chunks: int = 8  # messages on their way to the broker, at most
     pending_rows: int = 100_000  # rows waiting in one API process, at most; beyond: 503
