@@ -56,7 +56,6 @@ class Work:
 
     def do(self, chunk: Chunk) -> None:
         """Score and store the chunk. Raises a SpendlineError and nothing else."""
-        queued = telemetry.chunk_taken(chunk, self._resources.clock.now())
         with tracing.span(
             "process chunk",
             "consumer",
@@ -65,7 +64,6 @@ class Work:
             rows=len(chunk),
             removals=len(chunk.removed_transaction_id),
             ingests=len(chunk.parts),
-            queue_seconds=queued,
         ):
             self._do(chunk)
 
@@ -81,6 +79,8 @@ class Work:
             guarded(lambda: self._store(others))
 
     def _store(self, chunk: Chunk) -> None:
+        waited = telemetry.chunk_taken(chunk, self._resources.clock.now())
+        tracing.note(queue_seconds=waited)
         began = perf_counter()
         with tracing.span("score"):
             scored = process.score(chunk, self._slot.scorer)
