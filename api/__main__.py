@@ -7,7 +7,7 @@ import sys
 import uvloop
 
 from api.app import serve
-from pipeline import logs
+from pipeline import logs, tracing
 from pipeline.errors import SpendlineError
 from pipeline.settings import Settings
 
@@ -17,7 +17,8 @@ def main() -> int:
         settings = Settings.from_environment()
         settings.require_servers()
         logs.configure(settings.log_level)
-        uvloop.run(serve(settings, _say))
+        with tracing.exporting(settings, "spendline-api"):
+            uvloop.run(serve(settings, _say))
     except (SpendlineError, OSError) as error:
         _say(f"api cannot start: {error}")
         return 1

@@ -18,7 +18,7 @@ from api.coalesce import Coalescer
 from api.idempotency import answer_once
 from api.known import Categories, Months, Owners, TokenHolders
 from api.limits import Limits
-from api.middlewares import answer_always, authorize
+from api.middlewares import answer_always, authorize, trace
 from api.routes import ROUTES
 from api.services import SERVICES, Services
 from api.wire import expect, refuse_what_is_not_http
@@ -49,9 +49,10 @@ _BACKLOG: Final = 1024
 
 def create_app(settings: Settings) -> web.Application:
     """The application; servers are opened when it starts and closed when it ends."""
-    app = web.Application(
-        client_max_size=MAX_BODY, middlewares=[answer_always, authorize, answer_once]
-    )
+    middlewares = [answer_always, authorize, answer_once]
+    if settings.traces_url:
+        middlewares.insert(0, trace)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     app[openapi.DOCUMENT] = openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from api.columns import Columns, chunk_of
 from api.problems import Overloaded
+from pipeline import tracing
 from pipeline.clock import Clock
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import Chunk
@@ -35,6 +36,7 @@ class _Waiting:
     number: int
     columns: Columns
     request_id: str
+    span: object
     confirmed: asyncio.Future[bytes]
 
 
@@ -135,9 +137,9 @@ class Coalescer:
             for lane, rows in columns.by_user(len(self._lanes), whole=self._whole_rows)
             for piece in rows.split(self._chunk_rows)
         ]
-        confirms = []
+        confirms, here = [], tracing.here()
         for number, (lane, piece) in enumerate(pieces):
-            part = _Waiting(ingest, number, piece, request_id, loop.create_future())
+            part = _Waiting(ingest, number, piece, request_id, here, loop.create_future())
             self._lanes[lane].add(part)
             confirms.append(part.confirmed)
         self._send_waiting()
@@ -176,7 +178,10 @@ class Coalescer:
         try:
             pieces = [(part.ingest, part.number, part.columns) for part in parts]
             trace = {part.ingest.hex(): part.request_id for part in parts}
-            await self._publisher.publish(chunk_of(chunk_id, pieces, trace))
+            spans = [part.span for part in parts]
+            with tracing.span("publish chunk", "producer", among=spans, chunk_id=chunk_id):
+                trace |= tracing.carrier()
+                await self._publisher.publish(chunk_of(chunk_id, pieces, trace))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is theirs to know
             _settle(parts, error)
         except asyncio.CancelledError:

@@ -15,7 +15,7 @@ from aiohttp import web
 from api.problems import Forbidden, NotFound, TooMany, Unauthenticated, response_to
 from api.routes import ROUTES, Binding, Route
 from api.services import INGEST, PRINCIPAL, QUOTA, REQUEST_ID, SERVICES, bearer
-from pipeline import logs, telemetry
+from pipeline import logs, telemetry, tracing
 from pipeline.tokens import Principal
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,23 @@ _HEADERS: Final = {
     "Server": "spendline",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+@web.middleware
+async def trace(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A span around what a token opens: probes would bury the rest. Of the path only the route."""
+    route = _ROUTE_OF.get(request.match_info.handler)
+    if route is None or route.scopes is None:
+        return await handler(request)
+    told = {"http.request.method": route.method, "http.route": route.path}
+    name = f"{route.method} {route.path}"
+    with tracing.span(name, "server", after=request.headers, **told):
+        response = await handler(request)
+        tracing.note(request_id=request[REQUEST_ID])
+        tracing.note(**{"http.response.status_code": response.status})
+        if response.status >= 500:
+            tracing.note(**{"error.type": str(response.status)})
+    return response
 
 
 @web.middleware

@@ -58,7 +58,7 @@ class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     metadata: list[str | None] | None = None  # JSON objects, as text
     removed_account: bytes = b""  # int32[removals]
     removed_transaction_id: list[str] = []
-    trace: dict[str, str] = {}
+    trace: dict[str, str] = {}  # the request of each ingest (hexadecimal), and `traceparent`
 
     def __repr__(self) -> str:
         """Sizes only: a description must never reach a log."""

@@ -22,6 +22,7 @@ from pipeline.fail_point import Place
 PREFIX = "SPENDLINE_"
 SERVERS = ("database_url", "broker_url", "redis_url")
 _POSTGRES = re.compile(r"postgres(ql)?://")
+_HTTP = re.compile(r"https?://\S")
 _BETWEEN_URLS = re.compile(r"[,\s]+(?=\w+://)")
 
 
@@ -71,6 +72,9 @@ class Settings:
     ledger_days: int = 7
     months_ahead: int = 3
 
+    traces_url: str = ""  # http://collector:4318/v1/traces (OTLP/HTTP); empty: no traces
+    traces_share: float = 1.0  # of the requests whose client has not decided, from 0 to 1
+
     environment: Literal["production", "test"] = "production"
     fail_point: Place | Literal[""] = ""  # where a worker under test breaks; tests only
 
@@ -79,6 +83,11 @@ class Settings:
             raise InvalidSettings(
                 f"{PREFIX}FAIL_POINT breaks workers: it needs {PREFIX}ENVIRONMENT=test"
             )
+
+        if self.traces_url and not _HTTP.match(self.traces_url):
+            raise InvalidSettings(f"{PREFIX}TRACES_URL is no http:// or https:// URL")
+        if not 0 <= self.traces_share <= 1:
+            raise InvalidSettings(f"{PREFIX}TRACES_SHARE is not from 0 to 1")
 
         for number, url in enumerate(self.replicas, 1):
             if not _POSTGRES.match(url):
@@ -93,7 +102,7 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
-        shown |= {name: redacted(shown[name]) for name in SERVERS}
+        shown |= {name: redacted(shown[name]) for name in (*SERVERS, "traces_url")}
         shown["replica_urls"] = ",".join(map(redacted, self.replicas))
         return f"Settings({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 

@@ -186,9 +186,10 @@ def ingest_accepted(rows: int, removals: int) -> None:
     INGESTED.labels("removed").inc(removals)
 
 
-def chunk_taken(chunk: Chunk, now: datetime) -> None:
-    """Observe how long the chunk has waited for a worker."""
-    QUEUE_AGE.observe(_since(chunk.chunk_id, now))
+def chunk_taken(chunk: Chunk, now: datetime) -> float:
+    """Observe how long the chunk has waited for a worker; returns that, in seconds."""
+    QUEUE_AGE.observe(age := _since(chunk.chunk_id, now))
+    return age
 
 
 def chunk_scored(scored: Scored, began: float) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from categorizer.errors import CategorizerError
-from pipeline import logs
+from pipeline import logs, tracing
 from pipeline.errors import SpendlineError
 from pipeline.settings import Settings
 
@@ -23,7 +23,8 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
-        return app.run(settings)
+        with tracing.exporting(settings, "spendline-worker"):
+            return app.run(settings)
     except (SpendlineError, CategorizerError) as error:
         print(f"worker cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 1

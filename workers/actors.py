@@ -12,7 +12,7 @@ from typing import Final
 import dramatiq
 import numpy as np
 
-from pipeline import messages, telemetry
+from pipeline import messages, telemetry, tracing
 from pipeline.broker import RabbitBroker
 from pipeline.errors import SpendlineError, Transient
 from pipeline.messages import Chunk
@@ -56,6 +56,18 @@ class Work:
 
     def do(self, chunk: Chunk) -> None:
         """Score and store the chunk. Raises a SpendlineError and nothing else."""
+        with tracing.span(
+            "process chunk",
+            "consumer",
+            after=chunk.trace,
+            chunk_id=chunk.chunk_id,
+            rows=len(chunk),
+            removals=len(chunk.removed_transaction_id),
+            ingests=len(chunk.parts),
+        ):
+            self._do(chunk)
+
+    def _do(self, chunk: Chunk) -> None:
         try:
             guarded(lambda: self._store(chunk))
         except Transient:
@@ -67,9 +79,11 @@ class Work:
             guarded(lambda: self._store(others))
 
     def _store(self, chunk: Chunk) -> None:
-        telemetry.chunk_taken(chunk, self._resources.clock.now())
+        waited = telemetry.chunk_taken(chunk, self._resources.clock.now())
+        tracing.note(queue_seconds=waited)
         began = perf_counter()
-        scored = process.score(chunk, self._slot.scorer)
+        with tracing.span("score"):
+            scored = process.score(chunk, self._slot.scorer)
         telemetry.chunk_scored(scored, began)
         self._resources.commit(chunk, scored)
 

@@ -15,7 +15,7 @@ import asyncpg
 import uvloop
 from redis.asyncio import Redis
 
-from pipeline import logs, telemetry
+from pipeline import logs, telemetry, tracing
 from pipeline.cache import Cache, open_redis
 from pipeline.clock import Clock
 from pipeline.database import open_pool, translated
@@ -111,12 +111,13 @@ class Resources:
             raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
 
     async def _commit(self, chunk: Chunk, scored: Scored) -> None:
-        with telemetry.WRITE_SECONDS.time():
+        with telemetry.WRITE_SECONDS.time(), tracing.span("write", "client"):
             positions = await self._bounded(self.store.write(chunk, scored))
         committed = self.clock.now()
         self._fail_point.reach("committed")
         if not self._fail_point.loses("unannounced"):
-            await self.announce(positions, chunk)
+            with tracing.span("announce", "client"):
+                await self.announce(positions, chunk)
         self._fail_point.reach("announced")
         delay = telemetry.chunk_stored(chunk, committed, self.clock.now())
         logs.chunk_stored(chunk, delay)

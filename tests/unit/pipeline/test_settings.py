@@ -55,6 +55,19 @@ def test_a_replica_that_is_no_postgresql_is_named_without_its_password():
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TRACES_URL", "collector:4318"), ("TRACES_SHARE", "1.5"), ("TRACES_SHARE", "nan")],
+)
+def test_a_wrong_setting_of_traces_is_named(name, value):
+    with pytest.raises(InvalidSettings, match=f"SPENDLINE_{name}"):
+        Settings.from_environment({f"SPENDLINE_{name}": value})
+
+
+def test_a_password_of_the_collector_is_never_printed():
+    assert "hunter2" not in repr(Settings(traces_url="https://u:hunter2@collector/v1/traces"))
+
+
 def test_a_child_process_gets_the_same_settings():
     settings = Settings(api_port=9001, redis_url="redis://r/1", cache_seconds=5)
     assert Settings.from_environment(settings.to_environment()) == settings

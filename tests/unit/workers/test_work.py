@@ -79,3 +79,10 @@ def test_a_store_that_is_away_is_nobodys_fault():
     with pytest.raises(StoreUnavailable):
         doing.do(chunk(ROWS))
     assert broker.buried == []
+
+
+def test_a_chunk_whose_id_is_not_ours_is_a_defect_without_words():
+    broker, doing = work(Store())
+    with pytest.raises(Defect, match="OverflowError at"):
+        doing.do(chunk(ROWS, chunk_id=b"\xff" * 16))
+    assert broker.buried == []
