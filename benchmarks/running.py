@@ -66,11 +66,16 @@ class Running:
 
 
 @contextmanager
-def running(*, apis: int = 1, workers: int = 2, **changed: Any) -> Iterator[Running]:
-    """A fresh database, queues and keys, with that many processes; gone afterwards."""
+def running(
+    *, apis: int = 1, workers: int = 2, old_months: bool = True, **changed: Any
+) -> Iterator[Running]:
+    """A fresh database, queues and keys, with that many processes; gone afterwards.
+
+    With the months of the real purchases unless `old_months` is False: then those of a new system.
+    """
     with servers() as (stack, urls), tempfile.TemporaryDirectory() as folder:
         settings = _settings(urls, changed)
-        asyncio.run(_prepare(settings, urls.database))
+        asyncio.run(_prepare(settings, urls.database, old_months=old_months))
         try:
             with System(settings, Path(folder)) as system:
                 api_names = [f"api-{n}" for n in range(apis)]
@@ -181,14 +186,15 @@ def _settings(urls: ServerUrls, changed: dict[str, Any]) -> Settings:
     )
 
 
-async def _prepare(settings: Settings, server: str) -> None:
+async def _prepare(settings: Settings, server: str, *, old_months: bool) -> None:
     connection = await asyncpg.connect(server)
     await connection.execute(f"CREATE DATABASE {settings.queue_prefix}")
     await connection.close()
     await bring_up(settings)
-    connection = await asyncpg.connect(settings.database_url)
-    await partitions.ensure(connection, FIRST, LAST)
-    await connection.close()
+    if old_months:
+        connection = await asyncpg.connect(settings.database_url)
+        await partitions.ensure(connection, FIRST, LAST)
+        await connection.close()
 
 
 async def _drop(settings: Settings, server: str) -> None:

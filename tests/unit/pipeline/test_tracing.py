@@ -11,6 +11,7 @@ from threading import Event
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
+import numpy as np
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
@@ -40,7 +41,7 @@ from workers.resources import LoopThread, Resources
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = CALLER[:-1] + "0"
-SECRETS = {"description": ["SECRET SHOP"], "amount": [-98_761]}
+SECRETS = {"description": ["SECRET SHOP"], "amount": np.array([-98_761])}
 
 
 class Store:
