@@ -7,6 +7,9 @@ FEED ?=
 MINUTES ?=
 HISTORIES ?=
 REPLICAS ?=
+USERS ?=
+DAYS ?=
+SCALE_TO ?=
 BENCH ?=
 
 help:  ## explain the verbs
@@ -55,6 +58,10 @@ histories: .venv/dev  ## random histories on PostgreSQL against a plain model (H
 bench: .venv/dev  ## measure all that is claimed, in a quarter of an hour (BENCH="pipeline latency" chooses)
 	@$(BIN)/python -m benchmarks --write-readme $(BENCH)
 
+simulate: .venv/dev  ## the load of a user base, and what a machine holds (USERS= DAYS= SCALE_TO=)
+	@$(BIN)/python -m benchmarks.simulate --users $(or $(USERS),100000) --days $(or $(DAYS),7) \
+		--scale-to $(or $(SCALE_TO),1000000)
+
 evaluate: .venv/dev  ## random, unseen-merchant and forward-in-time splits side by side
 	@$(BIN)/spendline evaluate --taxonomy v1 --splits \
 		--data models/development/many_banks.csv --data models/development/household.csv
@@ -98,5 +105,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
+.PHONY: simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench

@@ -11,11 +11,16 @@ BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 
 
 def renewed(text: str, results: Results) -> str:
-    """The text with another table between the markers; ValueError when it has no markers."""
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"no lines {BEGIN.strip()} and {END.strip()} to write the table between")
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}{table(results)}{END}{rest.partition(END)[2]}"
+    """The text with another table of claims."""
+    return between(text, BEGIN, END, table(results))
+
+
+def between(text: str, begin: str, end: str, wanted: str) -> str:
+    """The text with what is `wanted` between two lines; ValueError when it has no such lines."""
+    if begin not in text or end not in text:
+        raise ValueError(f"no lines {begin.strip()} and {end.strip()} to write the table between")
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}{wanted}{end}{rest.partition(end)[2]}"
 
 
 def table(results: Results) -> str:

@@ -6,8 +6,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -15,9 +14,8 @@ from uuid import uuid4
 import aiohttp
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from workers.cli._progress import progress
 from workers.cli._system import lap, system, watched
 from workers.demo import cards, report
 from workers.demo.cards import Purchase
@@ -70,19 +68,10 @@ async def _run(
         began = time.monotonic()
         await warm_up(http, run)
         lap(times, "warm-up", began)
-        with _progress(len(purchases)) as advance:
+        with progress("pushed and stored", len(purchases)) as advance:
             outcome = await replay(http, purchases, run, batch, advance)
         times["replay"] = outcome.replay_s
         return outcome
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, so that standard output stays clean."""
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("pushed and stored", total=total)
-        yield lambda rows: progress.advance(task, rows)
 
 
 def _setup_seconds() -> float:
