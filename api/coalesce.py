@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from api.columns import Columns, chunk_of
 from api.problems import Overloaded
@@ -22,6 +22,8 @@ from pipeline import tracing
 from pipeline.clock import Clock
 from pipeline.errors import BrokerUnavailable
 from pipeline.messages import Chunk
+
+_WHOLE_ROWS: Final = 250  # of a post that is not split by users, at most
 
 
 class Publishes(Protocol):
@@ -84,7 +86,7 @@ class Coalescer:
         self._publisher = publisher
         self._clock = clock
         self._chunk_rows = chunk_rows
-        self._whole_rows = chunk_rows // 8
+        self._whole_rows = min(chunk_rows // 8, _WHOLE_ROWS)
         self._free = unconfirmed_chunks
         self._room = pending_rows
         self._lanes = [_Lane() for _ in range(lanes)]

@@ -1,16 +1,17 @@
-"""Redis before PostgreSQL: positions of feeds, and answers kept under the position they reflect.
+"""Redis before PostgreSQL: positions of feeds, and answers kept with the position they reflect.
 
-A key of an answer contains the user's position, so a forgotten invalidation is a miss and never a
-lie. Positions only grow: every writer sets the maximum, so a slow one cannot set it back. They
-expire, which bounds what a lost event can do. Without Redis every reader goes to PostgreSQL.
+An answer is given only at the very position it is kept with, so a forgotten invalidation is a miss
+and never a lie, and answers may be kept for long. Positions only grow: every writer sets the
+maximum, so a slow one cannot set it back. They expire soon, which bounds what a lost event can do.
+A user's answers lie in one hash: a newer one takes the older one's place, and an erased user's go
+with one command. Without Redis every reader goes to PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from msgspec import msgpack
@@ -38,6 +39,18 @@ for user, given in pairs(cmsgpack.unpack(ARGV[1])) do
 end
 """
 
+_STAMP: Final = 8  # bytes
+_LIVES: Final = 1_440  # of a position, that answers are kept for: a day
+_MOST_ANSWERS: Final = 32  # of a user; one more, and they begin anew
+# ARGV: most fields, field, answer, milliseconds to live.
+_KEEP: Final = """
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[1]) and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
+    redis.call('UNLINK', KEYS[1])
+end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+"""
+
 
 def open_redis(url: str, *, timeout: float = 0.25) -> Redis:
     """A client that gives up soon: a reader has PostgreSQL to go to."""
@@ -51,14 +64,15 @@ def open_redis(url: str, *, timeout: float = 0.25) -> Redis:
 
 
 class Cache:
-    """Positions and answers of all users under one key prefix, for `seconds`; 0 turns it off."""
+    """Positions of all users under one key prefix, for `seconds`, and answers; 0 turns it off."""
 
-    def __init__(self, redis: Redis, prefix: str, seconds: int) -> None:
+    def __init__(self, redis: Redis, prefix: str, seconds: float) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._seconds = seconds
+        self._milliseconds = round(seconds * 1_000)
         self._advance = redis.register_script(_ADVANCE)
-        self._running: dict[str, asyncio.Task[Answer]] = {}
+        self._keep = redis.register_script(_KEEP)
+        self._running: dict[tuple[UUID, int, str], asyncio.Task[Answer]] = {}
         self.hits = 0
         self.misses = 0
 
@@ -66,7 +80,7 @@ class Cache:
         self, user_id: UUID, load: Callable[[UUID], Awaitable[int | None]]
     ) -> int | None:
         """The user's position, from Redis or by `load`; None: there is no such user."""
-        known = await self._get(self._position_key(user_id))
+        known = await self._found(self._redis.get, self._position_key(user_id))
         telemetry.cache_looked_up("position", hit=known is not None)
         if known is not None:
             return int(known)
@@ -81,10 +95,10 @@ class Cache:
         Feeds may have moved on from positions that are not `current`: they neither begin to be
         known by them nor are they known for longer.
         """
-        if not positions or not self._seconds:
+        if not positions or not self._milliseconds:
             return True
         packed = msgpack.encode({user.hex(): position for user, position in positions.items()})
-        options = ("EX", self._seconds) if current else ("XX", "KEEPTTL")
+        options = ("PX", self._milliseconds) if current else ("XX", "KEEPTTL")
         try:
             await self._advance(keys=[f"{self._prefix}:position:"], args=[packed, *options])
         except REDIS_AWAY:
@@ -92,9 +106,9 @@ class Cache:
         return True
 
     async def forget(self, user_id: UUID) -> None:
-        """Drop the position of an erased user; answers expire by themselves."""
+        """Drop the position and the answers of an erased user."""
         try:
-            await self._redis.delete(self._position_key(user_id))
+            await self._redis.unlink(self._position_key(user_id), self._answers_key(user_id))
         except REDIS_AWAY:
             return
 
@@ -116,27 +130,26 @@ class Cache:
     ) -> Answer:
         """(position, body) of `query` at `position` or later; computed once for many readers.
 
-        `compute` gives the body with the position of its snapshot; it is kept under that one.
+        `compute` gives the body with the position of its snapshot; it is kept with that one.
         """
-        key = self._answer_key(user_id, position, query)
+        key = (user_id, position, query)
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._find(key, user_id, position, query, compute))
+            task = asyncio.create_task(self._find(user_id, position, query, compute))
             self._running[key] = task
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _find(
-        self, key: str, user_id: UUID, position: int, query: str, compute: Compute
-    ) -> Answer:
-        kept = await self._get(key)
-        telemetry.cache_looked_up("answer", hit=kept is not None)
-        if kept is not None:
+    async def _find(self, user_id: UUID, position: int, query: str, compute: Compute) -> Answer:
+        kept = await self._found(self._redis.hget, self._answers_key(user_id), query)
+        hit = kept is not None and kept.startswith(_stamp(position))
+        telemetry.cache_looked_up("answer", hit=hit)
+        if kept is not None and hit:
             self.hits += 1
-            return position, kept
+            return position, kept[_STAMP:]
         self.misses += 1
         found, body = await compute()
-        if await self._keep(self._answer_key(user_id, found, query), body):
+        if await self._kept(user_id, query, _stamp(found) + body):
             await self.shown(user_id, position, found)
         return found, body
 
@@ -148,27 +161,31 @@ class Cache:
         if found > told:
             await self.advance({user_id.bytes: found})
 
-    async def _keep(self, key: str, body: bytes) -> bool:
-        if not self._seconds:
+    async def _kept(self, user_id: UUID, query: str, answer: bytes) -> bool:
+        if not self._milliseconds:
             return False
-        # Jitter: what was filled together does not expire together.
-        seconds = self._seconds * 10 + random.randint(0, self._seconds)  # noqa: S311
+        given = (_MOST_ANSWERS, query, answer, self._milliseconds * _LIVES)
         try:
-            await self._redis.set(key, body, ex=seconds)
+            await self._keep(keys=[self._answers_key(user_id)], args=given)
         except REDIS_AWAY:
             return False
         return True
 
-    async def _get(self, key: str) -> bytes | None:
-        if not self._seconds:
+    async def _found(self, read: Callable[..., Any], *arguments: str) -> bytes | None:
+        if not self._milliseconds:
             return None
         try:
-            return cast("bytes | None", await self._redis.get(key))
+            return cast("bytes | None", await read(*arguments))
         except REDIS_AWAY:
             return None
 
     def _position_key(self, user_id: UUID) -> str:
         return f"{self._prefix}:position:{user_id.hex}"
 
-    def _answer_key(self, user_id: UUID, position: int, query: str) -> str:
-        return f"{self._prefix}:answer:{user_id}:{position}:{query}"
+    def _answers_key(self, user_id: UUID) -> str:
+        return f"{self._prefix}:answers:{user_id.hex}"
+
+
+def _stamp(position: int) -> bytes:
+    """What a kept answer begins with."""
+    return position.to_bytes(_STAMP, "big")

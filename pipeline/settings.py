@@ -52,7 +52,7 @@ class Settings:
     rate_limit: int = 0  # requests of one token in a window, at most; beyond: 429; 0: no limit
     rate_limit_seconds: int = 60  # one window
 
-    chunk_rows: int = 2_000  # rows that fill a message
+    chunk_rows: int = 8_000  # rows that fill a message
     lanes: int = 2  # streams of messages that share no user; about as many as worker processes
     gather_seconds: float = 0.1  # so long rows of a busy lane wait for its last message, at most
     unconfirmed_chunks: int = 8  # messages on their way to the broker, at most
@@ -64,7 +64,7 @@ class Settings:
     worker_prefetch: int = 1
     write_seconds: float = 30.0
 
-    cache_seconds: int = 60  # 0: no cache
+    cache_seconds: float = 60.0  # that a position is known; 0: no cache
     read_seconds: float = 5.0
     replica_urls: str = ""  # PostgreSQL replicas, separated by commas
     replica_seconds: float = 0.5  # a replica answers within, or the primary is asked

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 _PORTS: Final = 64  # looked through, upwards from the one of the settings
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
-_ROWS: Final = (1, 5, 20, 50, 100, 250, 500, 1000, 2000, 5000)
+_ROWS: Final = (1, 5, 20, 50, 100, 250, 500, 1000, 2000, 5000, 10_000)
 _CONFIDENCES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 REGISTRY: Final = CollectorRegistry()

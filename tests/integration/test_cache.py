@@ -83,6 +83,34 @@ async def test_an_answer_is_kept_under_the_position_of_its_snapshot(cache):
     assert question.asked == 1
 
 
+async def test_a_newer_answer_takes_the_place_of_the_older_and_they_are_bounded(
+    cache, redis, prefix
+):
+    ann = uuid4()
+    # When one question is asked at two positions
+    for position in (1, 2):
+        await cache.answer(ann, position, "q", Question(position).compute)
+    # Then one answer is kept, for a day, and the older position does not get it
+    (key,) = [key async for key in redis.scan_iter(f"{prefix}:answers:*")]
+    assert await redis.hlen(key) == 1
+    assert 86_000 < await redis.ttl(key) <= 86_400
+    assert await cache.answer(ann, 1, "q", Question(1).compute) == (1, b"answer at 1")
+    # And many questions never make more than a bounded number of answers
+    for number in range(100):
+        await cache.answer(ann, 2, f"q{number}", Question(2).compute)
+    assert await redis.hlen(key) <= 32
+
+
+async def test_nothing_is_kept_of_an_erased_user(cache, redis, prefix):
+    ann, bob = uuid4(), uuid4()
+    for user in (ann, bob):
+        await cache.answer(user, 1, "q", Question().compute)
+        await cache.advance({user.bytes: 1})
+    await cache.forget(ann)
+    left = [key.decode() async for key in redis.scan_iter(f"{prefix}:*")]
+    assert sorted(left) == [f"{prefix}:answers:{bob.hex}", f"{prefix}:position:{bob.hex}"]
+
+
 async def test_many_readers_of_one_answer_ask_once(cache):
     question = Question()
     question.go.clear()

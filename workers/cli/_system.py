@@ -64,8 +64,12 @@ def system(
     token: str | None,
     span: tuple[date, date],
     times: dict[str, float],
+    **changed: Any,
 ) -> Iterator[Site]:
-    """The system at `api`, else one in the folder `name` with the months of `span`."""
+    """The system at `api`, else one in the folder `name` with the months of `span`.
+
+    `changed` are settings of the latter.
+    """
     if api is not None:
         if token is None:
             raise click.UsageError("--api needs --token")
@@ -82,6 +86,7 @@ def system(
             broker_url=urls.broker,
             redis_url=urls.redis,
             api_port=_free_port(settings.api_host),
+            **changed,
         )
         asyncio.run(_prepare(settings, *span))
         lap(times, "stack", began)

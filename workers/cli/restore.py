@@ -64,7 +64,7 @@ async def _restored(settings: Settings, file: Path, *, replace: bool) -> tuple[R
         return done, await cache.forget_everybody()
 
 
-def _tell_what_is_left(done: Restored, seconds: int, *, forgotten: bool) -> None:
+def _tell_what_is_left(done: Restored, seconds: float, *, forgotten: bool) -> None:
     left = []
     if done.replaced:
         left.append(
@@ -74,7 +74,7 @@ def _tell_what_is_left(done: Restored, seconds: int, *, forgotten: bool) -> None
         left.append(f"{', '.join(done.roles)} could not be made: see SECURITY.md, database roles")
     if not forgotten:
         left.append(
-            f"Redis is away: wait {seconds} s after it is back, or delete its keys, then start"
+            f"Redis is away: wait {seconds:g} s after it is back, or delete its keys, then start"
         )
     for line in left:
         click.echo(line, err=True)
