@@ -2,12 +2,15 @@
 
 Each question is one statement, so its rows and its position come from one snapshot. A question
 that says `at` which position readers know the feed to be may be answered by a replica.
+
+A statement opens every month that may hold an answer, and nearly always the last ones hold it. So
+these alone are asked first, and all only when what came back does not prove to be the answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -27,6 +30,7 @@ _SQL: Final = queries("reads")
 FIRST_DAY: Final = date(1, 1, 1)
 LAST_DAY: Final = date(9999, 12, 31)
 _COUNTS: Final = ("added", "modified", "unchanged", "removed", "discarded")
+_RECENT_MONTHS: Final = 3
 START: Final = (LAST_DAY, UUID(int=2**128 - 1))
 
 # Bits of grouping(category, merchant_key, account_id, booked_on): 0 where grouped by it.
@@ -147,6 +151,21 @@ class Reads:
         at: int | None = None,
     ) -> FeedPage | None:
         """A page of the feed below `after` = (booked_on, id) of the row before."""
+        recent = _recent(min(chosen.last, after[0] if after else LAST_DAY))
+        if recent > chosen.first:
+            page = await self._page(user_id, replace(chosen, first=recent), limit, after, at)
+            if page is None or page.more or len(page.rows) == page.position:
+                return page  # full; or all there is, as each position is one row's
+        return await self._page(user_id, chosen, limit, after, at)
+
+    async def _page(
+        self,
+        user_id: UUID,
+        chosen: FeedFilter,
+        limit: int,
+        after: tuple[date, UUID] | None,
+        at: int | None,
+    ) -> FeedPage | None:
         day, last_id = after or START
         found = await self._fetch_at(
             at,
@@ -176,7 +195,12 @@ class Reads:
         seen = max(cursor.position, cursor.seen)
         if at is not None and at < seen:  # this reader knows more than was told
             at = None
-        found = await self._fetch_at(at, "sync", user_id, cursor.position, limit + 1, seen)
+        asked = (user_id, cursor.position, limit + 1, seen)
+        found: list[asyncpg.Record] = []
+        if at is not None and at - cursor.position <= limit:
+            found = await self._fetch_at(at, "sync", *asked, _recent(LAST_DAY))
+        if not _gapless(found, cursor.position, limit + 1):
+            found = await self._fetch_at(at, "sync", *asked, FIRST_DAY)
         if not found:
             return None
         if found[0]["undone"]:
@@ -264,6 +288,23 @@ class Reads:
         async with translated():
             rows: list[asyncpg.Record] = await self._pool.fetch(_SQL[name], *values)
             return rows
+
+
+def _recent(last: date) -> date:
+    """The first day of the last three months up to `last` or today."""
+    until = min(last, datetime.now(UTC).date()).replace(day=1)
+    for _ in range(_RECENT_MONTHS - 1):
+        until = (until - timedelta(days=1)).replace(day=1)
+    return until
+
+
+def _gapless(found: list[asyncpg.Record], cursor: int, most: int) -> bool:
+    """Whether these rows are all changes after the cursor, up to `most`: each position is one row's."""
+    if not found:
+        return False
+    wanted = min(found[0]["feed_position"] - cursor, most)
+    positions = [row["position"] for row in found if row["id"] is not None]
+    return positions == list(range(cursor + 1, cursor + 1 + wanted))
 
 
 def _in_minor_units(amount: Decimal | None) -> str | None:

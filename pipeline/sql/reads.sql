@@ -29,7 +29,8 @@ ORDER BY t.booked_on DESC, t.id DESC
 SELECT f.position AS feed_position, coalesce(f.undone @> $4::bigint, false) AS undone, t.*
 FROM feeds f LEFT JOIN LATERAL (
     SELECT * FROM transactions
-    WHERE user_id = $1 AND position > $2 AND NOT (removed AND first_position > $2)
+    WHERE user_id = $1 AND booked_on >= $5 AND position > $2
+      AND NOT (removed AND first_position > $2)
     ORDER BY position
     LIMIT $3
 ) t ON true
@@ -48,6 +49,7 @@ FROM feeds f LEFT JOIN LATERAL (
 WHERE f.user_id = $1
 
 -- Spending leaves out what only moves money: transfers, loans paid out, card payments; and income.
+-- What a row counts as is decided once (OFFSET 0), not for each sum of each grouping.
 -- name: spending
 SELECT f.position AS feed_position, t.*
 FROM feeds f LEFT JOIN LATERAL (
@@ -57,17 +59,19 @@ FROM feeds f LEFT JOIN LATERAL (
            sum(amount)::bigint AS amount,
            coalesce(sum(amount) FILTER (WHERE amount > 0), 0)::bigint AS money_in,
            coalesce(-sum(amount) FILTER (WHERE amount < 0), 0)::bigint AS money_out,
-           coalesce(sum(amount) FILTER (WHERE category LIKE 'INCOME\_%'), 0)::bigint AS income,
-           coalesce(-sum(amount) FILTER (
-               WHERE category NOT LIKE ALL ('{INCOME\\_%, TRANSFER\\_%, LOAN\\_DISBURSEMENTS\\_%,
-                                              LOAN_PAYMENTS_CREDIT_CARD_PAYMENT}'::text[])
-           ), 0)::bigint AS spending,
-           coalesce(sum(amount) FILTER (
-               WHERE category LIKE ANY ('{TRANSFER\\_%, LOAN\\_DISBURSEMENTS\\_%,
-                                          LOAN_PAYMENTS_CREDIT_CARD_PAYMENT}'::text[])
-           ), 0)::bigint AS transfers
-    FROM transactions
-    WHERE user_id = $1 AND booked_on >= $2 AND booked_on <= $3 AND NOT removed
+           coalesce(sum(amount) FILTER (WHERE kind = 'i'), 0)::bigint AS income,
+           coalesce(-sum(amount) FILTER (WHERE kind = 's'), 0)::bigint AS spending,
+           coalesce(sum(amount) FILTER (WHERE kind = 't'), 0)::bigint AS transfers
+    FROM (
+        SELECT currency, category, merchant_key, merchant, account_id, booked_on, amount,
+               CASE WHEN category LIKE 'INCOME\_%' THEN 'i'
+                    WHEN category LIKE ANY ('{TRANSFER\\_%, LOAN\\_DISBURSEMENTS\\_%,
+                                              LOAN_PAYMENTS_CREDIT_CARD_PAYMENT}'::text[]) THEN 't'
+                    ELSE 's' END::"char" AS kind
+        FROM transactions
+        WHERE user_id = $1 AND booked_on >= $2 AND booked_on <= $3 AND NOT removed
+        OFFSET 0
+    ) counted
     GROUP BY GROUPING SETS (
         (currency), (currency, category), (currency, merchant_key),
         (currency, account_id), (currency, booked_on)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from pipeline.store import Store
 from tests.unit.pipeline.builders import Ingest, Push, Remove, chunk, scored, user
 
 ANN = UUID(bytes=user("ann"))
+TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ async def pool(url):
     await migrate(url)
     pool = await open_pool(url, size=3, name="test", timeout=20)
     async with pool.acquire() as connection:
-        await partitions.ensure(connection, date(2025, 10, 1), date(2026, 4, 1))
+        await partitions.ensure(connection, date(2025, 10, 1), max(date(2026, 4, 1), TODAY))
     await pool.execute("INSERT INTO feeds VALUES ($1), ($2)", ANN, UUID(bytes=user("bob")))
     yield pool
     await pool.execute(
@@ -120,6 +121,67 @@ async def test_a_row_that_changes_between_pages_is_not_missed(pool):
     assert removed == []
 
 
+class CountedReads(Reads):
+    """Notes the first day of each question."""
+
+    def __init__(self, pool):
+        super().__init__(pool)
+        self.asked = []
+
+    async def _fetch_at(self, at, name, *values):
+        self.asked.append(values[{"feed": 1, "sync": 4}[name]])
+        return await super()._fetch_at(at, name, *values)
+
+
+async def test_a_page_that_recent_months_fill_opens_no_others(pool):
+    # Given twenty recent rows and twenty old ones
+    recent = [Push(f"new{i}", day=TODAY - timedelta(days=i)) for i in range(20)]
+    await write(pool, *recent, *month_of_pushes(20))
+    # When a page needs the recent ones only, or more than these
+    few, many = CountedReads(pool), CountedReads(pool)
+    full = await few.feed(ANN, FeedFilter(), 10)
+    rest = await many.feed(ANN, FeedFilter(), 30)
+    # Then the first is answered by them, and the second is not cut short
+    assert [row["transaction_id"] for row in full.rows] == [f"new{i}" for i in range(10)]
+    assert full.more
+    assert [first > date(2026, 1, 31) for first in few.asked] == [True]
+    assert len(rest.rows) == 30
+    assert [first > date(2026, 1, 31) for first in many.asked] == [True, False]
+
+
+async def test_a_feed_that_is_all_recent_opens_no_other_months(pool):
+    await write(pool, *[Push(f"new{i}", day=TODAY - timedelta(days=i)) for i in range(20)])
+    reads = CountedReads(pool)
+    page = await reads.feed(ANN, FeedFilter(), 30)
+    assert len(page.rows) == 20
+    assert len(reads.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ([Push("new1", day=TODAY), Push("new2", day=TODAY)], 1),
+        ([Push("new1", day=TODAY), Push("t1", amount=-1)], 2),  # one of them of an old month
+        ([Push("new1", day=TODAY), Push("new1", day=TODAY, amount=-7)], 2),  # a position void
+        ([Push("new1", day=TODAY), Remove("t2")], 2),
+        ([Push("t1", amount=-1)], 2),
+    ],
+)
+async def test_sync_asks_all_months_unless_the_recent_ones_prove_complete(pool, changes, asked):
+    # Given a reader who has read all
+    await write(pool, *month_of_pushes(10))
+    _, _, _, cursor = await synced(Reads(pool))
+    # When some rows change, and readers are told so
+    for change in changes:
+        await write(pool, change)
+    reads, position = CountedReads(pool), await Reads(pool).position(ANN)
+    page = await reads.sync(ANN, cursor, 100, at=position)
+    # Then the answer is that of all months, and they were asked only when it took them
+    assert page == await Reads(pool).sync(ANN, cursor, 100)
+    assert len(page.added + page.modified + page.removed) == len({c.id for c in changes})
+    assert len(reads.asked) == asked
+
+
 async def test_spending_sums_equal_the_feed(pool):
     await write(pool, *month_of_pushes(), Push("in", amount=90_000, day=date(2026, 1, 9)))
     spending = await Reads(pool).spending(ANN, date(2026, 1, 1), date(2026, 1, 31))
@@ -176,7 +238,7 @@ async def test_the_feed_reads_the_key_of_the_months_it_needs(pool):
 
 async def test_sync_reads_the_index_of_positions(pool):
     await crowd(pool)
-    plan = await plan_of(pool, "sync", ANN, 5, 20, 5)
+    plan = await plan_of(pool, "sync", ANN, 5, 20, 5, date.min)
     assert "transactions_2026_01_user_id_position_idx" in plan
     assert "Merge Append" in plan
     assert "Seq Scan" not in plan
