@@ -1,6 +1,7 @@
 """What is claimed of the system, and whether results bear it out.
 
-A claim is a figure of one benchmark's result and the bar that it must reach.
+A claim is a figure of one benchmark's result and the bar that it must reach, or a figure that is
+told beside one of these, without a bar.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ class Claim:
     benchmark: str
     figure: str
     says: str
-    comparison: str
-    bound: float
+    comparison: str = ""
+    bound: float | None = None
 
     @property
     def bar(self) -> str:
-        return f"{self.comparison} {told(self.bound)}"
+        return "" if self.bound is None else f"{self.comparison} {told(self.bound)}"
 
 
 CLAIMS = (
@@ -54,7 +55,14 @@ CLAIMS = (
     Claim("latency", "at_half_load.visible_p99_ms", "visible p99 at half load, ms", "<", 500),
     Claim("latency", "at_half_load.errors", "errors at half load", "=", 0),
     Claim("cache", "same_answers", "same answers as PostgreSQL's", "=", bound=True),
-    Claim("cache", "database_cpu_saved", "share of database CPU saved", ">=", 0.80),
+    Claim(
+        "cache",
+        "database_cpu_saved",
+        "share of database CPU saved, against the same API with the cache off",
+        ">=",
+        0.80,
+    ),
+    Claim("cache", "with_etags.database_cpu_saved", "the same, where all clients keep ETags"),
 )
 
 
@@ -69,6 +77,8 @@ class Verdict:
     def met(self) -> bool:
         if self.measured is None:
             return False
+        if self.claim.bound is None:
+            return True
         return _COMPARE[self.claim.comparison](self.measured, self.claim.bound)
 
     def plain(self) -> dict[str, Any]:
@@ -84,7 +94,7 @@ class Verdict:
         """Benchmark, claim, measured, bar, met."""
         claim = self.claim
         measured = "not measured" if self.measured is None else told(self.measured)
-        met = "yes" if self.met else "NO"
+        met = "NO" if not self.met else "yes" if claim.bar else ""
         return claim.benchmark, f"{claim.says} ({claim.figure})", measured, claim.bar, met
 
 

@@ -42,7 +42,7 @@ FIGURES = {
     "pipeline": Figure(("--quick",), ("pipeline_tx_per_s",)),
     "categorizer": Figure((), ("rows_per_s",)),
     "ingest": Figure((), ("posts_per_s",)),
-    "cache": Figure((), ("on", "database_cpu"), more_is_better=False),
+    "cache": Figure((), ("runs", "on", "postgres_cpu"), more_is_better=False),
     "latency": Figure((), ("at_half_load", "visible_p99_ms"), more_is_better=False),
 }
 

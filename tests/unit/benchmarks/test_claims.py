@@ -36,6 +36,12 @@ def test_a_bar_is_met_or_missed(comparison, bound, met, missed):
     assert not Verdict(claim, missed).met
 
 
+def test_a_figure_without_a_bar_is_told_and_never_missed():
+    told = Verdict(Claim("cache", "with_etags.database_cpu_saved", ""), 0.4)
+    assert told.met
+    assert told.row()[2:] == ("0.4", "", "")
+
+
 @pytest.mark.parametrize("result", [{}, {"growth": 3}, {"growth": {"flat": None}}])
 def test_what_was_not_measured_is_not_met(result):
     verdict = _verdict({"pipeline": result}, "growth.flat")
