@@ -15,7 +15,7 @@ from pipeline.reads import Receipt
 from pipeline.tickets import Ticket
 
 MAX_WAIT_SECONDS: Final = 30
-_LOOK_SECONDS: Final = 1.0  # the backstop when an event is lost
+_LOOK_SECONDS: Final = 1.0  # the backstop when an event is lost; twice as long after each look
 
 
 class ReceiptQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,11 +76,12 @@ def _ticket(request: web.Request, ingest_id: str) -> Ticket:
 
 async def _settled(found: Services, ticket: Ticket, heard: Heard, wait: float) -> Receipt:
     """The receipt, as soon as it is no longer queued, or after `wait` seconds."""
-    deadline = time.monotonic() + wait
+    deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
     while True:
         known = len(heard.parts)  # before the look: an event after it is not missed
         receipt = await found.reads.receipt(ticket)
-        left = min(deadline - time.monotonic(), _LOOK_SECONDS)
+        left = min(deadline - time.monotonic(), pause)
         if receipt.status != "queued" or left <= 0:
             return receipt
         await heard.more(known, set(range(ticket.parts)) - receipt.parts, left)
+        pause *= 2  # many may wait, and what they ask delays what they wait for

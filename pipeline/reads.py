@@ -249,15 +249,11 @@ class Reads:
         return Spending(found[0]["feed_position"], groups)
 
     async def receipt(self, ticket: Ticket) -> Receipt:
-        ingest = UUID(bytes=ticket.ingest)
-        parts = await self._fetch("receipts", ingest)
+        found = await self._fetch("receipts", UUID(bytes=ticket.ingest), accepted_at(ticket.ingest))
+        parts = [part for part in found if part["part"] is not None]
         counts = {name: sum(part[name] for part in parts) for name in _COUNTS}
         stored = sum(counts.values()) >= ticket.accepted + ticket.removed
-        reason = None
-        if not stored:
-            async with translated():
-                accepted = accepted_at(ticket.ingest)
-                reason = await self._pool.fetchval(_SQL["failures"], ingest, accepted)
+        reason = None if stored else found[0]["reason"]
         positions: dict[UUID, int] = {}
         for part in parts:
             for user, position in zip(part["users"], part["positions"], strict=True):

@@ -52,7 +52,7 @@ class Settings:
     rate_limit: int = 0  # requests of one token in a window, at most; beyond: 429; 0: no limit
     rate_limit_seconds: int = 60  # one window
 
-    chunk_rows: int = 8_000  # rows that fill a message
+    chunk_rows: int = 10_000  # rows that fill a message
     lanes: int = 2  # streams of messages that share no user; about as many as worker processes
     gather_seconds: float = 0.1  # so long rows of a busy lane wait for its last message, at most
     unconfirmed_chunks: int = 8  # messages on their way to the broker, at most

@@ -79,17 +79,18 @@ FROM feeds f LEFT JOIN LATERAL (
 ) t ON true
 WHERE f.user_id = $1
 
+-- One row at least. What was accepted before a restore and is not stored: undone by it, unless it still
+-- waits in the queue.
 -- name: receipts
-SELECT * FROM receipts WHERE ingest_id = $1
-
--- What was accepted before a restore and is not stored: undone by it, unless it still waits in the queue.
--- name: failures
-SELECT reason FROM (
-    SELECT part, reason FROM failures WHERE ingest_id = $1
-    UNION ALL
-    SELECT NULL, 'undone by a restore of the database: push it again'
-    FROM restores WHERE restored_at > $2
-) f ORDER BY part LIMIT 1
+SELECT r.*, (
+    SELECT reason FROM (
+        SELECT part, reason FROM failures WHERE ingest_id = $1
+        UNION ALL
+        SELECT NULL, 'undone by a restore of the database: push it again'
+        FROM restores WHERE restored_at > $2
+    ) f ORDER BY part LIMIT 1
+) AS reason
+FROM (VALUES ($1::uuid)) AS asked (ingest_id) LEFT JOIN receipts r USING (ingest_id)
 
 -- name: taxonomy
 SELECT categories FROM taxonomy ORDER BY created_at DESC LIMIT 1
