@@ -55,7 +55,7 @@ test-servers: .venv/dev  # both of the above, on one stack
 histories: .venv/dev  ## random histories on PostgreSQL against a plain model (HISTORIES=2000)
 	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000)
 
-bench: .venv/dev  ## measure all that is claimed, some twenty minutes (BENCH="pipeline latency" chooses)
+bench: .venv/dev  ## measure all that is claimed, some ten minutes (BENCH="pipeline latency" chooses)
 	@$(BIN)/python -m benchmarks --write-readme $(BENCH)
 
 simulate: .venv/dev  ## the load of a user base, and what a machine holds (USERS= DAYS= SCALE_TO=)

@@ -288,10 +288,9 @@ class Reads:
 
 def _recent(last: date) -> date:
     """The first day of the last three months up to `last` or today."""
-    until = min(last, datetime.now(UTC).date()).replace(day=1)
-    for _ in range(_RECENT_MONTHS - 1):
-        until = (until - timedelta(days=1)).replace(day=1)
-    return until
+    until = min(last, datetime.now(UTC).date())
+    month = until.year * 12 + until.month - _RECENT_MONTHS
+    return date(month // 12, month % 12 + 1, 1) if month >= 12 else FIRST_DAY
 
 
 def _gapless(found: list[asyncpg.Record], cursor: int, most: int) -> bool:

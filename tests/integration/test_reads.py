@@ -87,6 +87,7 @@ async def test_feed_pages_join_to_the_whole_feed_newest_first(pool):
         ({"first": date(2026, 1, 2), "last": date(2026, 1, 3)}, {"t1", "t2"}),
         ({"min_amount": Decimal("-1.02"), "max_amount": Decimal("-1.01")}, {"t1", "t2"}),
         ({"categories": ("TRAVEL_FLIGHTS",)}, set()),
+        ({"last": date.min}, set()),
         ({"merchant_key": "blue bottle", "last": date(2026, 1, 1)}, {"t0"}),
         ({"account_id": uuid4()}, set()),
         ({"needs_review": True}, set()),
