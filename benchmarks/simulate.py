@@ -38,9 +38,13 @@ def simulated(arguments: list[str]) -> dict[str, Any]:
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Markdown: what was measured, and what follows from it."""
+    """Markdown: what was measured, what follows from it, and where the figures come from."""
     rows = [("what", "figure", ""), ("---",) * 3, *_measured(result), *_estimated(result)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    source = (
+        f"Measured {result['measured_at'][:10]} at commit {result['commit']} "
+        f"on {result['cores']} cores of {result['processor']}."
+    )
+    return "".join([*(f"| {' | '.join(row)} |\n" for row in rows), f"\n{source}\n"])
 
 
 def _measured(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

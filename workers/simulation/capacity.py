@@ -39,7 +39,7 @@ class Need:
 
 def cost_of(loads: Sequence[Load]) -> Cost | None:
     """Of the held load with the most people; None without one whose whole system was seen."""
-    seen = [load for load in loads if load.held and load.cpu_s.get("postgres", 0) > 0]
+    seen = [load for load in loads if load.held and "postgres" in load.cpu_s and load.busy_cores]
     if not seen:
         return None
     load = max(seen, key=lambda load: load.people)
