@@ -58,9 +58,9 @@ histories: .venv/dev  ## random histories on PostgreSQL against a plain model (H
 bench: .venv/dev  ## measure all that is claimed, some ten minutes (BENCH="pipeline latency" chooses)
 	@$(BIN)/python -m benchmarks --write-readme $(BENCH)
 
-simulate: .venv/dev  ## the load of a user base, and what a machine holds (USERS= DAYS= SCALE_TO=)
+simulate: .venv/dev  ## two loads of user bases, and what a machine holds (USERS= DAYS= SCALE_TO= MINUTES=)
 	@$(BIN)/python -m benchmarks.simulate --users $(or $(USERS),100000) --days $(or $(DAYS),7) \
-		--scale-to $(or $(SCALE_TO),1000000)
+		--scale-to $(or $(SCALE_TO),1000000) $(if $(MINUTES),--minutes $(MINUTES))
 
 evaluate: .venv/dev  ## random, unseen-merchant and forward-in-time splits side by side
 	@$(BIN)/spendline evaluate --taxonomy v1 --splits \

@@ -1,6 +1,6 @@
 """The capacity page: simulates a user base, keeps the result, and renews the README's table.
 
-    python -m benchmarks.simulate [--users N] [--days N] [--scale-to N] [--kept] [--json]
+    python -m benchmarks.simulate [--users N] [--days N] [--scale-to N] [--minutes M | --speed S] [--kept] [--json]
 
 `spendline simulate` does the work; here it gets its provenance and its place. With --kept nothing is
 simulated: the table is made of the result that is kept.
@@ -38,42 +38,58 @@ def simulated(arguments: list[str]) -> dict[str, Any]:
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Markdown: what was measured, and what follows from it."""
-    rows = [("", "", ""), ("---",) * 3, *_measured(result), *_estimated(result)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    """Markdown: what was measured, what follows from it, and where the figures come from."""
+    rows = [("what", "figure", ""), ("---",) * 3, *_measured(result), *_estimated(result)]
+    source = (
+        f"Measured {result['measured_at'][:10]} at commit {result['commit']} "
+        f"on {result['cores']} cores of {result['processor']}."
+    )
+    return "".join([*(f"| {' | '.join(row)} |\n" for row in rows), f"\n{source}\n"])
 
 
 def _measured(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    cost, seen = result["cost"], result["measured"]
-    for name, parts in (
-        (
-            "CPU seconds a million transactions, pushed 500 at a time",
-            cost["per_million_transactions"],
-        ),
-        (
-            "CPU seconds a day of 1,000 active users, small pushes and reads",
-            cost["per_thousand_users_a_day"],
-        ),
-    ):
-        told = ", ".join(f"{kind} {seconds:,.1f}" for kind, seconds in parts.items())
-        yield name, f"{sum(parts.values()):,.1f} ({told})", "measured"
-    yield "bytes a transaction on disk", f"{cost['bytes_a_transaction']:,.0f}", "measured"
-    yield (
-        f"{seen['users_driven']:,} users at {seen['speed']:,} times real time",
-        (
-            f"{seen['pushed']:,} pushed, {seen['lost']:,} lost, {seen['reads']:,} reads, "
-            f"{seen['errors']:,} errors, visible p99 {seen['visible_ms']['p99']:,.0f} ms"
-        ),
-        "measured",
-    )
+    for load in result["loads"]:
+        yield (
+            (
+                f"{load['users']:,} users: {load['people']:,} people "
+                f"at {result['plan']['speed']:,.0f} times real time"
+            ),
+            "; ".join(_seen(load)),
+            "measured",
+        )
+    if cost := result["cost"]:
+        for what, figure in _costs(cost):
+            yield what, figure, "measured"
+
+
+def _seen(load: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{load['pushes_per_s']:,.1f} pushes and {load['reads_per_s']:,.1f} reads a second"
+    named = {"POST": "post_ms", "visible": "visible_ms", "read": "read_ms"}
+    told = ", ".join(f"{name} {load[key]['p99']:,.0f}" for name, key in named.items())
+    yield f"p99 in ms: {told}"
+    yield f"{load['hit_rate']:.0%} of reads hit the cache"
+    yield f"{load['busy_cores']:.2f} cores busy"
+    yield f"{load['lost']:,} lost, {load['errors']:,} errors"
+    yield "held" if load["held"] else "NOT held"
+
+
+def _costs(cost: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    named = {
+        "CPU seconds a million transactions, pushed 500 at a time": "per_million_transactions",
+        "CPU seconds a day of 1,000 active users": "per_thousand_users_a_day",
+    }
+    for name, key in named.items():
+        told = ", ".join(f"{kind} {seconds:,.1f}" for kind, seconds in cost[key].items())
+        yield name, f"{sum(cost[key].values()):,.1f} ({told})"
+    yield "bytes a transaction on disk", f"{cost['bytes_a_transaction']:,.0f}"
 
 
 def _estimated(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    cores = result["plan"]["cores"]
-    yield f"users that {cores} cores hold", f"{result['users_held']:,}", "estimate"
+    if (held := result["users_held"]) is not None:
+        yield f"users that {result['plan']['cores']} cores hold", f"{held:,}", "estimate"
     for need in result["estimates"]:
         yield (
-            f"{need['users']:,} users",
+            f"{need['users']:,} users need",
             (
                 f"{sum(need['cores'].values()):.1f} cores in the busiest hour, "
                 f"{need['gigabytes_a_year']:,.0f} GB a year; {'; '.join(need['advice'])}"

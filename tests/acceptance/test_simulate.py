@@ -1,4 +1,4 @@
-"""A small user base on real processes: all that was pushed is stored."""
+"""A few people on real processes: all that they pushed is stored, and what they took is told."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SPENDLINE = Path(sys.executable).parent / "spendline"
 def test_a_simulated_user_base_loses_nothing_and_says_what_it_cost(
     own: Settings, tmp_path: Path
 ) -> None:
-    # When a few users live a day within some seconds
-    arguments = ["--users", "200", "--days", "1", "--sample", "20", "--minutes", "0.1"]
+    # When a few people live a day within some seconds, and then twice as many
+    arguments = ["--users", "100000", "--scale-to", "200000", "--days", "1", "--minutes", "0.1"]
     run = subprocess.run(
-        [str(SPENDLINE), "simulate", "--json", "--scale-to", "1000", *arguments],
+        [str(SPENDLINE), "simulate", "--json", *arguments],
         env=own.environment_of_children() | {"SPENDLINE_DATA_FOLDER": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -27,7 +27,15 @@ def test_a_simulated_user_base_loses_nothing_and_says_what_it_cost(
     # Then
     assert run.returncode == 0, run.stderr[-2_000:]
     told = json.loads(run.stdout)
-    assert told["measured"]["pushed"] > 0
-    assert told["measured"]["lost"] == told["measured"]["errors"] == 0
-    assert told["cost"]["per_thousand_users_a_day"]["api"] > 0
-    assert [estimate["users"] for estimate in told["estimates"]] == [200, 1_000]
+    assert [(load["users"], load["people"]) for load in told["loads"]] == [
+        (100_000, 7),
+        (200_000, 14),
+    ]
+    for load in told["loads"]:
+        assert load["transactions"] > 0
+        assert load["lost"] == load["errors"] == 0
+        assert load["cpu_s"]["api"] > 0
+        assert load["visible_ms"]["p50"] >= load["post_ms"]["p50"] > 0
+    # And of servers that are not its own nothing is seen, so nothing is estimated
+    assert told["cost"] is None
+    assert told["estimates"] == []

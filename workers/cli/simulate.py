@@ -6,141 +6,121 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, Final
 
 import aiohttp
 import asyncpg
 import click
 import msgspec
-import numpy as np
 
+from pipeline.settings import Settings
 from workers.cli._progress import progress
 from workers.cli._system import Site, system, watched
 from workers.demo import cards
 from workers.demo.clients import Http
 from workers.simulation import report
-from workers.simulation.capacity import Cost, need, users_held
-from workers.simulation.drive import HISTORY_DAYS, Crowd, Seen
-from workers.simulation.population import DAY, appetites, schedule
+from workers.simulation.capacity import cost_of, need, users_held
+from workers.simulation.drive import AT_ONCE, HISTORY_DAYS
+from workers.simulation.load import SEED, Ground, Load, put_on
+from workers.simulation.meter import Meter
+from workers.simulation.population import DAY, Plan
 
 _FEED = Path(__file__).parents[2] / "benchmarks" / "data" / "purchase_cards.csv.gz"
 _CORES = len(os.sched_getaffinity(0))
-_SEED = 23
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """So many of the users are really there; their days pass within `minutes`."""
-
-    users: int
-    days: int
-    sample: int
-    minutes: float
-
-    @property
-    def speed(self) -> float:
-        return self.days * DAY / (self.minutes * 60)
+_TIMEOUT = aiohttp.ClientTimeout(total=60)
+_MINUTES: Final = 2.0
+_FASTEST: Final = Settings().cache_seconds * 1_000  # the cache lives whole milliseconds
 
 
 @click.command()
 @click.option("--users", default=100_000, show_default=True, type=click.IntRange(1))
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 60))
-@click.option("--sample", default=500, show_default=True, help="Users who are really driven.")
-@click.option("--minutes", default=2.0, show_default=True, help="That the days are pressed into.")
-@click.option("--scale-to", type=click.IntRange(1), help="Also estimate for so many users.")
-@click.option("--api", help="URL of a running API; needs --token.")
+@click.option("--scale-to", type=click.IntRange(1), help="Then measure so many users as well.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help=f"That the days pass in.  [default: {_MINUTES:g}]",
+)
+@click.option(
+    "--speed", type=float, help="Or how much faster than in life they pass; 1: as in life."
+)
+@click.option("--api", help="URL of a running API; needs --token. Its cache keeps its own time.")
 @click.option("--token", help="With the scopes ingest, read and manage.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     *,
     users: int,
     days: int,
-    sample: int,
-    minutes: float,
     scale_to: int | None,
+    minutes: float | None,
+    speed: float | None,
     api: str | None,
     token: str | None,
     as_json: bool,
 ) -> None:
-    """A sample of the users is registered, remembered for 30 days, and lives its days at speed.
+    """People with 30 days behind them live their days at speed, and what it takes is measured.
 
-    Starts the system for itself unless a running one is given. What is said of more users than the
-    sample is an estimate. The exit status is 0 only when nothing was lost and nothing failed.
+    Users divided by speed, rounded and at least one, are really there: so pushes and reads come as
+    often a second as those of all users in life. The cache's times shrink with the days.
+
+    Starts the system for itself unless a running one is given. What is said of the cores that users
+    need is an estimate. The exit status is 0 only when nothing was lost and nothing failed.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    plan = Plan(users=users, days=days, sample=min(sample, users), minutes=minutes)
+    rate = _speed(days, minutes, speed)
+    wanted = [users, *([scale_to] if scale_to else [])]
+    plans = [Plan(users=number, days=days, speed=rate) for number in wanted]
     today = datetime.now(UTC).date()
     span = (today - timedelta(days=days + HISTORY_DAYS), today)
-    with system("simulate", api, token, span, {}) as site:
-        result = asyncio.run(watched(_run(site, plan), site.watch))
-    cost = Cost(**result["cost"])
-    wanted = [users, *([scale_to] if scale_to else [])] if cost.seen else []
-    result["users_held"] = users_held(cost, _CORES) if cost.seen else None
-    result["estimates"] = [asdict(need(cost, number, _CORES)) for number in wanted]
+    cached = Settings().cache_seconds / rate
+    with system("simulate", api, token, span, {}, cache_seconds=cached) as site:
+        loads = asyncio.run(watched(_run(site, plans), site.watch))
+    known = {"days": days, "speed": rate, "seed": SEED, "cores": _CORES}
+    result = {"plan": known | {"cache_seconds": None if api else cached}, **_concluded(loads)}
     click.echo(msgspec.json.encode(result)) if as_json else report.show(result)
-    sys.exit(0 if result["measured"]["lost"] == result["measured"]["errors"] == 0 else 1)
+    sys.exit(0 if all(load.lost == load.errors == 0 for load in loads) else 1)
 
 
-async def _run(site: Site, plan: Plan) -> dict[str, Any]:
-    first = datetime.now(UTC).date() - timedelta(days=plan.days - 1)
-    events = schedule(plan.sample, plan.days, _SEED)
-    habits = appetites(plan.sample, np.random.default_rng(_SEED))
-    past = np.maximum(1, np.rint(habits * HISTORY_DAYS)).astype(int).tolist()
+def _speed(days: int, minutes: float | None, speed: float | None) -> float:
+    if minutes is not None and speed is not None:
+        raise click.UsageError("--minutes and --speed exclude each other")
+    found = speed if speed is not None else days * DAY / (60 * (minutes or _MINUTES))
+    if not 1 <= found <= _FASTEST:
+        raise click.UsageError(f"days pass 1 to {_FASTEST:,.0f} times as fast as in life")
+    return found
+
+
+async def _run(site: Site, plans: Sequence[Plan]) -> list[Load]:
+    """One load after the other, each of people of its own."""
     headers = {"Authorization": f"Bearer {site.token}"}
-    timeout = aiohttp.ClientTimeout(total=60)
-    async with aiohttp.ClientSession(site.url, headers=headers, timeout=timeout) as session:
-        descriptors = [purchase.merchant for purchase in cards.read(_FEED, 5_000)]
-        crowd = Crowd(Http(session), descriptors, first)
-        await crowd.register(plan.sample, f"simulated-{uuid4().hex[:8]}")
-        before, size = site.cpu(), await _bytes(site)
-        with progress("remembered", sum(past)) as done:
-            await crowd.remember(past, done)
-        written, size = site.cpu(), await _bytes(site) - size
-        began = time.monotonic()
-        with progress("pushed and opened", len(events)) as done:
-            await crowd.live(events, plan.speed, done)
-        elapsed = time.monotonic() - began
-        lived = site.cpu()
-    user_days = plan.sample * plan.days / 1_000
-    return {
-        "plan": asdict(plan) | {"seed": _SEED, "cores": _CORES},
-        "measured": _figures(crowd.seen, plan, elapsed),
-        "cost": {
-            "per_million_transactions": _spent(before, written, sum(past) / 1e6),
-            "per_thousand_users_a_day": _spent(written, lived, user_days),
-            "bytes_a_transaction": round(size / sum(past), 1),
-        },
-    }
+    async with aiohttp.ClientSession(
+        site.url,
+        headers=headers,
+        timeout=_TIMEOUT,
+        connector=aiohttp.TCPConnector(limit=AT_ONCE),
+    ) as session:
+        ground = Ground(
+            http=Http(session),
+            meter=Meter(site.cpu),
+            size=lambda: _bytes(site),
+            descriptors=[purchase.merchant for purchase in cards.read(_FEED, 5_000)],
+            progress=progress,
+        )
+        return [await put_on(ground, plan) for plan in plans]
 
 
-def _figures(seen: Seen, plan: Plan, elapsed: float) -> dict[str, Any]:
-    return {
-        "users_driven": plan.sample,
-        "speed": round(plan.days * DAY / elapsed),
-        "pushed": seen.pushed,
-        "lost": seen.pushed - seen.stored,
-        "errors": seen.errors,
-        "reads": seen.reads,
-        "hit_rate": round(seen.hits / max(1, seen.reads), 3),
-        "visible_ms": _quantiles(seen.visible),
-        "read_ms": _quantiles(seen.read),
-        "late_ms": _quantiles(seen.late),
-    }
-
-
-def _quantiles(seconds: Sequence[float]) -> dict[str, float]:
-    points = np.quantile(seconds, [0.5, 0.99]) * 1_000 if seconds else np.zeros(2)
-    return dict(zip(("p50", "p99"), points.round(1).tolist(), strict=True))
-
-
-def _spent(before: dict[str, float], after: dict[str, float], units: float) -> dict[str, float]:
-    return {kind: round((after[kind] - before[kind]) / units, 3) for kind in after}
+def _concluded(loads: Sequence[Load]) -> dict[str, Any]:
+    """The loads, their cost, and what follows from it."""
+    cost = cost_of(loads)
+    told = {"loads": [load.told() for load in loads], "cost": cost and asdict(cost)}
+    if cost is None:
+        return told | {"users_held": None, "estimates": []}
+    needs = [asdict(need(cost, load.users, _CORES)) for load in loads]
+    return told | {"users_held": users_held(cost, _CORES), "estimates": needs}
 
 
 async def _bytes(site: Site) -> int:

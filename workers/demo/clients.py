@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import aiohttp
 import msgspec
 
 from pipeline.errors import SpendlineError, Transient
 
+T = TypeVar("T")
 _WAIT_SECONDS: Final = 20
 _PATIENCE_SECONDS: Final = 120
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0)  # seconds between tries
@@ -28,10 +29,11 @@ class Unanswered(Transient):
 
 
 class Fate(NamedTuple):
-    """How a push ended: its receipt, and the moments it was sent and seen to be stored."""
+    """How a push ended: its receipt, and the moments it was sent, accepted and seen to be stored."""
 
     receipt: dict[str, Any]
     sent: float
+    accepted: float
     stored: float
 
 
@@ -100,12 +102,13 @@ class Integration:
     async def push(self, transactions: Sequence[dict[str, Any]]) -> Fate:
         """Push, and wait until all of it is stored. Raises Refused or Unanswered when it is not."""
         sent = time.monotonic()
-        accepted = await self._http.post("/v1/transactions", {"transactions": transactions})
-        path = f"/v1/ingests/{accepted['ingest_id']}"
+        told = await self._http.post("/v1/transactions", {"transactions": transactions})
+        accepted = time.monotonic()
+        path = f"/v1/ingests/{told['ingest_id']}"
         while True:
             receipt = (await self._http.get(path, wait=_WAIT_SECONDS)).body
             if receipt["status"] == "stored":
-                return Fate(receipt, sent, time.monotonic())
+                return Fate(receipt, sent, accepted, time.monotonic())
             if receipt["status"] == "failed":
                 raise Refused(f"a batch was not stored: {receipt['reason']}")
             if time.monotonic() - sent > _PATIENCE_SECONDS:
@@ -143,6 +146,17 @@ class App:
 
     async def spending(self, month: str, tag: str = "") -> Answer:
         return await self._http.get(f"{self._user}/insights/spending", tag, month=month)
+
+
+async def gathered(tasks: Sequence[Awaitable[T]], at_once: int) -> list[T]:
+    """The results in order, with at most `at_once` running."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def one(task: Awaitable[T]) -> T:
+        async with slots:
+            return await task
+
+    return await asyncio.gather(*(one(task) for task in tasks))
 
 
 async def _content(response: aiohttp.ClientResponse) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from workers.demo.cards import Purchase
-from workers.demo.clients import App, Fate, Http, Integration
+from workers.demo.clients import App, Fate, Http, Integration, gathered
 
 _CARDS_PER_USER: Final = 2
 _PUSHES_AT_ONCE: Final = 4
@@ -86,7 +85,7 @@ async def replay(
     rows = [p.transaction(accounts[p.card][1]) for p in purchases]
     fates = await _push_all(integration, rows, batch, advance)
     users = sorted({user_id for user_id, _ in accounts.values()})
-    found = await _gathered([_read(App(http, user), user) for user in users], _READERS_AT_ONCE)
+    found = await gathered([_read(App(http, user), user) for user in users], _READERS_AT_ONCE)
     busiest = max(found, key=lambda f: len(f.feed))
     late = await _late_transaction(http, integration, busiest, accounts)
     return _outcome(rows, fates, found, late, accounts=len(accounts), began=began)
@@ -97,7 +96,7 @@ async def _open_accounts(
 ) -> dict[str, tuple[str, str]]:
     """Card -> (user id, account id)."""
     currencies = {p.card: p.currency for p in purchases}
-    opened = await _gathered(
+    opened = await gathered(
         [
             integration.open_account(f"{run}-{index // _CARDS_PER_USER}", card, currency)
             for index, (card, currency) in enumerate(sorted(currencies.items()))
@@ -115,7 +114,7 @@ async def _push_all(
         advance(len(some))
         return fate
 
-    return await _gathered([push(some) for some in _batches(rows, batch)], _PUSHES_AT_ONCE)
+    return await gathered([push(some) for some in _batches(rows, batch)], _PUSHES_AT_ONCE)
 
 
 async def _read(app: App, user_id: str) -> Found:
@@ -219,14 +218,3 @@ def _shares(values: Sequence[str]) -> dict[str, float]:
 def _batches(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
-
-
-async def _gathered(tasks: Sequence[Any], at_once: int) -> list[Any]:
-    """The results in order, with at most `at_once` running."""
-    slots = asyncio.Semaphore(at_once)
-
-    async def one(task: Any) -> Any:
-        async with slots:
-            return await task
-
-    return await asyncio.gather(*(one(task) for task in tasks))

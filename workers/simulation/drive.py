@@ -1,50 +1,62 @@
-"""The clients of a simulated user base: a bank that pushes, apps that read, each at its moment."""
+"""The clients of a simulated user base: a bank that pushes, apps that read, each when it is due.
+
+The loop is open: what is due is not put off by what has not ended, as long as fewer than AT_ONCE acts
+are on their way. Seconds are counted from the moment an act was due, so waiting for its turn counts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any, Final
 
+import aiohttp
+
 from pipeline.errors import SpendlineError
-from workers.demo.clients import Http, Integration
+from workers.demo.clients import Http, Integration, gathered
 from workers.simulation.population import DAY, Schedule
 
-_AT_ONCE: Final = 16
-_BATCH: Final = 500
+AT_ONCE: Final = 256  # acts on their way
+_PREPARING_AT_ONCE: Final = 16
+_BATCH: Final = 500  # rows of a post of history
 HISTORY_DAYS: Final = 30
+
+Row = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Seen:
-    """Counts and seconds; `late` is how long after its moment a client acted."""
+    """Counts, and seconds from the moment that something was due."""
 
-    pushed: int = 0
-    stored: int = 0
+    pushes: int = 0
+    pushed: int = 0  # rows
+    stored: int = 0  # rows
     reads: int = 0
     hits: int = 0
     errors: int = 0
-    visible: list[float] = field(default_factory=list)  # from POST to the receipt
-    read: list[float] = field(default_factory=list)
-    late: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)  # to the start of an act
+    post: list[float] = field(default_factory=list)  # to the 202
+    visible: list[float] = field(default_factory=list)  # to the receipt that says stored
+    read: list[float] = field(default_factory=list)  # to the answer
 
 
 @dataclass(slots=True)
 class Person:
-    """A user with one account, and what their app holds."""
+    """A user with one account, and what their app holds: a tag by what was asked last of a path."""
 
     user_id: str
     account_id: str
     pushed: int = 0
     cursor: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
 
 
 class Crowd:
-    """The sampled users; `descriptors` are what their cards print."""
+    """The people who are driven; `descriptors` are what their cards print."""
 
     def __init__(self, http: Http, descriptors: Sequence[str], first: date) -> None:
         self._http = http
@@ -54,78 +66,90 @@ class Crowd:
         self.people: list[Person] = []
         self.seen = Seen()
 
-    async def register(self, users: int, run: str) -> None:
-        async def one(number: int) -> Person:
-            name = f"{run}-{number}"
-            return Person(*await self._integration.open_account(name, name, "GBP"))
-
-        self.people = await _gathered([lambda n=n: one(n) for n in range(users)])  # type: ignore[misc]
+    async def register(self, people: int, run: str) -> None:
+        names = [f"{run}-{number}" for number in range(people)]
+        opened = [self._integration.open_account(name, name, "GBP") for name in names]
+        self.people = [Person(*ids) for ids in await gathered(opened, _PREPARING_AT_ONCE)]
 
     async def remember(self, rows: Sequence[int], done: Callable[[int], None]) -> None:
-        """Push so many `rows` of each user, spread over the days before the first."""
-        history = [
-            self._row(person, self._first - timedelta(days=1 + n % HISTORY_DAYS))
-            for person, count in zip(self.people, rows, strict=True)
-            for n in range(count)
-        ]
+        """Push so many `rows` of each person, spread over the days before the first."""
+        history = self._history(rows)
+        batches = iter(lambda: list(islice(history, _BATCH)), [])
 
-        async def push(batch: list[dict[str, Any]]) -> None:
-            await self._integration.push(batch)
-            done(len(batch))
+        async def push() -> None:
+            for batch in batches:
+                await self._integration.push(batch)
+                done(len(batch))
 
-        batches = [history[at : at + _BATCH] for at in range(0, len(history), _BATCH)]
-        await _gathered([lambda b=b: push(b) for b in batches])  # type: ignore[misc]
+        await asyncio.gather(*(push() for _ in range(_PREPARING_AT_ONCE)))
 
-    async def live(self, schedule: Schedule, speed: float, done: Callable[[int], None]) -> None:
-        """Do what is scheduled at its moment, whether or not earlier things have ended."""
-        began, tasks = time.monotonic(), []
-        for at, user, rows in zip(
-            schedule.at.tolist(), schedule.user.tolist(), schedule.rows.tolist(), strict=True
-        ):
-            due = began + at / speed
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            today = self._first + timedelta(days=int(at // DAY))
-            act = self._push(user, rows, today) if rows else self._open(user, today)
-            tasks.append(asyncio.create_task(self._timed(act, due, done)))
-        await asyncio.gather(*tasks)
+    def _history(self, rows: Sequence[int]) -> Iterator[Row]:
+        """Made when it is pushed: a large base's would fill the memory."""
+        for person, count in zip(self.people, rows, strict=True):
+            for n in range(count):
+                yield self._row(person, self._first - timedelta(days=1 + n % HISTORY_DAYS))
 
-    async def _timed(self, act: Any, due: float, done: Callable[[int], None]) -> None:
+    async def live(
+        self, schedule: Schedule, speed: float, began: float, done: Callable[[int], None]
+    ) -> None:
+        """Do what is scheduled when it is due; the days begin at `began`, of time.monotonic()."""
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one(act: Coroutine[Any, Any, None], due: float) -> None:
+            await self._counted(act, due)
+            slots.release()
+            done(1)
+
+        async with asyncio.TaskGroup() as acts:
+            for at, user, rows in zip(schedule.at, schedule.user, schedule.rows, strict=True):
+                due = began + float(at) / speed
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await slots.acquire()
+                today = self._first + timedelta(days=int(at // DAY))
+                acts.create_task(one(self._act(self.people[user], int(rows), today, due), due))
+
+    def _act(self, person: Person, rows: int, today: date, due: float) -> Coroutine[Any, Any, None]:
+        return self._push(person, rows, today, due) if rows else self._open(person, today, due)
+
+    async def _counted(self, act: Coroutine[Any, Any, None], due: float) -> None:
         self.seen.late.append(time.monotonic() - due)
         try:
             await act
-        except SpendlineError:
+        except (SpendlineError, aiohttp.ClientError, TimeoutError):
             self.seen.errors += 1
-        done(1)
 
-    async def _push(self, user: int, count: int, today: date) -> None:
-        rows = [self._row(self.people[user], today) for _ in range(count)]
+    async def _push(self, person: Person, count: int, today: date, due: float) -> None:
+        self.seen.pushes += 1
         self.seen.pushed += count
-        fate = await self._integration.push(rows)
+        fate = await self._integration.push([self._row(person, today) for _ in range(count)])
         self.seen.stored += fate.receipt["added"]
-        self.seen.visible.append(fate.stored - fate.sent)
+        self.seen.post.append(fate.accepted - due)
+        self.seen.visible.append(fate.stored - due)
 
-    async def _open(self, user: int, today: date) -> None:
-        """An app comes to the front: what changed, the first page, this month's spending."""
-        person = self.people[user]
+    async def _open(self, person: Person, today: date, due: float) -> None:
+        """An app comes to the front: what changed, the first page, this month's spending.
+
+        The first is due with the opening, each other one with the answer before it.
+        """
         cursor = {"cursor": person.cursor} if person.cursor else {}
-        changed = await self._read(person, "transactions/sync", limit=500, **cursor)
+        changed = await self._read(person, due, "transactions/sync", limit=500, **cursor)
         if changed is not None:
             person.cursor = changed["next_cursor"]
-        await self._read(person, "transactions", limit=50)
-        await self._read(person, "insights/spending", month=f"{today:%Y-%m}")
+        await self._read(person, time.monotonic(), "transactions", limit=50)
+        await self._read(person, time.monotonic(), "insights/spending", month=f"{today:%Y-%m}")
 
-    async def _read(self, person: Person, path: str, **query: Any) -> Any:
-        key, began = f"{path} {query}", time.monotonic()
+    async def _read(self, person: Person, due: float, path: str, **query: Any) -> Any:
+        asked, tag = person.tags.get(path, ({}, ""))
         found = await self._http.get(
-            f"/v1/users/{person.user_id}/{path}", person.tags.get(key, ""), **query
+            f"/v1/users/{person.user_id}/{path}", tag if asked == query else "", **query
         )
-        self.seen.read.append(time.monotonic() - began)
+        self.seen.read.append(time.monotonic() - due)
         self.seen.reads += 1
         self.seen.hits += found.hit
-        person.tags[key] = found.tag
+        person.tags[path] = (query, found.tag)
         return found.body
 
-    def _row(self, person: Person, booked: date) -> dict[str, Any]:
+    def _row(self, person: Person, booked: date) -> Row:
         person.pushed += 1
         number = person.pushed
         return {
@@ -138,13 +162,3 @@ class Crowd:
                 (number * 7919 + int(person.user_id[:8], 16)) % len(self._descriptors)
             ],
         }
-
-
-async def _gathered(acts: Sequence[Callable[[], Any]]) -> list[Any]:
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(act: Callable[[], Any]) -> Any:
-        async with slots:
-            return await act()
-
-    return await asyncio.gather(*map(one, acts))

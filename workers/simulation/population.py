@@ -23,6 +23,20 @@ _HOURS: Final = np.array(
 PEAK: Final = float(_HOURS.max() / _HOURS.mean())  # the busiest hour by the mean one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """So many users live so many days, which pass `speed` times as fast as in life."""
+
+    users: int
+    days: int
+    speed: float
+
+    @property
+    def people(self) -> int:
+        """Who are really there: at `speed` they act as often a second as all the users do in life."""
+        return max(1, round(self.users / self.speed))
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """What happens, in order: `at` seconds from the start, `user` index, `rows` pushed, 0: an opening."""
