@@ -31,7 +31,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Up to a few thousand rows, in the order in which their ingests were accepted.
+    """Up to some ten thousand rows, in the order in which their ingests were accepted.
 
     `account` and `currency` are positions in the dictionaries before them, `date` and
     `authorized` are days since 1970-01-01 (NO_DATE: none), `amount` is minor units.
