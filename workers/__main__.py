@@ -7,18 +7,19 @@ import os
 import sys
 
 from categorizer.errors import CategorizerError
-from pipeline import logs, tracing
+from pipeline import tracing
 from pipeline.errors import SpendlineError
 from pipeline.settings import Settings
 
 # Threads of the process share the cores by chunks; BLAS must not multiply them. It is set before
-# numpy is imported.
+# numpy is imported, which `logs` and `app` do.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 
 def main() -> int:
-    from workers import app  # noqa: PLC0415 - after the threads are set
+    from pipeline import logs  # noqa: PLC0415 - after the threads are set
+    from workers import app  # noqa: PLC0415
 
     try:
         settings = Settings.from_environment()
