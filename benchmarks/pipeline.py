@@ -31,14 +31,8 @@ _PEER_ROWS = 1_500
 _ROUNDS = 5
 _BY_BATCH = {1: 5_000, 50: 25_000, 500: 50_000, 5_000: 100_000}  # batch: rows
 _GROWTH_BATCH = 500
-_TIMES = {
-    1: 5,
-    100: 5,
-    1_000: 5,
-    10_000: 15,
-    100_000: 5,
-    1_000_000: 1,
-}  # rows: runs; short ones differ
+# Rows: runs. Short ones differ most.
+_TIMES = {1: 5, 100: 5, 1_000: 5, 10_000: 15, 100_000: 5, 1_000_000: 1}
 _TIMES_SINGLE = {1: 5, 100: 5, 1_000: 5, 10_000: 3, 100_000: 1}
 _COPIES = 5  # of the real purchases, interleaved: people who are active at a time
 _BY_COPIES, _BY_USERS_ROWS = (1, 5, 50), 50_000
