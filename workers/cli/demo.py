@@ -22,13 +22,14 @@ from workers.demo.cards import Purchase
 from workers.demo.clients import Http
 from workers.demo.replay import Outcome, replay, warm_up
 
-_FEED = Path(__file__).parents[2] / "benchmarks" / "data" / "purchase_cards.csv.gz"
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
 @click.command()
 @click.option("--rows", type=click.IntRange(1), help="At most so many; all when not given.")
-@click.option("--feed", type=click.Path(path_type=Path), default=_FEED, help="CSV of purchases.")
+@click.option(
+    "--feed", type=click.Path(path_type=Path), default=cards.FEED, help="CSV of purchases."
+)
 @click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True)
 @click.option("--api", help="URL of a running API; needs --token, and months for the feed.")
 @click.option("--token", help="With the scopes ingest, read and manage.")

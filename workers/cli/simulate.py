@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -29,7 +28,6 @@ from workers.simulation.load import SEED, Ground, Load, put_on
 from workers.simulation.meter import Meter
 from workers.simulation.population import DAY, Plan
 
-_FEED = Path(__file__).parents[2] / "benchmarks" / "data" / "purchase_cards.csv.gz"
 _CORES = len(os.sched_getaffinity(0))
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
 _MINUTES: Final = 2.0
@@ -107,7 +105,7 @@ async def _run(site: Site, plans: Sequence[Plan]) -> list[Load]:
             http=Http(session),
             meter=Meter(site.cpu),
             size=lambda: _bytes(site),
-            descriptors=[purchase.merchant for purchase in cards.read(_FEED, 5_000)],
+            descriptors=[purchase.merchant for purchase in cards.read(cards.FEED, 5_000)],
             progress=progress,
         )
         return [await put_on(ground, plan) for plan in plans]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TextIO
 
 from pipeline.errors import InvalidSettings
 
+FEED = Path(__file__).parents[2] / "benchmarks" / "data" / "purchase_cards.csv.gz"
 _FIELDS = {"date", "card", "merchant", "amount", "currency"}
 
 

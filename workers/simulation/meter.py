@@ -40,12 +40,9 @@ class Meter:
     async def _cores(self, seconds: float) -> dict[str, float]:
         since = self.mark()
         await asyncio.sleep(seconds)
-        return cores(since, self.mark())
-
-
-def cores(since: Mark, until: Mark) -> dict[str, float]:
-    seconds = until.at - since.at
-    return {kind: (spent - since.cpu[kind]) / seconds for kind, spent in until.cpu.items()}
+        until = self.mark()
+        spent = above_idle(since, until, {})
+        return {kind: busy / (until.at - since.at) for kind, busy in spent.items()}
 
 
 def above_idle(since: Mark, until: Mark, idle: Mapping[str, float]) -> dict[str, float]:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InvalidSettings
-from workers.cli.demo import _FEED
 from workers.demo import cards
 from workers.demo.replay import Outcome, agrees
 from workers.demo.report import verdict
@@ -55,7 +54,7 @@ def test_what_was_spent_is_money_out(tmp_path: Path, suffix: str) -> None:
 
 
 def test_the_shipped_feed_has_twenty_thousand_rows_with_ids_of_their_own() -> None:
-    purchases = cards.read(_FEED, None)
+    purchases = cards.read(cards.FEED, None)
     assert len(purchases) >= 20_000
     assert len({p.transaction("a")["transaction_id"] for p in purchases}) == len(purchases)
 
