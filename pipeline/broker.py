@@ -6,8 +6,8 @@ It differs from the one that comes with dramatiq in what happens around failures
   its outcome is settled: processed, or handed on to another queue with the broker's confirm;
 - a failure waits for its next attempt in a queue with a time to live, not in this process;
 - an envelope is checked before dramatiq sees it; what cannot be read goes to the dead letters;
-- chunks that were in flight when a worker died are tried alone, and the one that ends its
-  worker is halved, so that only the row at fault reaches the delivery limit.
+- a suspect, a chunk that was in flight whenever a worker died, is tried alone, and the one that
+  ends its worker is halved, so that only the row at fault reaches the delivery limit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from pipeline.topology import (
     ATTEMPTS,
     REASON,
     RETRY_SECONDS,
-    SUSPECT_AFTER,
     Queues,
     declare_on,
     parameters,
@@ -192,7 +191,7 @@ class RabbitConsumer(Consumer):
             self._answer(partial(self._channel.basic_nack, delivery.tag, requeue=True))
 
     def nack(self, message: MessageProxy) -> None:
-        """Send the message to the dead letters."""
+        """Refuse the message: by way of the suspects it ends among the dead letters."""
         delivery = self._mine(message)
         if delivery is not None:
             self._answer(partial(self._channel.basic_nack, delivery.tag, requeue=False))
@@ -209,8 +208,6 @@ class RabbitConsumer(Consumer):
         self._close_connection()
 
     def _accept(self, tag: int, headers: dict[str, Any], body: bytes) -> Delivery | None:
-        if self._is_suspect(headers) and self._set_apart(tag, headers, body):
-            return None
         if self._has_killed(headers) and self._halve(tag, body):
             return None
         try:
@@ -229,19 +226,6 @@ class RabbitConsumer(Consumer):
             message_timestamp=envelope.message_timestamp,
         )
         return Delivery(self, tag, _count(headers, ATTEMPTS), body, message)
-
-    def _is_suspect(self, headers: dict[str, Any]) -> bool:
-        deliveries = _count(headers, "x-delivery-count")
-        return self._queue == self._broker.names.ingest and deliveries >= SUSPECT_AFTER
-
-    def _set_apart(self, tag: int, headers: dict[str, Any], body: bytes) -> bool:
-        kept = {ATTEMPTS: _count(headers, ATTEMPTS)}
-        try:
-            self._broker.hand_on(self._broker.names.suspects, body, kept)
-        except BrokerUnavailable:
-            return False  # then it is tried here
-        self._channel.basic_ack(tag)
-        return True
 
     def _has_killed(self, headers: dict[str, Any]) -> bool:
         """Whether a worker died of it although it had nothing else in work."""

@@ -1,12 +1,14 @@
 """The queues: their names, and the one place that declares them.
 
     <prefix>.ingest             chunks to categorize; full or without a quorum, it refuses
-    <prefix>.ingest.suspects    chunks that were in flight when a worker died, tried one at a time
+    <prefix>.ingest.suspects    chunks that were in flight when workers died, tried one at a time
     <prefix>.ingest.retry.N     chunks that wait for step N of the ladder, then return to ingest
     <prefix>.dead               what could not be processed, until it is buried in the database
 
 All are quorum queues. Dead-lettering is at least once: a message leaves a queue only when the
-next one has confirmed it.
+next one has confirmed it. RabbitMQ itself moves what it has delivered too often to the suspects
+and from there to the dead: a worker that did so would put a chunk that kills there again and
+again, dying between the copy and the acknowledgement.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pipeline.errors import BrokerUnavailable, InvalidSettings
 
 RETRY_SECONDS: Final = (1, 5, 30, 120, 600)
-DELIVERIES: Final = 8  # of one message whose workers die, at most
-SUSPECT_AFTER: Final = 2  # of them; the others it gets alone
+SHARED_DELIVERIES: Final = 2  # of one message, among others, before it becomes a suspect
+LONE_DELIVERIES: Final = 7  # of one suspect, before it is dead
 HEARTBEAT_SECONDS: Final = 10
 _TLS_FILES: Final = ("cafile", "certfile", "keyfile")  # of an amqps URL
 
@@ -91,7 +93,7 @@ def declare_on(channel: BlockingChannel, queues: Queues, queue_length: int) -> N
                 raise
             raise InvalidSettings(
                 f"queue {name} exists with other arguments: "
-                "drain and delete it, or restore SPENDLINE_QUEUE_LENGTH"
+                "drain and delete it, or restore SPENDLINE_QUEUE_LENGTH, or the earlier version"
             ) from None
 
 
@@ -122,14 +124,19 @@ def _tls(cafile: str | None, certfile: str | None, keyfile: str | None) -> ssl.S
 
 
 def _arguments(queues: Queues, queue_length: int) -> dict[str, dict[str, Any]]:
-    ingest = _quorum(queues.dead) | {"x-max-length": queue_length, "x-delivery-limit": DELIVERIES}
-    suspects = _quorum(queues.dead) | {"x-delivery-limit": DELIVERIES - SUSPECT_AFTER}
+    bound = {"x-max-length": queue_length}
+    ingest = _quorum(queues.suspects) | bound | _delivered(SHARED_DELIVERIES)
+    suspects = _quorum(queues.dead) | _delivered(LONE_DELIVERIES)
     waiting = {
         name: _quorum(queues.ingest) | {"x-message-ttl": seconds * 1000}
         for name, seconds in zip(queues.retries, RETRY_SECONDS, strict=True)
     }
     dead = {"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT}
     return {queues.dead: dead, queues.ingest: ingest, queues.suspects: suspects, **waiting}
+
+
+def _delivered(times: int) -> dict[str, Any]:
+    return {"x-delivery-limit": times - 1}  # RabbitMQ counts the returns
 
 
 def _quorum(then: str) -> dict[str, Any]:

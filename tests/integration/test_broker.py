@@ -20,10 +20,10 @@ from pipeline.broker import Delivery, RabbitBroker, RabbitConsumer
 from pipeline.errors import BrokerUnavailable, InvalidSettings, NoPartition, StoreUnavailable
 from pipeline.topology import (
     ATTEMPTS,
-    DELIVERIES,
+    LONE_DELIVERIES,
     REASON,
     RETRY_SECONDS,
-    SUSPECT_AFTER,
+    SHARED_DELIVERIES,
     Queues,
     declare,
 )
@@ -96,6 +96,11 @@ def publish(url: str, queue: str, body: bytes, headers: dict[str, Any] | None = 
 
 def encoded(queues: Queues, rows: int = 3) -> bytes:
     return messages.encode(chunk(rows), queues.ingest, 0)
+
+
+def waiting(url: str, queues: Queues) -> int:
+    """Chunks that a worker will get, whether or not they are suspects."""
+    return count(url, queues.ingest) + count(url, queues.suspects)
 
 
 def dead_letter(url: str, queues: Queues) -> tuple[dict[str, Any], bytes]:
@@ -258,7 +263,7 @@ def test_an_answer_reaches_only_the_connection_that_delivered(
     consumer.ack(old)
     consumer.close()
     # Then the new delivery is untouched
-    until(lambda: count(broker_url, queues.ingest) == 1)
+    until(lambda: waiting(broker_url, queues) == 1)
 
 
 def test_what_is_not_settled_returns_to_the_queue(
@@ -269,7 +274,7 @@ def test_what_is_not_settled_returns_to_the_queue(
     assert delivery is not None
     consumer.ack(delivery)
     consumer.close()
-    until(lambda: count(broker_url, queues.ingest) == 1)
+    until(lambda: waiting(broker_url, queues) == 1)
 
 
 def test_a_retry_without_confirm_holds_the_chunk_until_it_is_safe(
@@ -302,18 +307,17 @@ def test_a_row_that_ends_its_workers_is_set_apart_and_dies_alone(
 ) -> None:
     # Given a chunk of one row that was in flight when workers died
     publish(broker_url, queues.ingest, encoded(queues, rows=1))
-    for _ in range(SUSPECT_AFTER):
+    for _ in range(SHARED_DELIVERIES):
         die_with_delivery(broker, queues.ingest)
-    # When it comes again
-    consumer, delivery = take(broker, queues.ingest)
-    consumer.close()
-    # Then it waits among the suspects, where it reaches the delivery limit
-    assert delivery is None
+    # When it was there too often
     until(lambda: count(broker_url, queues.suspects) == 1)
-    for _ in range(DELIVERIES - SUSPECT_AFTER + 1):
+    # Then it is alone among the suspects, and dies when it was there too often, too
+    assert count(broker_url, queues.ingest) == 0
+    for _ in range(LONE_DELIVERIES):
         die_with_delivery(broker, queues.suspects)
     headers, _ = dead_letter(broker_url, queues)
     assert headers["x-death"][0]["reason"] == "delivery_limit"
+    assert count(broker_url, queues.suspects) == 0
 
 
 def test_a_suspect_that_ended_a_worker_alone_is_halved(
@@ -334,7 +338,7 @@ def test_an_innocent_suspect_is_processed(
     broker: RabbitBroker, broker_url: str, queues: Queues
 ) -> None:
     publish(broker_url, queues.ingest, encoded(queues))
-    for _ in range(SUSPECT_AFTER):
+    for _ in range(SHARED_DELIVERIES):
         die_with_delivery(broker, queues.ingest)
     seen: list[messages.Chunk] = []
     with working(broker, seen.append):
