@@ -13,6 +13,7 @@ from pipeline.errors import ServersMissing
 from pipeline.stack.binaries import PACKAGES
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_WAIT = "DPkg::Lock::Timeout=120"  # seconds for another installation to end
 _FORBID = "#!/bin/sh\nexit 101\n"  # invoke-rc.d: action forbidden by policy
 
 
@@ -36,7 +37,7 @@ def install(servers: Sequence[str], say: Callable[[str], None]) -> None:
 def _apt(*arguments: str) -> None:
     environment = {"PATH": os.defpath + ":/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(  # noqa: S603 - ours
-        ["apt-get", "--quiet", *arguments],  # noqa: S607 - the search path is set
+        ["apt-get", "--quiet", f"--option={_WAIT}", *arguments],  # noqa: S607 - the search path is set
         env=environment,
         capture_output=True,
         text=True,
