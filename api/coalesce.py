@@ -5,8 +5,9 @@ messages of two lanes seldom wait for each other's feeds. A small post stays in 
 is never answered, it was taken as a whole or not at all. On a quiet lane a message leaves at once.
 On a busy one rows gather until a message is full, or the last one is stored, or `gather_seconds`
 have passed since that left; and everywhere while a bound of messages is unconfirmed. So a quiet
-system adds no delay, and the busier the workers are, the fuller the messages that they get. Each
-caller waits for the confirms of its own rows only, and learns only of their fate.
+system adds no delay, and the busier the workers are, the fuller the messages that they get. What
+would be too large for the broker leaves in several. Each caller waits for the confirms of its own
+rows only, and learns only of their fate.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from api.columns import Columns, chunk_of
 from api.problems import Overloaded
 from pipeline import tracing
 from pipeline.clock import Clock
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.messages import Chunk
 
 _WHOLE_ROWS: Final = 250  # of a post that is not split by users, at most
 
 
 class Publishes(Protocol):
-    """Returns once the chunk is confirmed; raises BrokerUnavailable within its deadline."""
+    """Returns once the chunk is confirmed; raises BrokerUnavailable within its deadline.
+
+    MessageTooLarge: nothing was sent, and no part of a single request is that large.
+    """
 
     async def publish(self, chunk: Chunk) -> None: ...
 
@@ -171,9 +175,16 @@ class Coalescer:
 
     def _send(self, parts: list[_Waiting]) -> None:
         self._free -= 1
-        task = asyncio.create_task(self._publish(parts))
+        task = asyncio.create_task(self._deliver(parts))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, parts: list[_Waiting]) -> None:
+        try:
+            await self._publish(parts)
+        finally:
+            self._free += 1
+            self._send_waiting()
 
     async def _publish(self, parts: list[_Waiting]) -> None:
         chunk_id = self._clock.uuid7()
@@ -185,15 +196,19 @@ class Coalescer:
                 trace |= tracing.carrier()
                 await self._publisher.publish(chunk_of(chunk_id, pieces, trace))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is theirs to know
-            _settle(parts, error)
+            if isinstance(error, MessageTooLarge) and len(parts) > 1:
+                await self._publish_halves(parts)
+            else:
+                _settle(parts, error)
         except asyncio.CancelledError:
             _settle(parts, BrokerUnavailable("stopped before the broker confirmed"))
             raise
         else:
             _settle(parts, chunk_id)
-        finally:
-            self._free += 1
-            self._send_waiting()
+
+    async def _publish_halves(self, parts: list[_Waiting]) -> None:
+        middle = len(parts) // 2
+        await asyncio.gather(self._publish(parts[:middle]), self._publish(parts[middle:]))
 
 
 def _settle(parts: list[_Waiting], outcome: bytes | Exception) -> None:

@@ -35,6 +35,7 @@ from pipeline.topology import (
     ATTEMPTS,
     REASON,
     RETRY_SECONDS,
+    Bound,
     Queues,
     declare_on,
     parameters,
@@ -82,14 +83,14 @@ class RabbitBroker(Broker):
         url: str,
         queues: Queues,
         *,
-        queue_length: int,
+        bound: Bound,
         prefetch: int,
         retry_pause: float = 1.0,
     ) -> None:
         super().__init__(middleware=[Outcome(queues, retry_pause)])
         self.names = queues
         self.parameters = parameters(url)
-        self._queue_length = queue_length
+        self._bound = bound
         self._prefetch = {queues.ingest: prefetch, queues.suspects: 1}
         self.stopping = Event()
 
@@ -114,7 +115,7 @@ class RabbitBroker(Broker):
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
     def declare_on(self, channel: BlockingChannel) -> None:
-        declare_on(channel, self.names, self._queue_length)
+        declare_on(channel, self.names, self._bound)
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> Any:
         """Publish one chunk, confirmed; for waits there are the retry queues."""

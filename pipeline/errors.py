@@ -7,6 +7,7 @@ SpendlineError
 │   └── CacheUnavailable    Redis is away; readers go to PostgreSQL
 └── Permanent               trying again gives the same answer
     ├── InvalidMessage      an envelope or chunk that this version cannot read
+    ├── MessageTooLarge     more bytes than a broker takes of one message
     ├── NoPartition         a date outside the managed months
     ├── InvalidSettings     the process cannot start like this
     ├── MigrationMismatch   an applied migration is not the one in this version
@@ -43,6 +44,10 @@ class Permanent(SpendlineError):
 
 class InvalidMessage(Permanent):
     """An envelope or chunk that cannot be read."""
+
+
+class MessageTooLarge(Permanent):
+    """Not sent: a broker need not take a message of that many bytes."""
 
 
 class NoPartition(Permanent):

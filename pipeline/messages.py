@@ -18,6 +18,7 @@ from pipeline.errors import InvalidMessage
 
 SCHEMA: Final = 1
 ACTOR: Final = "categorize"
+MAX_BYTES: Final = 16 * 1024 * 1024  # that RabbitMQ 4 takes of one message, unless told otherwise
 NO_DATE: Final = np.iinfo(np.int32).min
 
 

@@ -26,7 +26,7 @@ from yarl import URL
 
 from pipeline import messages, telemetry
 from pipeline.clock import Clock
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.messages import Chunk
 
 _HEARTBEAT_SECONDS: Final = 10
@@ -79,12 +79,15 @@ class Publisher:
     async def publish(self, chunk: Chunk) -> None:
         """Return when the broker has confirmed the chunk.
 
-        Raises BrokerUnavailable within the deadline; the chunk may arrive nevertheless.
+        Raises BrokerUnavailable within the deadline; the chunk may arrive nevertheless. Raises
+        MessageTooLarge before anything is sent.
         """
         if self.trouble is not None:
             raise BrokerUnavailable(self.trouble)
         now = int(self._clock.now().timestamp() * 1000)
         body = messages.encode(chunk, self._queue, now)
+        if len(body) > messages.MAX_BYTES:
+            raise MessageTooLarge(f"{len(body):,} bytes; at most {messages.MAX_BYTES:,}")
         try:
             with telemetry.CONFIRM_SECONDS.time(), telemetry.UNCONFIRMED.count_exceptions():
                 await self._send(body, self._queue, str(UUID(bytes=chunk.chunk_id)))

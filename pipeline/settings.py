@@ -18,6 +18,7 @@ import msgspec
 
 from pipeline.errors import InvalidSettings
 from pipeline.fail_point import Place
+from pipeline.topology import Bound
 
 PREFIX = "SPENDLINE_"
 SERVERS = ("database_url", "broker_url", "redis_url")
@@ -59,6 +60,7 @@ class Settings:
     pending_rows: int = 100_000  # rows waiting in one API process, at most; beyond: 503
     confirm_seconds: float = 5.0
     queue_length: int = 20_000  # messages in the ingest queue, at most; beyond: 503
+    queue_megabytes: int = 8_192  # of these messages, at most; beyond: 503
 
     worker_threads: int = 2
     worker_prefetch: int = 1
@@ -94,6 +96,10 @@ class Settings:
                 raise InvalidSettings(
                     f"{PREFIX}REPLICA_URLS: number {number} is no postgresql:// URL"
                 )
+
+    @property
+    def queue_bound(self) -> Bound:
+        return Bound(self.queue_length, self.queue_megabytes)
 
     @property
     def replicas(self) -> tuple[str, ...]:

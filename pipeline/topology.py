@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pika
@@ -35,6 +35,13 @@ REASON: Final = "reason"  # header of a dead letter
 
 _NO_LIMIT: Final = 2**31 - 1  # given, because RabbitMQ 4 would default to 20
 _PRECONDITION_FAILED: Final = 406
+
+
+class Bound(NamedTuple):
+    """Of the ingest queue; beyond either, it refuses."""
+
+    messages: int
+    megabytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Queues:
         return [self.ingest, self.suspects, *self.retries, self.dead]
 
 
-def declare(url: str, prefix: str, queue_length: int) -> None:
+def declare(url: str, prefix: str, bound: Bound) -> None:
     """Create the queues that are missing.
 
     Raises BrokerUnavailable, or InvalidSettings when a queue exists with other arguments.
@@ -76,16 +83,16 @@ def declare(url: str, prefix: str, queue_length: int) -> None:
     try:
         connection = pika.BlockingConnection(parameters(url))
         try:
-            declare_on(connection.channel(), Queues(prefix), queue_length)
+            declare_on(connection.channel(), Queues(prefix), bound)
         finally:
             connection.close()
     except (AMQPError, OSError) as error:
         raise BrokerUnavailable(f"RabbitMQ: {type(error).__name__}") from error
 
 
-def declare_on(channel: BlockingChannel, queues: Queues, queue_length: int) -> None:
+def declare_on(channel: BlockingChannel, queues: Queues, bound: Bound) -> None:
     """The same on an open channel."""
-    for name, arguments in _arguments(queues, queue_length).items():
+    for name, arguments in _arguments(queues, bound).items():
         try:
             channel.queue_declare(name, durable=True, arguments=arguments)
         except ChannelClosedByBroker as error:
@@ -93,7 +100,8 @@ def declare_on(channel: BlockingChannel, queues: Queues, queue_length: int) -> N
                 raise
             raise InvalidSettings(
                 f"queue {name} exists with other arguments: "
-                "drain and delete it, or restore SPENDLINE_QUEUE_LENGTH, or the earlier version"
+                "drain and delete it, or restore SPENDLINE_QUEUE_LENGTH, "
+                "SPENDLINE_QUEUE_MEGABYTES or the version that made it"
             ) from None
 
 
@@ -123,9 +131,9 @@ def _tls(cafile: str | None, certfile: str | None, keyfile: str | None) -> ssl.S
     return context
 
 
-def _arguments(queues: Queues, queue_length: int) -> dict[str, dict[str, Any]]:
-    bound = {"x-max-length": queue_length}
-    ingest = _quorum(queues.suspects) | bound | _delivered(SHARED_DELIVERIES)
+def _arguments(queues: Queues, bound: Bound) -> dict[str, dict[str, Any]]:
+    most = {"x-max-length": bound.messages, "x-max-length-bytes": bound.megabytes << 20}
+    ingest = _quorum(queues.suspects) | most | _delivered(SHARED_DELIVERIES)
     suspects = _quorum(queues.dead) | _delivered(LONE_DELIVERIES)
     waiting = {
         name: _quorum(queues.ingest) | {"x-message-ttl": seconds * 1000}

@@ -44,13 +44,13 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     """
     settings.require_servers()
     stop = _stopped_by_signals()
-    declare(settings.broker_url, settings.queue_prefix, settings.queue_length)
+    declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     resources = Resources.open(settings)
     slot = load(settings.model_folder)
     broker = RabbitBroker(
         settings.broker_url,
         Queues(settings.queue_prefix),
-        queue_length=settings.queue_length,
+        bound=settings.queue_bound,
         prefetch=settings.worker_prefetch * settings.worker_threads,
     )
     stopwatch = Stopwatch()

@@ -24,18 +24,20 @@ from pipeline.topology import (
     REASON,
     RETRY_SECONDS,
     SHARED_DELIVERIES,
+    Bound,
     Queues,
     declare,
 )
 from tests.chunks import chunk
 
 LENGTH = 50
+BOUND = Bound(LENGTH, megabytes=1)
 
 
 @pytest.fixture
 def queues(broker_url: str) -> Iterator[Queues]:
     names = Queues(f"test-{uuid4().hex[:12]}")
-    declare(broker_url, names.prefix, LENGTH)
+    declare(broker_url, names.prefix, BOUND)
     yield names
     with opened(broker_url) as channel:
         for name in names.all:
@@ -44,7 +46,7 @@ def queues(broker_url: str) -> Iterator[Queues]:
 
 @pytest.fixture
 def broker(broker_url: str, queues: Queues) -> RabbitBroker:
-    return RabbitBroker(broker_url, queues, queue_length=LENGTH, prefetch=2, retry_pause=0.05)
+    return RabbitBroker(broker_url, queues, bound=BOUND, prefetch=2, retry_pause=0.05)
 
 
 @contextmanager
@@ -296,7 +298,7 @@ def test_a_retry_without_confirm_holds_the_chunk_until_it_is_safe(
         publish(broker_url, queues.ingest, encoded(queues))
         until(lambda: "no confirm" in caplog.text)
         # When it is there again
-        declare(broker_url, queues.prefix, LENGTH)
+        declare(broker_url, queues.prefix, BOUND)
         # Then the chunk arrives there, after a single attempt
         until(lambda: count(broker_url, queues.retries[0]) == 1)
         assert len(attempts) == 1
@@ -346,22 +348,25 @@ def test_an_innocent_suspect_is_processed(
     assert [count(broker_url, name) for name in queues.all] == [0] * len(queues.all)
 
 
-def test_a_full_queue_refuses(broker: RabbitBroker, broker_url: str, queues: Queues) -> None:
+@pytest.mark.parametrize("rows", [1, 10_000], ids=["messages", "megabytes"])
+def test_a_full_queue_refuses(
+    broker: RabbitBroker, broker_url: str, queues: Queues, rows: int
+) -> None:
     sender = actor(broker, lambda _: None)
 
     def send_many() -> None:
-        for _ in range(LENGTH * 3):
-            sender.send(chunk())
+        for _ in range(LENGTH * 3 if rows == 1 else LENGTH // 2):
+            sender.send(chunk(rows))
 
     with pytest.raises(BrokerUnavailable, match="Nack"):
         send_many()
 
 
 def test_a_queue_with_other_arguments_says_what_to_do(broker_url: str, queues: Queues) -> None:
-    with pytest.raises(InvalidSettings, match="SPENDLINE_QUEUE_LENGTH"):
-        declare(broker_url, queues.prefix, LENGTH + 1)
+    with pytest.raises(InvalidSettings, match="SPENDLINE_QUEUE_MEGABYTES"):
+        declare(broker_url, queues.prefix, BOUND._replace(megabytes=2))
 
 
 def test_an_absent_broker_is_an_error_of_ours() -> None:
     with pytest.raises(BrokerUnavailable):
-        declare("amqp://guest:guest@127.0.0.1:1/", "test", LENGTH)
+        declare("amqp://guest:guest@127.0.0.1:1/", "test", BOUND)

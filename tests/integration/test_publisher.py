@@ -16,7 +16,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from pipeline import messages
 from pipeline.clock import Clock
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.publisher import Publisher
 from tests.chunks import chunk
 from tests.link import Link
@@ -77,6 +77,15 @@ async def test_a_confirmed_chunk_is_in_the_queue(
     envelopes = arrived(channel, queue)
     assert {e.args[0].chunk_id for e in envelopes} == {c.chunk_id for c in sent}
     assert {e.queue_name for e in envelopes} == {queue}
+
+
+async def test_a_message_that_a_broker_need_not_take_is_not_sent(
+    publisher: Publisher, channel: BlockingChannel, queue: str
+) -> None:
+    large = chunk(description=["x" * messages.MAX_BYTES])
+    with pytest.raises(MessageTooLarge, match="at most"):
+        await publisher.publish(large)
+    assert arrived(channel, queue) == []
 
 
 async def test_without_its_queue_it_is_not_ready_and_recovers_with_it(

@@ -95,7 +95,7 @@ async def test_redis_over_tls(settings: Settings, certificate: Path) -> None:
 
 
 async def test_rabbitmq_over_tls(settings: Settings, certificate: Path) -> None:
-    declare(settings.broker_url, settings.queue_prefix, settings.queue_length)
+    declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     queue = Queues(settings.queue_prefix).ingest
     async with tls_before(settings.broker_url, certificate) as address:
         url = f"amqps://{address}?cafile={certificate}"

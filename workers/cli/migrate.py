@@ -42,7 +42,7 @@ def command(*, as_json: bool) -> None:
 async def bring_up(settings: Settings) -> dict[str, list[str]]:
     """Returns what was made now, by kind."""
     done = await bring_up_database(settings.database_url, settings.months_ahead)
-    declare(settings.broker_url, settings.queue_prefix, settings.queue_length)
+    declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     return done
 
 

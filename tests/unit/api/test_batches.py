@@ -17,10 +17,11 @@ from api.batches import columns, read_items
 from api.bodies import JSON, NDJSON
 from api.columns import Columns, chunk_of
 from api.problems import Invalid, Malformed, TooLarge
+from pipeline import messages
 from pipeline.accounts import Owner
 from pipeline.messages import Chunk
 from pipeline.partitions import Managed
-from pipeline.transactions import CURRENCIES, decimal_text, minor_units
+from pipeline.transactions import CURRENCIES, MAX_BODY, decimal_text, minor_units
 
 ACCOUNT = str(uuid4())
 OWNERS = {ACCOUNT: Owner(UUID(ACCOUNT).bytes, uuid4().bytes)}
@@ -46,6 +47,21 @@ def read(*rows: dict[str, Any]) -> Columns:
 
 def sent(columns: Columns) -> Chunk:
     return chunk_of(bytes(16), [(bytes(16), 0, columns)])
+
+
+def test_a_message_is_shorter_than_the_body_whose_rows_it_carries() -> None:
+    # Given the shortest rows that there are, each of its own account, and each optional column once
+    owners = {str(uuid4()): Owner(uuid4().bytes, uuid4().bytes) for _ in range(1_000)}
+    short = {"transaction_id": "é", "amount": "1", "description": ""}
+    rows = [row(account_id=account, **short) for account in owners]
+    rows[0] |= {"mcc": "5411", "authorized_date": "2026-11-20", "merchant_name": "a"}
+    rows[1] |= {"category": "a", "pending_transaction_id": "a", "metadata": {"a": 1}}
+    removed = [{"account_id": account, "transaction_id": "ü"} for account in owners]
+    body = msgspec.json.encode({"transactions": rows, "removed": removed})
+    # When
+    chunk = sent(columns(read_items(body, JSON), owners, MANAGED))
+    # Then a body that may be pushed fits into a message
+    assert len(messages.encode(chunk, "ingest", 0)) < len(body) <= MAX_BODY <= messages.MAX_BYTES
 
 
 def test_a_right_batch_takes_the_short_way() -> None:

@@ -14,20 +14,23 @@ from api.columns import Columns, chunk_of
 from api.problems import Overloaded
 from pipeline.accounts import Owner
 from pipeline.clock import Clock
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.messages import NO_DATE, Chunk, column
 
 TODAY = (date(2026, 11, 20) - date(1970, 1, 1)).days
 
 
 class Broker:
-    """Confirms or refuses when the test says so."""
+    """Confirms or refuses when the test says so; refuses messages of more than `most` rows."""
 
     def __init__(self) -> None:
+        self.most = 1_000
         self.sent: list[tuple[Chunk, asyncio.Future[None]]] = []
         self._sent_one = asyncio.Condition()
 
     async def publish(self, chunk: Chunk) -> None:
+        if len(chunk) > self.most:
+            raise MessageTooLarge
         confirm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent.append((chunk, confirm))
         async with self._sent_one:
@@ -114,6 +117,41 @@ async def test_a_request_leaves_at_once_and_is_answered_by_its_confirm(
     assert (broker.sizes, request.done()) == ([[3]], False)
     broker.confirm(0)
     await request
+
+
+async def test_what_is_too_large_for_one_message_leaves_in_several(
+    coalescer: Coalescer, broker: Broker
+) -> None:
+    # Given a broker that takes messages of four rows, and rows that gather behind two others
+    broker.most = 4
+    requests = [submit(coalescer, rows(n)) for n in (1, 1, 3, 2, 2)]
+    await settle()
+    # When they leave
+    broker.confirm(0)
+    await settle()
+    # Then it is in messages that are not too large, and each request learns of its own
+    assert broker.sizes == [[1], [1], [3], [2, 2]]
+    broker.confirm(2)
+    broker.refuse(3)
+    await settle()
+    assert [request.done() for request in requests] == [True, False, True, True, True]
+    assert [type(request.exception()) for request in requests[3:]] == [BrokerUnavailable] * 2
+    # And the next ones find room as if it had been one message
+    broker.confirm(1)
+    last = [submit(coalescer, rows(1)) for _ in range(2)]
+    await settle()
+    assert broker.sizes[4:] == [[1], [1]]
+    for index in (4, 5):
+        broker.confirm(index)
+    await asyncio.gather(*last, requests[1])
+
+
+async def test_a_single_part_that_is_too_large_is_an_error(
+    coalescer: Coalescer, broker: Broker
+) -> None:
+    broker.most = 4
+    with pytest.raises(MessageTooLarge):
+        await submit(coalescer, rows(5))
 
 
 async def test_requests_gather_while_the_bound_is_unconfirmed(
