@@ -24,7 +24,7 @@ from benchmarks.flood import flood
 from benchmarks.machine import provenance
 from benchmarks.progress import Step, steps
 from benchmarks.report import arguments, publish
-from benchmarks.running import Client, Running, connected, running
+from benchmarks.running import Client, Running, connected, running, settle
 from benchmarks.workload import bodies, purchases
 
 SEED = 11
@@ -133,6 +133,7 @@ async def _measure(target: Running, seconds: int, batch: int, step: Step) -> dic
         levels = {}
         for share in _LEVELS:
             step(f"{share:.0%} of the ceiling, {ceiling * share * batch:,.0f} transactions/s")
+            await settle(target.settings)
             levels[f"{share:.0%}"] = await _level(client, ceiling * share, seconds, batch)
     half = levels["50%"]
     return {

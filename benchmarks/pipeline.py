@@ -21,7 +21,7 @@ from benchmarks.machine import provenance
 from benchmarks.peers import measure as peers
 from benchmarks.progress import Step, steps
 from benchmarks.report import arguments, publish
-from benchmarks.running import Running, connected, pid, running
+from benchmarks.running import Running, connected, pid, running, settle
 from benchmarks.workload import Purchase, purchases
 from benchmarks.yardstick import copied
 from workers.usage import peak_megabytes
@@ -79,6 +79,7 @@ async def _growth(target: Running, sizes: Mapping[int, int], step: Step) -> dict
     async with connected(target.settings) as client:
         for rows, times in sizes.items():
             step(f"{times} x {rows:,} rows")
+            await settle(target.settings)
             loads = (_load(rows, f"{rows}.{run}-", _COPIES) for run in range(times))
             runs = [await cost(target, client, load, _GROWTH_BATCH) for load in loads]
             by_rows[rows] = _unit_costs(runs)

@@ -186,6 +186,13 @@ def _settings(urls: ServerUrls, changed: dict[str, Any]) -> Settings:
     )
 
 
+async def settle(settings: Settings) -> None:
+    """Do what earlier loads have left to autovacuum, which would do it during the next one."""
+    connection = await asyncpg.connect(settings.database_url)
+    await connection.execute("VACUUM (ANALYZE)")
+    await connection.close()
+
+
 async def _prepare(settings: Settings, server: str, *, old_months: bool) -> None:
     connection = await asyncpg.connect(server)
     await connection.execute(f"CREATE DATABASE {settings.queue_prefix}")
