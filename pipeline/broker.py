@@ -31,11 +31,11 @@ from pipeline import messages, telemetry
 from pipeline.errors import BrokerUnavailable, InvalidMessage, Permanent, SpendlineError, Transient
 from pipeline.messages import Chunk, Envelope
 from pipeline.pieces import halves
+from pipeline.settings import QueueBound
 from pipeline.topology import (
     ATTEMPTS,
     REASON,
     RETRY_SECONDS,
-    Bound,
     Queues,
     declare_on,
     parameters,
@@ -83,7 +83,7 @@ class RabbitBroker(Broker):
         url: str,
         queues: Queues,
         *,
-        bound: Bound,
+        bound: QueueBound,
         prefetch: int,
         retry_pause: float = 1.0,
     ) -> None:

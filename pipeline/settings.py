@@ -11,20 +11,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
 from pipeline.errors import InvalidSettings
 from pipeline.fail_point import Place
-from pipeline.topology import Bound
 
 PREFIX = "SPENDLINE_"
 SERVERS = ("database_url", "broker_url", "redis_url")
 _POSTGRES = re.compile(r"postgres(ql)?://")
 _HTTP = re.compile(r"https?://\S")
 _BETWEEN_URLS = re.compile(r"[,\s]+(?=\w+://)")
+
+
+class QueueBound(NamedTuple):
+    """Of the ingest queue; beyond either, it refuses."""
+
+    messages: int
+    megabytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +104,8 @@ class Settings:
                 )
 
     @property
-    def queue_bound(self) -> Bound:
-        return Bound(self.queue_length, self.queue_megabytes)
+    def queue_bound(self) -> QueueBound:
+        return QueueBound(self.queue_length, self.queue_megabytes)
 
     @property
     def replicas(self) -> tuple[str, ...]:

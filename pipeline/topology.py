@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pika
@@ -23,6 +23,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from pipeline.errors import BrokerUnavailable, InvalidSettings
+from pipeline.settings import QueueBound
 
 RETRY_SECONDS: Final = (1, 5, 30, 120, 600)
 SHARED_DELIVERIES: Final = 2  # of one message, among others, before it becomes a suspect
@@ -35,13 +36,6 @@ REASON: Final = "reason"  # header of a dead letter
 
 _NO_LIMIT: Final = 2**31 - 1  # given, because RabbitMQ 4 would default to 20
 _PRECONDITION_FAILED: Final = 406
-
-
-class Bound(NamedTuple):
-    """Of the ingest queue; beyond either, it refuses."""
-
-    messages: int
-    megabytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ class Queues:
         return [self.ingest, self.suspects, *self.retries, self.dead]
 
 
-def declare(url: str, prefix: str, bound: Bound) -> None:
+def declare(url: str, prefix: str, bound: QueueBound) -> None:
     """Create the queues that are missing.
 
     Raises BrokerUnavailable, or InvalidSettings when a queue exists with other arguments.
@@ -90,7 +84,7 @@ def declare(url: str, prefix: str, bound: Bound) -> None:
         raise BrokerUnavailable(f"RabbitMQ: {type(error).__name__}") from error
 
 
-def declare_on(channel: BlockingChannel, queues: Queues, bound: Bound) -> None:
+def declare_on(channel: BlockingChannel, queues: Queues, bound: QueueBound) -> None:
     """The same on an open channel."""
     for name, arguments in _arguments(queues, bound).items():
         try:
@@ -131,7 +125,7 @@ def _tls(cafile: str | None, certfile: str | None, keyfile: str | None) -> ssl.S
     return context
 
 
-def _arguments(queues: Queues, bound: Bound) -> dict[str, dict[str, Any]]:
+def _arguments(queues: Queues, bound: QueueBound) -> dict[str, dict[str, Any]]:
     most = {"x-max-length": bound.messages, "x-max-length-bytes": bound.megabytes << 20}
     ingest = _quorum(queues.suspects) | most | _delivered(SHARED_DELIVERIES)
     suspects = _quorum(queues.dead) | _delivered(LONE_DELIVERIES)

@@ -18,20 +18,20 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pipeline import messages
 from pipeline.broker import Delivery, RabbitBroker, RabbitConsumer
 from pipeline.errors import BrokerUnavailable, InvalidSettings, NoPartition, StoreUnavailable
+from pipeline.settings import QueueBound
 from pipeline.topology import (
     ATTEMPTS,
     LONE_DELIVERIES,
     REASON,
     RETRY_SECONDS,
     SHARED_DELIVERIES,
-    Bound,
     Queues,
     declare,
 )
 from tests.chunks import chunk
 
 LENGTH = 50
-BOUND = Bound(LENGTH, megabytes=1)
+BOUND = QueueBound(LENGTH, megabytes=1)
 
 
 @pytest.fixture
@@ -98,11 +98,6 @@ def publish(url: str, queue: str, body: bytes, headers: dict[str, Any] | None = 
 
 def encoded(queues: Queues, rows: int = 3) -> bytes:
     return messages.encode(chunk(rows), queues.ingest, 0)
-
-
-def waiting(url: str, queues: Queues) -> int:
-    """Chunks that a worker will get, whether or not they are suspects."""
-    return count(url, queues.ingest) + count(url, queues.suspects)
 
 
 def dead_letter(url: str, queues: Queues) -> tuple[dict[str, Any], bytes]:
@@ -264,8 +259,8 @@ def test_an_answer_reaches_only_the_connection_that_delivered(
     old.settled = True
     consumer.ack(old)
     consumer.close()
-    # Then the new delivery is untouched
-    until(lambda: waiting(broker_url, queues) == 1)
+    # Then the new delivery is untouched, and its second return makes it a suspect
+    until(lambda: count(broker_url, queues.suspects) == 1)
 
 
 def test_what_is_not_settled_returns_to_the_queue(
@@ -276,7 +271,8 @@ def test_what_is_not_settled_returns_to_the_queue(
     assert delivery is not None
     consumer.ack(delivery)
     consumer.close()
-    until(lambda: waiting(broker_url, queues) == 1)
+    # Delivered once more before the consumer closed, it is a suspect
+    until(lambda: count(broker_url, queues.ingest) + count(broker_url, queues.suspects) == 1)
 
 
 def test_a_retry_without_confirm_holds_the_chunk_until_it_is_safe(
@@ -348,23 +344,26 @@ def test_an_innocent_suspect_is_processed(
     assert [count(broker_url, name) for name in queues.all] == [0] * len(queues.all)
 
 
-@pytest.mark.parametrize("rows", [1, 10_000], ids=["messages", "megabytes"])
-def test_a_full_queue_refuses(
-    broker: RabbitBroker, broker_url: str, queues: Queues, rows: int
-) -> None:
+@pytest.mark.parametrize(
+    ("sent", "rows"), [(LENGTH * 3, 3), (LENGTH // 2, 10_000)], ids=["messages", "megabytes"]
+)
+def test_a_full_queue_refuses(broker: RabbitBroker, sent: int, rows: int) -> None:
     sender = actor(broker, lambda _: None)
 
     def send_many() -> None:
-        for _ in range(LENGTH * 3 if rows == 1 else LENGTH // 2):
+        for _ in range(sent):
             sender.send(chunk(rows))
 
     with pytest.raises(BrokerUnavailable, match="Nack"):
         send_many()
 
 
-def test_a_queue_with_other_arguments_says_what_to_do(broker_url: str, queues: Queues) -> None:
-    with pytest.raises(InvalidSettings, match="SPENDLINE_QUEUE_MEGABYTES"):
-        declare(broker_url, queues.prefix, BOUND._replace(megabytes=2))
+@pytest.mark.parametrize("other", [QueueBound(LENGTH + 1, 1), QueueBound(LENGTH, 2)])
+def test_a_queue_with_other_arguments_says_what_to_do(
+    broker_url: str, queues: Queues, other: QueueBound
+) -> None:
+    with pytest.raises(InvalidSettings, match="SPENDLINE_QUEUE_LENGTH, SPENDLINE_QUEUE_MEGABYTES"):
+        declare(broker_url, queues.prefix, other)
 
 
 def test_an_absent_broker_is_an_error_of_ours() -> None:
