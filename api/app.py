@@ -19,9 +19,9 @@ from api.idempotency import answer_once
 from api.known import Categories, Months, Owners, TokenHolders
 from api.limits import Limits
 from api.middlewares import answer_always, authorize, trace
-from api.routes import ROUTES
+from api.routes import ROUTES, add_routes
 from api.services import SERVICES, Services
-from api.wire import expect, refuse_what_is_not_http
+from api.wire import refuse_what_is_not_http
 from pipeline import collector, telemetry
 from pipeline.accounts import Accounts
 from pipeline.cache import Cache, open_redis
@@ -54,8 +54,7 @@ def create_app(settings: Settings) -> web.Application:
         middlewares.insert(0, trace)
     app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     app[openapi.DOCUMENT] = openapi.document(ROUTES)
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
+    add_routes(app, ROUTES)
 
     async def opened(app: web.Application) -> AsyncGenerator[None]:
         async with open_services(settings) as found:

@@ -33,10 +33,6 @@ def test_only_operators_routes_need_no_token() -> None:
     assert public == {"/livez", "/readyz", "/version", "/openapi.json"}
 
 
-def test_a_handler_serves_one_route() -> None:
-    assert len({route.handler for route in ROUTES}) == len({r.name for r in ROUTES}) == len(ROUTES)
-
-
 def test_what_a_route_reads_names_its_unknown_fields() -> None:
     for route in ROUTES:
         for kind in (route.request, route.query):
