@@ -15,6 +15,7 @@ from api.middlewares import authorize
 from api.problems import Forbidden
 from api.routes import ROUTES, add_routes, route_of
 from api.services import SERVICES
+from api.versioned import versioned
 from pipeline.tokens import Principal
 
 
@@ -41,6 +42,8 @@ def app() -> web.Application:
     app[SERVICES] = SimpleNamespace(  # type: ignore[assignment]
         holders=AsyncMock(**{"holder.return_value": reader}),
         limits=AsyncMock(**{"spend.return_value": None}),
+        reads=AsyncMock(),
+        cache=AsyncMock(**{"position.return_value": 7, "answer.return_value": (7, b"{}")}),
     )
     add_routes(app, (READ, MANAGE))
     return app
@@ -54,6 +57,19 @@ async def test_two_routes_of_one_handler_keep_their_own_scopes(app: web.Applicat
 
 async def test_what_is_not_served_matches_no_route(app: web.Application) -> None:
     assert route_of(await matched(app, "/v1/c")) is None
+
+
+async def test_two_routes_of_one_module_share_no_answer(app: web.Application) -> None:
+    # Given
+    compute = AsyncMock()
+    user = uuid4()
+    # When
+    tags = [
+        (await versioned(await matched(app, path), user, None, compute)).headers["ETag"]
+        for path in ("/v1/a/x", "/v1/b/x", "/v1/a/x")
+    ]
+    # Then
+    assert tags[0] == tags[2] != tags[1]
 
 
 def test_every_operation_has_a_name_of_its_own() -> None:
