@@ -20,6 +20,7 @@ import dramatiq
 from pipeline import collector, telemetry
 from pipeline.broker import RabbitBroker
 from pipeline.depths import watch_queues
+from pipeline.interleave import load_interleave
 from pipeline.settings import Settings
 from pipeline.topology import Queues, declare
 from workers.actors import Stopwatch, Work, declare_actors
@@ -46,6 +47,7 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     stop = _stopped_by_signals()
     declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     resources = Resources.open(settings)
+    load_interleave()
     slot = load(settings.model_folder)
     broker = RabbitBroker(
         settings.broker_url,
