@@ -4,7 +4,8 @@ SpendlineError
 ├── Transient               try again later: nothing is wrong with the request
 │   ├── BrokerUnavailable   no confirm in time, an alarm, a full queue
 │   ├── StoreUnavailable    PostgreSQL is away, frozen or read-only
-│   └── CacheUnavailable    Redis is away; readers go to PostgreSQL
+│   ├── CacheUnavailable    Redis is away; readers go to PostgreSQL
+│   └── MigrationLocked     another migrator is at work on the database
 └── Permanent               trying again gives the same answer
     ├── InvalidMessage      an envelope or chunk that this version cannot read
     ├── MessageTooLarge     more bytes than a broker takes of one message
@@ -36,6 +37,10 @@ class StoreUnavailable(Transient):
 
 class CacheUnavailable(Transient):
     """Redis did not answer."""
+
+
+class MigrationLocked(Transient):
+    """Another migrator holds the lock; the message says what to do."""
 
 
 class Permanent(SpendlineError):
