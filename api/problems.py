@@ -8,6 +8,7 @@ Problem                  refused by the API itself
 ├── Forbidden            the token may not do this
 ├── NotFound             it does not exist, or belongs to somebody else
 ├── Conflict             the same request is being worked on
+├── Gone                 carried out before, and its answer cannot be given again
 ├── TooSlow              the body did not arrive in time
 ├── TooLarge             more than a request may carry
 ├── Unsupported          a content type or coding that we do not read
@@ -69,6 +70,9 @@ class NotFound(Problem): ...
 class Conflict(Problem): ...
 
 
+class Gone(Problem): ...
+
+
 class TooSlow(Problem): ...
 
 
@@ -107,6 +111,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),
     (Conflict, 409, "Still running"),
+    (Gone, 410, "Answer gone"),
     (TooSlow, 408, "Too slow"),
     (TooLarge, 413, "Too large"),
     (Unsupported, 415, "Unsupported"),
