@@ -28,7 +28,7 @@ from pipeline.cache import Cache, open_redis
 from pipeline.clock import Clock
 from pipeline.database import open_pool, translated
 from pipeline.depths import watch_queues
-from pipeline.errors import InvalidSettings
+from pipeline.errors import NotMigrated
 from pipeline.events import Waiters
 from pipeline.idempotency import Idempotency
 from pipeline.letters import Letters
@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> web.Application:
 
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Everything that handlers work with. Raises StoreUnavailable or InvalidSettings.
+    """Everything that handlers work with. Raises StoreUnavailable or NotMigrated.
 
     RabbitMQ and Redis may be away: then the process is not ready, or slower.
     """
@@ -149,7 +149,7 @@ async def _from_database(pool: asyncpg.Pool, clock: Clock) -> Signer:
             await clock.synchronize(pool)
             return await load_signer(pool)
     except asyncpg.UndefinedTableError:
-        raise InvalidSettings("the database is empty: run `spendline migrate`") from None
+        raise NotMigrated("the database is empty: run `spendline migrate`") from None
 
 
 def _replicas(settings: Settings) -> list[Replica]:

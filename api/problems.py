@@ -28,7 +28,13 @@ import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from pipeline.errors import BrokerUnavailable, StoreUnavailable, Transient
+from pipeline.errors import (
+    BrokerUnavailable,
+    NoPartition,
+    SpendlineError,
+    StoreUnavailable,
+    Transient,
+)
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -49,7 +55,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: list[Fault] | msgspec.UnsetType = msgspec.UNSET
 
 
-class Problem(Exception):
+class Problem(SpendlineError):
     """Root of the refusals; the message is the `detail`."""
 
     faults: Sequence[Fault] = ()
@@ -121,6 +127,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Overloaded, 503, "Overloaded"),
     (BrokerUnavailable, 503, "Queue unavailable"),
     (StoreUnavailable, 503, "Database unavailable"),
+    (NoPartition, 503, "No partition"),
     (Transient, 503, "Unavailable"),
 )
 ERRORS: Final = {status: title for _, status, title in _STATUSES} | {

@@ -41,7 +41,7 @@ _IDLE_MS: Final = 200  # how soon idle threads notice the stop
 def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -> int:
     """Work until SIGTERM or SIGINT; returns the exit status.
 
-    Raises a SpendlineError or CategorizerError when the process cannot start.
+    Raises a SpendlineError when the process cannot start.
     """
     settings.require_servers()
     stop = _stopped_by_signals()

@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from categorizer.errors import CategorizerError
 from pipeline.errors import MigrationLocked, SpendlineError, Transient
 
 _FOLDER = Path(__file__).parent
@@ -47,7 +46,7 @@ class LazyGroup(click.Group):
             raise click.ClickException(
                 f"{error}; `spendline doctor` says what is missing"
             ) from None
-        except (SpendlineError, CategorizerError) as error:
+        except SpendlineError as error:
             raise click.ClickException(str(error)) from None
 
 

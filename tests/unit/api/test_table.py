@@ -17,7 +17,7 @@ from api.known import Months, Owners, TokenHolders, canonical
 from api.problems import Invalid, Malformed, Overloaded, TooLarge, TooSlow, response_to
 from api.routes import ROUTES, Binding
 from pipeline.accounts import Owner
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, NoPartition
 from pipeline.partitions import Managed
 from pipeline.tokens import Principal
 from pipeline.transactions import MAX_BODY
@@ -57,6 +57,11 @@ def test_a_defect_is_answered_without_its_message() -> None:
 
 def test_a_transient_failure_says_when_to_try_again() -> None:
     response = response_to(BrokerUnavailable("away"), "r1")
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+
+
+def test_months_that_are_still_to_be_made_are_no_defect() -> None:
+    response = response_to(NoPartition("run `spendline migrate`"), "r1")
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
 
 
