@@ -80,13 +80,15 @@ soak: .venv/dev  ## random faults under load, for MINUTES (10)
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
 
 # The run-time environment needs the run-time lock only; the one for development contains it.
-# Importing them compiles the kernels once, before the first worker waits for them.
+# Compiling the kernels once here spares the first worker from it.
+COMPILE := from pipeline.interleave import load_interleave; from workers.model_slot import ModelSlot; \
+	load_interleave(); ModelSlot.load("models/shipped")
 .venv/run: requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "set-up: installing from requirements.lock"
 	@began=$$(date +%s); \
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . && \
-	$(BIN)/python -c "import categorizer.scorer, pipeline.interleave" && \
+	$(BIN)/python -c '$(COMPILE)' && \
 	echo $$(($$(date +%s) - began)) > $@ && echo "set-up: $$(cat $@) s"
 
 .venv/dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
@@ -94,7 +96,7 @@ soak: .venv/dev  ## random faults under load, for MINUTES (10)
 	@began=$$(date +%s); \
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock && \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . && \
-	$(BIN)/python -c "import categorizer.scorer, pipeline.interleave" && \
+	$(BIN)/python -c '$(COMPILE)' && \
 	echo $$(($$(date +%s) - began)) | tee .venv/run > $@ && echo "set-up: $$(cat $@) s"
 
 .venv/bin/pip:

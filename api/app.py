@@ -19,16 +19,16 @@ from api.idempotency import answer_once
 from api.known import Categories, Months, Owners, TokenHolders
 from api.limits import Limits
 from api.middlewares import answer_always, authorize, trace
-from api.routes import ROUTES
+from api.routes import ROUTES, add_routes
 from api.services import SERVICES, Services
-from api.wire import expect, refuse_what_is_not_http
+from api.wire import refuse_what_is_not_http
 from pipeline import collector, telemetry
 from pipeline.accounts import Accounts
 from pipeline.cache import Cache, open_redis
 from pipeline.clock import Clock
 from pipeline.database import open_pool, translated
 from pipeline.depths import watch_queues
-from pipeline.errors import InvalidSettings
+from pipeline.errors import NotMigrated
 from pipeline.events import Waiters
 from pipeline.idempotency import Idempotency
 from pipeline.letters import Letters
@@ -54,8 +54,7 @@ def create_app(settings: Settings) -> web.Application:
         middlewares.insert(0, trace)
     app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     app[openapi.DOCUMENT] = openapi.document(ROUTES)
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
+    add_routes(app, ROUTES)
 
     async def opened(app: web.Application) -> AsyncGenerator[None]:
         async with open_services(settings) as found:
@@ -68,7 +67,7 @@ def create_app(settings: Settings) -> web.Application:
 
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Everything that handlers work with. Raises StoreUnavailable or InvalidSettings.
+    """Everything that handlers work with. Raises StoreUnavailable or NotMigrated.
 
     RabbitMQ and Redis may be away: then the process is not ready, or slower.
     """
@@ -150,7 +149,7 @@ async def _from_database(pool: asyncpg.Pool, clock: Clock) -> Signer:
             await clock.synchronize(pool)
             return await load_signer(pool)
     except asyncpg.UndefinedTableError:
-        raise InvalidSettings("the database is empty: run `spendline migrate`") from None
+        raise NotMigrated("the database is empty: run `spendline migrate`") from None
 
 
 def _replicas(settings: Settings) -> list[Replica]:

@@ -2,30 +2,42 @@
 
 Answers may hold secrets (a new token), and a digest of a small body can be guessed. So both are
 made with the caller's own token, of which only a digest is kept: without it they tell nothing.
+
+An answer that was altered, moved to another key or kept by an earlier version cannot be read.
+Its request was carried out and is not carried out again: it is answered with 410.
 """
 
 from __future__ import annotations
 
 import hmac
+import logging
+import os
 import re
 from collections.abc import Awaitable, Callable
-from hashlib import sha256, shake_256
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Final, cast
 
 import msgspec
 from aiohttp import hdrs, web
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from api.bodies import read_raw
-from api.problems import Conflict, Fault, Invalid, response_to
+from api.problems import Conflict, Fault, Gone, Invalid, response_to
 from api.services import PRINCIPAL, REQUEST_ID, bearer, services
 from pipeline.idempotency import Claim, Key
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 KEY_PATTERN: Final = r"[\x20-\x7e]{1,255}"
-_NONCE: Final = 16
+_NONCE: Final = 12
+_PURPOSE: Final = b"spendline: answers kept for idempotency keys"
 _KEPT_HEADERS: Final = (hdrs.CONTENT_TYPE, hdrs.LOCATION)
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,22 +63,33 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     with found.intake.room_for(request):
         digest = _digest(request, await read_raw(request), secret)
         claim = await found.keys.claim(key, digest)
+    place = key.token_id.bytes + digest + key.text.encode()
     if claim.ours is None:
-        return _replay(claim, secret)
+        return _replay(request, claim, secret, place)
     try:
         response = await _answer(request, handler)
     except Exception:
         await found.keys.release(key, claim.ours)
         raise
-    await found.keys.keep(key, claim.ours, _sealed(response, secret, claim.ours.bytes))
+    await found.keys.keep(key, claim.ours, _kept(response, secret, place))
     return response
 
 
-def seal(plain: bytes, secret: bytes, nonce: bytes) -> bytes:
-    """`plain` under a key stream of the secret; a nonce serves once. Again: the plain bytes."""
-    stream = shake_256(secret + nonce).digest(len(plain))
-    mixed = int.from_bytes(plain) ^ int.from_bytes(stream)
-    return mixed.to_bytes(len(plain))
+def seal(plain: bytes, secret: bytes, place: bytes) -> bytes:
+    """Encrypt with AES-256-GCM under a key of the secret; only at `place` can it be opened."""
+    nonce = os.urandom(_NONCE)
+    return nonce + _cipher(secret).encrypt(nonce, plain, place)
+
+
+def unseal(sealed: bytes, secret: bytes, place: bytes) -> bytes:
+    """What was sealed. Raises InvalidTag for another secret or place, or an altered byte."""
+    if len(sealed) < _NONCE:
+        raise InvalidTag
+    return _cipher(secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+
+
+def _cipher(secret: bytes) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret))
 
 
 def _key(request: web.Request) -> Key:
@@ -94,21 +117,27 @@ async def _answer(request: web.Request, handler: Handler) -> web.Response:
     return cast("web.Response", response)
 
 
-def _sealed(response: web.Response, secret: bytes, nonce: bytes) -> bytes:
+def _kept(response: web.Response, secret: bytes, place: bytes) -> bytes:
     headers = {
         str(name): response.headers[name] for name in _KEPT_HEADERS if name in response.headers
     }
     kept = Kept(response.status, headers, bytes(cast("bytes", response.body)))
-    return nonce + seal(msgspec.msgpack.encode(kept), secret, nonce)
+    return seal(msgspec.msgpack.encode(kept), secret, place)
 
 
-def _replay(claim: Claim, secret: bytes) -> web.Response:
+def _replay(request: web.Request, claim: Claim, secret: bytes, place: bytes) -> web.Response:
     if not claim.same:
         raise Invalid([Fault("", f"the {HEADER} stands for another request")])
     if claim.answer is None:
         raise Conflict(f"the request with this {HEADER} is still running")
-    nonce, sealed = claim.answer[:_NONCE], claim.answer[_NONCE:]
-    kept = msgspec.msgpack.decode(seal(sealed, secret, nonce), type=Kept)
+    try:
+        kept = msgspec.msgpack.decode(unseal(claim.answer, secret, place), type=Kept)
+    except InvalidTag:
+        logger.warning("request %s: the answer kept for its key is unreadable", request[REQUEST_ID])
+        raise Gone(
+            f"the request with this {HEADER} was carried out, but its answer cannot be read: "
+            "look at what it did before you send it with another key"
+        ) from None
     return web.Response(
         status=kept.status, body=kept.body, headers=kept.headers | {REPLAYED: "true"}
     )

@@ -7,13 +7,13 @@ import re
 import traceback
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
 from api.problems import Forbidden, NotFound, TooMany, Unauthenticated, response_to
-from api.routes import ROUTES, Binding, Route
+from api.routes import Binding, Route, route_of
 from api.services import INGEST, PRINCIPAL, QUOTA, REQUEST_ID, SERVICES, bearer
 from pipeline import logs, telemetry, tracing
 from pipeline.tokens import Principal
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_ROUTE_OF: Final[dict[Any, Route]] = {route.handler: route for route in ROUTES}
 _CLIENT_ID: Final = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -35,7 +34,7 @@ _HEADERS: Final = {
 @web.middleware
 async def trace(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A span around what a token opens: probes would bury the rest. Of the path only the route."""
-    route = _ROUTE_OF.get(request.match_info.handler)
+    route = route_of(request)
     if route is None or route.scopes is None:
         return await handler(request)
     told = {"http.request.method": route.method, "http.route": route.path}
@@ -75,7 +74,7 @@ async def answer_always(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _tell(request: web.Request, status: int, seconds: float) -> None:
     """One line and one count a request; of the path only the route, since ids are in it."""
-    route = _ROUTE_OF.get(request.match_info.handler)
+    route = route_of(request)
     name = route.name if route is not None else "none"
     telemetry.request_answered(name, status, seconds)
     logs.request_answered(request[REQUEST_ID], name, status, seconds, request.get(INGEST))
@@ -84,7 +83,7 @@ def _tell(request: web.Request, status: int, seconds: float) -> None:
 @web.middleware
 async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request through to its handler only as the route's line allows."""
-    route = _ROUTE_OF.get(request.match_info.handler)
+    route = route_of(request)
     if route is not None and route.scopes is not None:
         principal = await _principal(request)
         await _demand_quota(principal, request)

@@ -120,5 +120,5 @@ def _refusals(route: Route) -> list[int]:
     if route.request is not None:
         statuses |= {400, 408, 413, 415}
     if route.method == "POST":
-        statuses |= {409}
+        statuses |= {409, 410}
     return sorted(statuses)

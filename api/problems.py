@@ -8,6 +8,7 @@ Problem                  refused by the API itself
 ├── Forbidden            the token may not do this
 ├── NotFound             it does not exist, or belongs to somebody else
 ├── Conflict             the same request is being worked on
+├── Gone                 carried out before, and its answer cannot be given again
 ├── TooSlow              the body did not arrive in time
 ├── TooLarge             more than a request may carry
 ├── Unsupported          a content type or coding that we do not read
@@ -27,7 +28,13 @@ import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from pipeline.errors import BrokerUnavailable, StoreUnavailable, Transient
+from pipeline.errors import (
+    BrokerUnavailable,
+    NoPartition,
+    SpendlineError,
+    StoreUnavailable,
+    Transient,
+)
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -48,7 +55,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: list[Fault] | msgspec.UnsetType = msgspec.UNSET
 
 
-class Problem(Exception):
+class Problem(SpendlineError):
     """Root of the refusals; the message is the `detail`."""
 
     faults: Sequence[Fault] = ()
@@ -67,6 +74,9 @@ class NotFound(Problem): ...
 
 
 class Conflict(Problem): ...
+
+
+class Gone(Problem): ...
 
 
 class TooSlow(Problem): ...
@@ -107,6 +117,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),
     (Conflict, 409, "Still running"),
+    (Gone, 410, "Answer gone"),
     (TooSlow, 408, "Too slow"),
     (TooLarge, 413, "Too large"),
     (Unsupported, 415, "Unsupported"),
@@ -116,6 +127,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Overloaded, 503, "Overloaded"),
     (BrokerUnavailable, 503, "Queue unavailable"),
     (StoreUnavailable, 503, "Database unavailable"),
+    (NoPartition, 503, "No partition"),
     (Transient, 503, "Unavailable"),
 )
 ERRORS: Final = {status: title for _, status, title in _STATUSES} | {

@@ -6,7 +6,7 @@ token that is bound to one user is held to that user.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from api import accounts, health, ingest, ingests, insights, openapi, taxonomy, transactions, users
 from api.batches import Batch
+from api.wire import expect
 from pipeline.tokens import SCOPES
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -52,6 +53,23 @@ class Route:
         """The operation: `users.create`."""
         handler: Any = self.handler
         return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
+
+
+_TABLE: Final = web.AppKey("table of routes", dict[web.AbstractRoute, Route])
+
+
+def add_routes(app: web.Application, routes: Iterable[Route]) -> None:
+    """Let the router of the application serve these routes, and no others."""
+    add = app.router.add_route
+    app[_TABLE] = {
+        add(route.method, route.path, route.handler, expect_handler=expect): route
+        for route in routes
+    }
+
+
+def route_of(request: web.Request) -> Route | None:
+    """The route that the request has matched, or None for a path or method that there is not."""
+    return request.app[_TABLE].get(request.match_info.route)
 
 
 def _route(

@@ -25,7 +25,7 @@ async def versioned(
     """
     found = services(request)
     told = known(await found.cache.position(user_id, found.reads.position))
-    key = query_hash(request.match_info.handler.__module__, query)
+    key = query_hash(_endpoint(request), query)
     if etag(told, key) in _given(request):
         return web.Response(status=304, headers=_headers(told, key, hit=True))
     computed = False
@@ -54,9 +54,15 @@ def _headers(position: int, key: str, *, hit: bool) -> dict[str, str]:
     }
 
 
-def query_hash(kind: str, query: Any) -> str:
-    """The same for two requests that ask the same."""
-    return sha256(kind.encode() + msgspec.json.encode(query)).hexdigest()[:16]
+def query_hash(endpoint: str, query: Any) -> str:
+    """Hash of an endpoint (`GET /v1/users/{user_id}`) and its query: 16 hexadecimal digits."""
+    return sha256(f"{endpoint}\n".encode() + msgspec.json.encode(query)).hexdigest()[:16]
+
+
+def _endpoint(request: web.Request) -> str:
+    """The method and the path template of the matched route, which no other route shares."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {resource.canonical if resource else request.path}"
 
 
 def etag(position: int, key: str) -> str:

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.machine import provenance
+from pipeline.errors import SpendlineError
 
 SEED = 19
 _RESAMPLES = 10_000
@@ -47,7 +48,7 @@ FIGURES = {
 }
 
 
-class Failed(Exception):
+class Failed(SpendlineError):
     """A benchmark did not end well; the message has its last words."""
 
 

@@ -1,49 +1,120 @@
-"""How the kernels are compiled: ahead, for one signature, without the interpreter lock.
+"""How the kernels are compiled: at first use, for one signature, without the interpreter lock.
 
-Machine code is kept below the package, or in the user's cache folder, or, where neither can be
-written, in a private folder below the system's temporary one; so only the first process of a
-checkout pays for compilation, and many may start at once. The folder carries a hash of their
-sources, because numba itself notices no change in a kernel that another file's kernel calls.
+Importing compiles nothing and writes nothing. Machine code is kept in numba's own cache folder if
+there is one, or below the package, or in the user's cache folder, so only the first process of a
+checkout compiles, and many may start at once. Where none can be written, each process compiles.
+
+The folder carries a hash of the kernels' sources, because numba itself notices no change in a
+kernel that another file's kernel calls.
 """
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.compiler_lock import global_compiler_lock
 
 _PACKAGE: Final = Path(__file__).parent
 _SOURCES: Final = ("compiled.py", "hashing.py", "words.py", "passes.py", "scores.py")
 
 
-def compiled(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """Compiles a function for one signature, or loads what was compiled before."""
-    return numba.njit(signature, cache=True, nogil=True, error_model="numpy")
+class Kernel:
+    """A function for one signature. Its first call compiles it, or loads its machine code.
+
+    Kernels call one another: numba asks for the type of the callee, which then compiles it.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: str) -> None:
+        self.function = function
+        self._signature = signature
+
+    def __call__(self, *values: Any) -> Any:
+        return self._dispatcher(*values)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self._dispatcher._numba_type_
+
+    @cached_property
+    def _dispatcher(self) -> Any:
+        with global_compiler_lock:
+            dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(self.function)
+            if _cache_folder() is not None:
+                dispatcher._cache = _KernelCache(self.function)  # type: ignore[no-untyped-call]  # noqa: SLF001
+            dispatcher.compile(self._signature)
+            dispatcher.disable_compile()
+            return dispatcher
+
+
+def compiled(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Makes a function a kernel for this signature in numba's notation."""
+    return lambda function: Kernel(function, signature)
 
 
 def _source_hash() -> str:
+    """Hash of the sources of all kernels: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for source in _SOURCES:
         digest.update((_PACKAGE / source).read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _cache_folder() -> Path:
+class _KernelLocator(_CacheLocator):
+    """Tells numba where the machine code of a kernel lies, and when it is out of date."""
+
+    def __init__(self, folder: Path, line: int) -> None:
+        self._folder = folder
+        self._line = line
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Self | None:  # noqa: ARG003
+        folder = _cache_folder()
+        return None if folder is None else cls(folder, py_func.__code__.co_firstlineno)
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return self._folder.name
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+
+class _KernelCacheImpl(CompileResultCacheImpl):
+    _locator_classes = [_KernelLocator]  # noqa: RUF012
+
+
+class _KernelCache(FunctionCache):
+    _impl_class = _KernelCacheImpl
+
+
+@cache
+def _cache_folder() -> Path | None:
     """The first folder that this process may write, created for its user alone."""
     name = f"kernels-{_source_hash()}"
-    places = (_PACKAGE / "__pycache__", Path("~/.cache/spendline").expanduser())
-    for place in places:
+    for place in _places():
         folder = place / name
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except (OSError, RuntimeError):
+        except OSError:
             continue
         if os.access(folder, os.W_OK | os.X_OK):
             return folder
-    return Path(tempfile.mkdtemp(prefix=name))
+    return None
 
 
-numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+def _places() -> list[Path]:
+    places = [_PACKAGE / "__pycache__"]
+    if chosen := numba.config.CACHE_DIR:  # type: ignore[attr-defined]
+        places.insert(0, Path(chosen))
+    try:
+        places.append(Path("~/.cache/spendline").expanduser())
+    except RuntimeError:  # the user has no home
+        return places
+    return places

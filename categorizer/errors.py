@@ -5,14 +5,16 @@ CategorizerError
 └── IncompatibleModel   the model was built for another format or taxonomy
 """
 
+from pipeline.errors import Permanent
 
-class CategorizerError(Exception):
+
+class CategorizerError(Permanent):
     """Root of every error of this package."""
 
 
 class CorruptArtifact(CategorizerError):
-    """Permanent: the folder does not hold what its manifest says."""
+    """The folder does not hold what its manifest says."""
 
 
 class IncompatibleModel(CategorizerError):
-    """Permanent: sound files that this version of the code cannot serve."""
+    """Sound files that this version of the code cannot serve."""

@@ -156,7 +156,7 @@ def emit_name(folded, words, cores, count, keys, values):
         for i in range(words[word, START], words[word, END]):
             state = times(state ^ folded[i], PRIME)
             length += 1
-            if length == 5 or length == 7 or length == 9 or length == 12:
+            if length in PREFIXES:
                 count = emit(state, F_PREFIX, count, keys, values)
     return count
 

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from categorizer import taxonomy
 from categorizer.columns import Columns
+from pipeline.errors import Permanent
 
 Version = Literal["v1", "v2"]
 
 
-class UnreadableDataset(ValueError):
+class UnreadableDataset(Permanent):
     """A file of labelled transactions misses a column or holds a value that cannot be read."""
 
 

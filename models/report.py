@@ -3,18 +3,21 @@
 Needs the extra `plots`.
 """
 
+from __future__ import annotations
+
 import html
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.dataset import Labelled
 from models.evaluate import Answers
 from models.metrics import BINS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Evaluation</title>
@@ -73,6 +76,8 @@ def _row(tag: str, cells: list[str]) -> str:
 
 
 def _plot(path: Path, draw: Any, size: float = 5) -> None:
+    from matplotlib.figure import Figure  # noqa: PLC0415 - it makes folders when it is imported
+
     figure = Figure(figsize=(size, size * 0.8), layout="constrained")
     draw(figure.subplots())
     figure.savefig(path, metadata={"Date": None})

@@ -19,7 +19,7 @@ import asyncpg
 import msgspec
 
 from pipeline.database import translated
-from pipeline.errors import BackupFailed, InvalidSettings, MigrationMismatch
+from pipeline.errors import BackupFailed, MigrationMismatch, NotMigrated
 from pipeline.pg_programs import running
 from pipeline.queries import queries
 
@@ -80,7 +80,7 @@ async def _dump(connection: asyncpg.Connection, url: str, archive: ZipFile, say:
             taken = await connection.fetchrow(_SQL["snapshot"])
             rows, model_version = await contents(connection)
         except asyncpg.UndefinedTableError:
-            raise InvalidSettings("the database is empty: there is nothing to back up") from None
+            raise NotMigrated("the database is empty: there is nothing to back up") from None
         say(f"{rows['transactions']:,} transactions of {rows['users']:,} users")
         size, digest = await _copy_dump(url, taken["snapshot"], archive, say)
     return Manifest(

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.interleave import interleave
+from pipeline.interleave import load_interleave
 from pipeline.rows import Column
 
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -57,7 +57,8 @@ def _data(block: NDArray[np.uint8], varying: list[Fields]) -> memoryview:
     data = np.empty(len(_HEADER) + size + len(_TRAILER), np.uint8)
     data[: len(_HEADER)] = np.frombuffer(_HEADER, np.uint8)
     data[len(_HEADER) + size :] = np.frombuffer(_TRAILER, np.uint8)
-    interleave(block, joined, ends - sizes, lengths, data[len(_HEADER) : len(_HEADER) + size])
+    rows = data[len(_HEADER) : len(_HEADER) + size]
+    load_interleave()(block, joined, ends - sizes, lengths, rows)
     return data.data
 
 

@@ -1,22 +1,38 @@
 """The one compiled loop of the write path: fields that lie column by column become rows.
 
-Only workers import it; the API's image has no numba.
+Only workers import it; the API's image has no numba. Importing compiles nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+_SIGNATURE: Final = "void(uint8[:, ::1], uint8[::1], int64[:, ::1], int32[:, ::1], uint8[::1])"
 
-@numba.njit(
-    "void(uint8[:, ::1], uint8[::1], int64[:, ::1], int32[:, ::1], uint8[::1])",
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
-def interleave(
+Interleave = Callable[
+    [NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]],
+    None,
+]
+
+
+@cache
+def load_interleave() -> Interleave:
+    """Compile the loop, or load the machine code that an earlier process has kept."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        kernel = numba.njit(_SIGNATURE, cache=True, **options)(_interleave)
+    except RuntimeError:  # no folder can be written where numba keeps machine code
+        kernel = numba.njit(_SIGNATURE, **options)(_interleave)
+    return cast("Interleave", kernel)
+
+
+def _interleave(
     block: NDArray[np.uint8],
     fields: NDArray[np.uint8],
     starts: NDArray[np.int64],

@@ -1,23 +1,25 @@
-"""Migrations: numbered SQL files, each applied once, in order, in a transaction of its own."""
+"""Migrations: numbered SQL files, each applied once, in order, in a transaction of its own.
+
+The transaction takes the migrators' lock and reads the journal anew. So the lock ends with it, also
+behind a pooler that gives each transaction another session, and tables are locked no longer than
+one migration takes. What an interrupted run has applied stays applied.
+"""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import asyncpg
 
 from pipeline.database import translated
-from pipeline.errors import MigrationMismatch
+from pipeline.errors import MigrationLocked, MigrationMismatch
+from pipeline.queries import queries
 
-_LOCK = 0x5BE4D11E  # any constant: two migrators wait for each other
-_JOURNAL = """
-CREATE TABLE IF NOT EXISTS migrations (
-    name       text PRIMARY KEY,
-    checksum   text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
-)"""
+_SQL: Final = queries("migrate")
+_LOCK: Final = 0x5BE4D11E  # any constant: two migrators wait for each other; see `lock_holders`
+_LOCK_SECONDS: Final = 60.0
 
 
 class Migration(NamedTuple):
@@ -40,20 +42,23 @@ def migrations() -> list[Migration]:
     return found
 
 
-async def migrate(url: str) -> list[str]:
+async def migrate(url: str, lock_seconds: float = _LOCK_SECONDS) -> list[str]:
     """Bring the database to this version; returns the names applied now.
 
     Raises MigrationMismatch when an applied file has changed or is unknown here: then the
-    database was made by another version, and nothing is touched.
+    database was made by another version, and nothing is touched. Raises MigrationLocked when
+    another migrator holds the lock for longer than `lock_seconds`.
     """
+    applied: list[str] = []
     async with translated():
-        connection = await asyncpg.connect(url, timeout=10)
+        # A pooler may give the next transaction a session that has not prepared our statements.
+        connection = await asyncpg.connect(url, timeout=10, statement_cache_size=0)
         try:
-            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-            await connection.execute(_JOURNAL)
-            return await _apply(connection)
+            while (name := await _apply_next(connection, lock_seconds)) is not None:
+                applied.append(name)
         finally:
             await connection.close()
+    return applied
 
 
 async def require_migrated(pool: asyncpg.Pool) -> None:
@@ -63,27 +68,42 @@ async def require_migrated(pool: asyncpg.Pool) -> None:
     """
     async with translated():
         try:
-            done = {row["name"] for row in await pool.fetch("SELECT name FROM migrations")}
+            done = {row["name"] for row in await pool.fetch(_SQL["applied"])}
         except asyncpg.UndefinedTableError:
             done = set()
     if missing := [m.name for m in migrations() if m.name not in done]:
         raise MigrationMismatch(f"{missing[0]} is not applied yet: run `spendline migrate`")
 
 
-async def _apply(connection: asyncpg.Connection) -> list[str]:
-    done = dict(await connection.fetch("SELECT name, checksum FROM migrations"))
-    ours = migrations()
-    _verify(done, {m.name: m.checksum for m in ours})
-    fresh = [m for m in ours if m.name not in done]
-    for migration in fresh:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO migrations (name, checksum) VALUES ($1, $2)",
-                migration.name,
-                migration.checksum,
-            )
-    return [m.name for m in fresh]
+async def _apply_next(connection: asyncpg.Connection, lock_seconds: float) -> str | None:
+    """Apply the first migration that the journal lacks; returns its name, or None."""
+    async with connection.transaction():
+        await _lock(connection, lock_seconds)
+        await connection.execute(_SQL["make_journal"])
+        done = dict(await connection.fetch(_SQL["applied"]))
+        ours = migrations()
+        _verify(done, {m.name: m.checksum for m in ours})
+        migration = next((m for m in ours if m.name not in done), None)
+        if migration is None:
+            return None
+        await connection.execute(migration.sql)
+        await connection.execute(_SQL["record"], migration.name, migration.checksum)
+    return migration.name
+
+
+async def _lock(connection: asyncpg.Connection, seconds: float) -> None:
+    """Take the migrators' lock until the transaction ends."""
+    await connection.execute(_SQL["bound_wait"], f"{max(1, round(seconds * 1000))}ms")
+    try:
+        await connection.execute(_SQL["lock"], _LOCK)
+    except asyncpg.LockNotAvailableError:
+        raise MigrationLocked(
+            f"another `spendline migrate` has held its lock for {seconds:g} s: wait for its end and "
+            f"run this again; if none runs, end the session that `{_SQL['lock_holders']}` names "
+            "with pg_terminate_backend"
+        ) from None
+    # What a migration itself waits for is bounded by its own settings or not at all.
+    await connection.execute(_SQL["unbound_wait"])
 
 
 def _verify(done: dict[str, str], ours: dict[str, str]) -> None:

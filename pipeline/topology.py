@@ -22,7 +22,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from pipeline.errors import BrokerUnavailable, InvalidSettings
+from pipeline.errors import BrokerUnavailable, QueueMismatch
 from pipeline.settings import QueueBound
 
 RETRY_SECONDS: Final = (1, 5, 30, 120, 600)
@@ -72,7 +72,7 @@ class Queues:
 def declare(url: str, prefix: str, bound: QueueBound) -> None:
     """Create the queues that are missing.
 
-    Raises BrokerUnavailable, or InvalidSettings when a queue exists with other arguments.
+    Raises BrokerUnavailable, or QueueMismatch when a queue exists with other arguments.
     """
     try:
         connection = pika.BlockingConnection(parameters(url))
@@ -92,7 +92,7 @@ def declare_on(channel: BlockingChannel, queues: Queues, bound: QueueBound) -> N
         except ChannelClosedByBroker as error:
             if error.reply_code != _PRECONDITION_FAILED:
                 raise
-            raise InvalidSettings(
+            raise QueueMismatch(
                 f"queue {name} exists with other arguments: "
                 "drain and delete it, or restore SPENDLINE_QUEUE_LENGTH, "
                 "SPENDLINE_QUEUE_MEGABYTES or the version that made it"

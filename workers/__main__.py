@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 
-from categorizer.errors import CategorizerError
 from pipeline import tracing
 from pipeline.errors import SpendlineError
 from pipeline.settings import Settings
@@ -26,7 +25,7 @@ def main() -> int:
         logs.configure(settings.log_level)
         with tracing.exporting(settings, "spendline-worker"):
             return app.run(settings)
-    except (SpendlineError, CategorizerError) as error:
+    except SpendlineError as error:
         print(f"worker cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 1
 

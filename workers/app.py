@@ -20,6 +20,7 @@ import dramatiq
 from pipeline import collector, telemetry
 from pipeline.broker import RabbitBroker
 from pipeline.depths import watch_queues
+from pipeline.interleave import load_interleave
 from pipeline.settings import Settings
 from pipeline.topology import Queues, declare
 from workers.actors import Stopwatch, Work, declare_actors
@@ -40,12 +41,13 @@ _IDLE_MS: Final = 200  # how soon idle threads notice the stop
 def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -> int:
     """Work until SIGTERM or SIGINT; returns the exit status.
 
-    Raises a SpendlineError or CategorizerError when the process cannot start.
+    Raises a SpendlineError when the process cannot start.
     """
     settings.require_servers()
     stop = _stopped_by_signals()
     declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     resources = Resources.open(settings)
+    load_interleave()
     slot = load(settings.model_folder)
     broker = RabbitBroker(
         settings.broker_url,

@@ -21,7 +21,7 @@ class ModelSlot:
 
         Raises CorruptArtifact or IncompatibleModel.
         """
-        from categorizer.scorer import Scorer  # noqa: PLC0415 - loads compiled kernels, 2 s
+        from categorizer.scorer import Scorer  # noqa: PLC0415 - numba and scipy take a second
 
         scorer = Scorer.load(_ROOT / folder)
         scorer.warm()

@@ -171,6 +171,41 @@ async def test_what_is_kept_tells_nothing_without_the_token(
     assert b"token" not in kept
 
 
+async def test_an_altered_answer_is_gone_and_its_request_does_not_run_again(
+    client: Client, account: Account, pool: asyncpg.Pool
+) -> None:
+    # Given
+    path, body, key = f"/v1/users/{account['user_id']}/tokens", {"scopes": ["read"]}, uuid4().hex
+    await client.post(path, body, keyed(key))
+    count = "SELECT count(*) FROM tokens"
+    before = await pool.fetchval(count)
+    # When
+    await pool.execute(
+        "UPDATE idempotency SET answer = set_byte(answer, 20, get_byte(answer, 20) # 1)"
+        " WHERE key = $1",
+        key,
+    )
+    again = await client.post(path, body, keyed(key))
+    # Then
+    assert again.status == 410
+    assert await pool.fetchval(count) == before
+
+
+async def test_an_answer_moved_to_another_key_is_gone(client: Client, pool: asyncpg.Pool) -> None:
+    # Given two answers to one request
+    mine, other = uuid4().hex, uuid4().hex
+    for key in (mine, other):
+        await client.post("/v1/users", {}, keyed(key))
+    # When
+    await pool.execute(
+        "UPDATE idempotency SET answer = (SELECT answer FROM idempotency WHERE key = $1)"
+        " WHERE key = $2", other, mine,
+    )  # fmt: skip
+    # Then
+    assert (await client.post("/v1/users", {}, keyed(mine))).status == 410
+    assert (await client.post("/v1/users", {}, keyed(other))).status == 201
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "tab\tinside"])
 async def test_a_key_that_cannot_be_is_refused(client: Client, key: str) -> None:
     assert (await client.post("/v1/users", {}, keyed() | {"Idempotency-Key": key})).status == 422

@@ -17,7 +17,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from pipeline import messages
 from pipeline.broker import Delivery, RabbitBroker, RabbitConsumer
-from pipeline.errors import BrokerUnavailable, InvalidSettings, NoPartition, StoreUnavailable
+from pipeline.errors import BrokerUnavailable, NoPartition, QueueMismatch, StoreUnavailable
 from pipeline.settings import QueueBound
 from pipeline.topology import (
     ATTEMPTS,
@@ -362,7 +362,7 @@ def test_a_full_queue_refuses(broker: RabbitBroker, sent: int, rows: int) -> Non
 def test_a_queue_with_other_arguments_says_what_to_do(
     broker_url: str, queues: Queues, other: QueueBound
 ) -> None:
-    with pytest.raises(InvalidSettings, match="SPENDLINE_QUEUE_LENGTH, SPENDLINE_QUEUE_MEGABYTES"):
+    with pytest.raises(QueueMismatch, match="SPENDLINE_QUEUE_LENGTH, SPENDLINE_QUEUE_MEGABYTES"):
         declare(broker_url, queues.prefix, other)
 
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import click
 
-from categorizer.errors import CategorizerError
-from pipeline.errors import SpendlineError, Transient
+from pipeline.errors import MigrationLocked, SpendlineError, Transient
 
 _FOLDER = Path(__file__).parent
 
@@ -41,11 +40,13 @@ class LazyGroup(click.Group):
         """Errors of ours are one line and status 1, never a traceback."""
         try:
             return super().invoke(ctx)
+        except MigrationLocked as error:
+            raise click.ClickException(str(error)) from None
         except Transient as error:
             raise click.ClickException(
                 f"{error}; `spendline doctor` says what is missing"
             ) from None
-        except (SpendlineError, CategorizerError) as error:
+        except SpendlineError as error:
             raise click.ClickException(str(error)) from None
 
 

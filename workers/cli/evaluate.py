@@ -42,10 +42,7 @@ def command(
     from models.simulation import user_years  # noqa: PLC0415
     from models.splits import side_by_side  # noqa: PLC0415
 
-    try:
-        labelled = dataset.read(files, taxonomy)
-    except dataset.UnreadableDataset as error:
-        raise click.ClickException(str(error)) from None
+    labelled = dataset.read(files, taxonomy)
     scorer = evaluate.load(model)
     if months:
         years = user_years(scorer, labelled, taxonomy)

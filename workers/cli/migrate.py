@@ -50,10 +50,12 @@ async def bring_up_database(url: str, months_ahead: int) -> dict[str, list[str]]
     """All of it that needs no broker."""
     applied = await migrate.migrate(url)
     async with translated():
-        connection = await asyncpg.connect(url, timeout=10)
+        # One transaction and no kept statements, as poolers want it: see `pipeline.migrate`.
+        connection = await asyncpg.connect(url, timeout=10, statement_cache_size=0)
         try:
-            await _keep_taxonomy(connection)
-            months = await _months(connection, months_ahead)
+            async with connection.transaction():
+                await _keep_taxonomy(connection)
+                months = await _months(connection, months_ahead)
         finally:
             await connection.close()
     return {"migrations": applied, "months": months}

@@ -13,10 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from pipeline.errors import InvalidSettings
+from pipeline.errors import Permanent
 
 FEED = Path(__file__).parents[2] / "benchmarks" / "data" / "purchase_cards.csv.gz"
 _FIELDS = {"date", "card", "merchant", "amount", "currency"}
+
+
+class UnreadableFeed(Permanent):
+    """A file of purchases is missing or has other columns; the message names it."""
 
 
 class Purchase(NamedTuple):
@@ -43,13 +47,13 @@ class Purchase(NamedTuple):
 def read(path: Path, rows: int | None) -> list[Purchase]:
     """The first `rows` purchases of the file (.csv or .csv.gz), or all.
 
-    Raises InvalidSettings when the file is missing or has other columns.
+    Raises UnreadableFeed when the file is missing or has other columns.
     """
     try:
         with _open(path) as file:
             return list(islice(_purchases(file, path), rows))
     except OSError as error:
-        raise InvalidSettings(f"cannot read the feed {path}: {error.strerror or error}") from None
+        raise UnreadableFeed(f"cannot read the feed {path}: {error.strerror or error}") from None
 
 
 def months(purchases: list[Purchase]) -> tuple[date, date]:
@@ -68,7 +72,7 @@ def _purchases(file: TextIO, path: Path) -> Iterator[Purchase]:
     reader = csv.DictReader(file)
     missing = _FIELDS - set(reader.fieldnames or ())
     if missing:
-        raise InvalidSettings(f"the feed {path} has no column {', '.join(sorted(missing))}")
+        raise UnreadableFeed(f"the feed {path} has no column {', '.join(sorted(missing))}")
     for number, row in enumerate(reader, start=1):
         yield Purchase(
             number,

@@ -9,10 +9,13 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from cryptography.exceptions import InvalidTag
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.bodies import Intake
-from api.idempotency import HEADER, answer_once, seal
-from api.problems import Forbidden
+from api.idempotency import HEADER, answer_once, seal, unseal
+from api.problems import Forbidden, Gone, response_to
 from api.services import PRINCIPAL, REQUEST_ID, SERVICES
 from pipeline.errors import BrokerUnavailable
 from pipeline.idempotency import Claim
@@ -61,9 +64,38 @@ async def test_a_refusal_is_kept(request_: web.Request, keys: AsyncMock) -> None
     keys.release.assert_not_called()
 
 
-def test_a_seal_opens_with_its_secret_and_nonce_only() -> None:
-    plain, nonce = bytes(range(100)), bytes(16)
-    sealed = seal(plain, b"secret", nonce)
-    assert seal(sealed, b"secret", nonce) == plain
-    assert plain not in {sealed, seal(sealed, b"other", nonce), seal(sealed, b"secret", b"\1" * 16)}
-    assert len(seal(bytes(5), b"", nonce)) == 5
+SECRET, PLACE, PLAIN = b"secret", b"place", bytes(range(100))
+
+
+def test_a_seal_opens_with_its_secret_at_its_place_only() -> None:
+    sealed = seal(PLAIN, SECRET, PLACE)
+    assert unseal(sealed, SECRET, PLACE) == PLAIN
+    assert PLAIN not in sealed
+    assert seal(PLAIN, SECRET, PLACE) != sealed
+    for secret, place in ((b"other", PLACE), (SECRET, b"other")):
+        with pytest.raises(InvalidTag):
+            unseal(sealed, secret, place)
+
+
+@given(st.integers(0, len(seal(PLAIN, SECRET, PLACE)) - 1), st.integers(1, 255))
+def test_an_altered_byte_is_noticed(at: int, change: int) -> None:
+    sealed = bytearray(seal(PLAIN, SECRET, PLACE))
+    sealed[at] ^= change
+    with pytest.raises(InvalidTag):
+        unseal(bytes(sealed), SECRET, PLACE)
+
+
+@pytest.mark.parametrize("kept", [b"", bytes(12), bytes(40)])
+async def test_a_kept_answer_that_cannot_be_read_is_gone_and_nothing_runs_again(
+    request_: web.Request, keys: AsyncMock, kept: bytes
+) -> None:
+    # Given
+    keys.claim.return_value = Claim(None, same=True, answer=kept)
+    handler = AsyncMock()
+    # When
+    with pytest.raises(Gone) as refusal:
+        await answer_once(request_, handler)
+    # Then
+    assert response_to(refusal.value, "r").status == 410
+    handler.assert_not_called()
+    keys.release.assert_not_called()

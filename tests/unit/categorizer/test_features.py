@@ -71,6 +71,18 @@ def test_hashes_are_the_same_compiled_and_plain(state, value):
     assert passes.feature_key(state) == hashing.feature_key(state)
 
 
+def test_the_lengths_of_prefixes_are_said_once(monkeypatch):
+    # Given a name of one word and five letters
+    monkeypatch.setattr(passes, "PREFIXES", (1, 3, 5))
+    table = np.zeros((1, words.WORD_COLUMNS), np.int64)
+    table[0, words.END] = 5
+    keys, values = np.zeros(passes.MAX_FEATURES, np.int64), np.zeros(passes.MAX_FEATURES, np.int8)
+    # When
+    count = passes.emit_name.function(range(5), table, 1, 0, keys, values)
+    # Then it has the features of its first and last word, and one a length
+    assert count == 2 + 3
+
+
 def test_features_of_too_few_rows_get_no_column():
     batch = columns(["starbucks", "starbucks", "tesco"], currencies=[""] * 3)
     features = DescriptorFeatures(min_rows=2).fit(batch)

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.errors import InvalidSettings, StoreUnavailable
+from pipeline.errors import InvalidSettings, MigrationLocked, StoreUnavailable
 from workers.cli import main
 
 HEAVY = {"numpy", "sklearn", "numba", "asyncpg", "dramatiq", "aiohttp"}
@@ -50,6 +50,7 @@ def test_an_unknown_command_is_refused() -> None:
     ("error", "said"),
     [
         (InvalidSettings("SPENDLINE_X is wrong"), "Error: SPENDLINE_X is wrong\n"),
+        (MigrationLocked("wait"), "Error: wait\n"),
         (
             StoreUnavailable("PostgreSQL: gone"),
             "Error: PostgreSQL: gone; `spendline doctor` says what is missing\n",

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import InvalidSettings
 from workers.demo import cards
 from workers.demo.replay import Outcome, agrees
 from workers.demo.report import verdict
@@ -60,10 +59,10 @@ def test_the_shipped_feed_has_twenty_thousand_rows_with_ids_of_their_own() -> No
 
 
 def test_a_wrong_feed_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="cannot read"):
+    with pytest.raises(cards.UnreadableFeed, match="cannot read"):
         cards.read(tmp_path / "none.csv", None)
     (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InvalidSettings, match="no column amount, card"):
+    with pytest.raises(cards.UnreadableFeed, match="no column amount, card"):
         cards.read(tmp_path / "wrong.csv", None)
 
 

@@ -1,0 +1,76 @@
+"""A request is told apart by the route that it matches, also where routes share a handler."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import AsyncMock
+from uuid import uuid4
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from api.middlewares import authorize
+from api.problems import Forbidden
+from api.routes import ROUTES, add_routes, route_of
+from api.services import SERVICES
+from api.versioned import versioned
+from pipeline.tokens import Principal
+
+
+async def handler(_: web.Request) -> web.Response:
+    return web.Response()
+
+
+READ = replace(ROUTES[1], path="/v1/a/{user_id}", handler=handler, scopes=frozenset({"read"}))
+MANAGE = replace(READ, path="/v1/b/{user_id}", scopes=frozenset({"manage"}))
+
+
+async def matched(app: web.Application, path: str) -> web.Request:
+    request = make_mocked_request("GET", path, app=app, headers={"Authorization": "Bearer t"})
+    request._match_info = await app.router.resolve(request)
+    request._match_info.add_app(app)
+    return request
+
+
+@pytest.fixture
+def app() -> web.Application:
+    """Two routes of one handler, for a reader's token."""
+    app = web.Application()
+    reader = Principal(uuid4(), frozenset({"read"}), None, None)
+    app[SERVICES] = SimpleNamespace(  # type: ignore[assignment]
+        holders=AsyncMock(**{"holder.return_value": reader}),
+        limits=AsyncMock(**{"spend.return_value": None}),
+        reads=AsyncMock(),
+        cache=AsyncMock(**{"position.return_value": 7, "answer.return_value": (7, b"{}")}),
+    )
+    add_routes(app, (READ, MANAGE))
+    return app
+
+
+async def test_two_routes_of_one_handler_keep_their_own_scopes(app: web.Application) -> None:
+    assert (await authorize(await matched(app, "/v1/a/x"), handler)).status == 200
+    with pytest.raises(Forbidden, match="manage"):
+        await authorize(await matched(app, "/v1/b/x"), handler)
+
+
+async def test_what_is_not_served_matches_no_route(app: web.Application) -> None:
+    assert route_of(await matched(app, "/v1/c")) is None
+
+
+async def test_two_routes_of_one_module_share_no_answer(app: web.Application) -> None:
+    # Given
+    compute = AsyncMock()
+    user = uuid4()
+    # When
+    tags = [
+        (await versioned(await matched(app, path), user, None, compute)).headers["ETag"]
+        for path in ("/v1/a/x", "/v1/b/x", "/v1/a/x")
+    ]
+    # Then
+    assert tags[0] == tags[2] != tags[1]
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    assert len({route.name for route in ROUTES}) == len(ROUTES)
