@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,11 @@ from pipeline.migrate import migrate
 from pipeline.settings import Settings
 from pipeline.stack import ServerUrls, discover
 from pipeline.topology import Queues
+
+
+def pytest_configure() -> None:
+    """A test and its children behave alike on every machine, whatever its image sets."""
+    os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 @pytest.fixture(scope="session")
