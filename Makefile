@@ -53,7 +53,7 @@ test-servers: .venv/dev  # both of the above, on one stack
 	$(BIN)/pytest $(wildcard tests/contract tests/integration tests/acceptance)
 
 histories: .venv/dev  ## random histories on PostgreSQL against a plain model (HISTORIES=2000)
-	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000)
+	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000) --timeout 0 -o faulthandler_timeout=0
 
 bench: .venv/dev  ## measure all that is claimed, some ten minutes (BENCH="pipeline latency" chooses)
 	@$(BIN)/python -m benchmarks --write-readme $(BENCH)

@@ -24,6 +24,7 @@ from pipeline.errors import AlreadyUp, ServerFailed
 from pipeline.settings import Settings
 from pipeline.stack import LocalStack, ServerUrls, discover
 from pipeline.stack.child import birth
+from tests import children
 from tests.waiting import until
 from workers.cli.down import command as down
 
@@ -212,18 +213,15 @@ def test_no_server_outlives_its_owner(
 def owning(folder: Path, given: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that has a stack in the folder, ready; killed in the end."""
     script = f"{RUN}with LocalStack(Path(sys.argv[1]), given={given}): sys.stdin.read()"
-    with subprocess.Popen(
+    with children.running(
         [sys.executable, "-u", "-c", script, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as owner:
-        try:
-            assert owner.stdout
-            assert any(b" ready in " in line for line in owner.stdout)
-            yield owner
-        finally:
-            owner.kill()
+        assert owner.stdout
+        assert any(b" ready in " in line for line in owner.stdout)
+        yield owner
 
 
 def touching(folder: Path) -> list[int]:
