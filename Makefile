@@ -29,7 +29,10 @@ down: .venv/run  ## end what a crash has left running, and a system that is up
 doctor: .venv/run  ## what is here, what is missing, and the fix
 	@$(BIN)/spendline doctor
 
-test: lint test-unit test-slow test-servers test-faults  ## everything that CI checks
+test: programs lint test-unit test-slow test-servers test-faults  ## everything that CI checks
+
+programs: .venv/dev  # what the tests run beside Python
+	@$(BIN)/python -m tests.programs
 
 lint: .venv/dev  ## style, types and the layer map
 	$(BIN)/ruff check .
@@ -53,7 +56,7 @@ test-servers: .venv/dev  # both of the above, on one stack
 	$(BIN)/pytest $(wildcard tests/contract tests/integration tests/acceptance)
 
 histories: .venv/dev  ## random histories on PostgreSQL against a plain model (HISTORIES=2000)
-	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000)
+	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000) --timeout 0 -o faulthandler_timeout=0
 
 bench: .venv/dev  ## measure all that is claimed, some ten minutes (BENCH="pipeline latency" chooses)
 	@$(BIN)/python -m benchmarks --write-readme $(BENCH)
@@ -107,5 +110,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
+.PHONY: programs simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,23 @@ from pipeline.migrate import migrate
 from pipeline.settings import Settings
 from pipeline.stack import ServerUrls, discover
 from pipeline.topology import Queues
+from tests.children import children, kill_families
+
+
+def pytest_configure() -> None:
+    """A test and its children behave alike on every machine, whatever its image sets."""
+    os.environ.pop("PYTHONUNBUFFERED", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """What a failed test has started ends with it: a test that hung cannot clean up."""
+    before = children()
+    try:
+        return (yield)
+    except BaseException:
+        kill_families(children() - before)
+        raise
 
 
 @pytest.fixture(scope="session")

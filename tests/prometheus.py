@@ -5,35 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import pytest
-
-from pipeline.errors import ServersMissing
 from pipeline.stack.child import Child
-from pipeline.stack.install import install
+from tests.programs import program
 from tests.waiting import until
-
-PACKAGE = "prometheus"  # of Debian; it holds promtool too
-
-
-def program(name: str) -> str:
-    """Where it is, installed if it may be; without it the test is skipped, and fails in CI."""
-    found = shutil.which(name)
-    if found is None:
-        try:
-            install((PACKAGE,), print)
-        except ServersMissing as error:
-            message = f"no {name} on this machine: {error}"
-            pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-        found = shutil.which(name)
-    assert found is not None
-    return found
 
 
 class Prometheus:

@@ -13,6 +13,7 @@ PACKAGES = {
     "rabbitmq": "rabbitmq-server",
     "redis": "redis-server",
     "prometheus": "prometheus",  # for the tests of alerts and dashboards
+    "curl": "curl",  # for the test of the README
 }
 OLDEST_POSTGRES = 15
 

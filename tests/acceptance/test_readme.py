@@ -16,6 +16,7 @@ import pytest
 from pipeline.database import open_pool
 from pipeline.tokens import SCOPES, Tokens
 from tests.acceptance.workers import start_worker
+from tests.programs import program
 from workers.processes import System
 
 _README = Path(__file__).parents[2] / "README.md"
@@ -41,7 +42,8 @@ async def _token(url: str) -> str:
 
 
 def test_the_curl_examples_work_as_written(serving):
-    # Given a system and a token
+    # Given a system, a token and curl
+    program("curl")
     (script,) = _BLOCK.findall(_README.read_text(encoding="utf-8"))
     given = {
         "API": f"http://{serving.settings.api_host}:{serving.settings.api_port}",

@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--results", type=Path, help="where to write the table of faults as JSON")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A fault is followed by minutes of recovery, and the queues have five of them to drain."""
+    item.add_marker(pytest.mark.timeout(900))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_ROWS] = []
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +24,7 @@ from pipeline.errors import AlreadyUp, ServerFailed
 from pipeline.settings import Settings
 from pipeline.stack import LocalStack, ServerUrls, discover
 from pipeline.stack.child import birth
+from tests import children
 from tests.waiting import until
 from workers.cli.down import command as down
 
@@ -45,7 +46,23 @@ def new_folder() -> Path:
 def folder() -> Iterator[Path]:
     folder = new_folder()
     yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
+
+
+@pytest.fixture(params=["open", "closed"])
+def any_folder(request: pytest.FixtureRequest, folder: Path) -> Iterator[Path]:
+    """A folder whose parent the servers' account may enter, or may not."""
+    if request.param == "closed":
+        folder.mkdir(mode=0o700, parents=True)
+    yield folder / "stack"
+    remove(folder / "stack")
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of a stack, and the one that it links to."""
+    shutil.rmtree(folder.resolve(), ignore_errors=True)
+    if folder.is_symlink():
+        folder.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -182,67 +199,69 @@ def test_a_server_that_cannot_start_is_named_with_its_last_words(folder: Path) -
 def test_no_server_outlives_its_owner(
     folder: Path, last: signal.Signals, given: str, servers: int
 ) -> None:
-    owner = owning(folder, given)
-    assert len(running(folder)) == servers
+    with owning(folder, given) as owner:
+        assert len(running(folder)) == servers
 
-    owner.send_signal(last)
-    owner.communicate()
+        owner.send_signal(last)
+        owner.wait()
 
-    until(lambda: not running(folder))
-    until(lambda: not touching(folder))
+        until(lambda: not running(folder))
+        until(lambda: not touching(folder))
 
 
-def owning(folder: Path, given: str) -> subprocess.Popen[bytes]:
-    """Another process that has a stack in the folder, ready."""
+@contextmanager
+def owning(folder: Path, given: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that has a stack in the folder, ready; killed in the end."""
     script = f"{RUN}with LocalStack(Path(sys.argv[1]), given={given}): sys.stdin.read()"
-    owner = subprocess.Popen(
-        [sys.executable, "-c", script, folder],
+    with children.running(
+        [sys.executable, "-u", "-c", script, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    )
-    assert owner.stdout
-    assert b"ready" in owner.stdout.readline(), owner.communicate()
-    return owner
+    ) as owner:
+        assert owner.stdout
+        assert any(b" ready in " in line for line in owner.stdout)
+        yield owner
 
 
 def touching(folder: Path) -> list[int]:
-    """Processes whose command or environment names the folder, pid file or not."""
-    needle = str(folder).encode()
+    """Processes whose command or environment names the folder or its target, pid file or not."""
+    needles = {str(folder).encode(), str(folder.resolve()).encode()}
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             known = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
         except OSError:
             continue
-        if needle in known:
+        if any(needle in known for needle in needles):
             found.append(int(process.name))
     return found
 
 
-def test_down_ends_what_a_crash_has_left(folder: Path) -> None:
-    owner = owning(folder / "stack", "ServerUrls('given', 'given')")
-    (survivor,) = running(folder / "stack")
-    os.kill(survivor, signal.SIGSTOP)  # so that the kernel's farewell goes unheard
-    owner.kill()
-    owner.communicate()
-    assert running(folder / "stack") == [survivor]
+def test_down_ends_what_a_crash_has_left(any_folder: Path) -> None:
+    with owning(any_folder, "ServerUrls('given', 'given')") as owner:
+        (survivor,) = running(any_folder)
+        os.kill(survivor, signal.SIGSTOP)  # so that the kernel's farewell goes unheard
+        owner.kill()
+        owner.wait()
+        assert running(any_folder) == [survivor]
 
-    result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(folder)})
+    result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(any_folder.parent)})
 
     assert result.output == "ended: redis\n"
     until(lambda: not birth(survivor))
 
 
-def test_down_ends_a_stack_that_is_up(folder: Path) -> None:
-    owner = owning(folder / "stack", "ServerUrls('given', 'given')")
+def test_down_ends_a_stack_that_is_up(any_folder: Path) -> None:
+    with owning(any_folder, "ServerUrls('given', 'given')") as owner:
+        assert touching(any_folder)
 
-    result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(folder)})
+        result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(any_folder.parent)})
 
-    assert result.output.startswith(f"ended: process {owner.pid}")
-    owner.communicate(timeout=10)
-    assert owner.returncode == -signal.SIGTERM
-    until(lambda: not touching(folder))
+        assert result.output.startswith(f"ended: process {owner.pid}")
+        owner.wait(timeout=10)
+        assert owner.returncode == -signal.SIGTERM
+        until(lambda: not touching(any_folder))
 
 
 def test_settings_with_all_urls_start_nothing(servers: ServerUrls, folder: Path) -> None:

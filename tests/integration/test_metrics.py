@@ -26,7 +26,8 @@ from tests.integration.observed import (
     answers,
     free_ports,
 )
-from tests.prometheus import Prometheus, program
+from tests.programs import program
+from tests.prometheus import Prometheus
 from tests.waiting import until
 from workers.cli.migrate import bring_up
 from workers.processes import System

@@ -22,6 +22,7 @@ from pipeline.messages import Chunk
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.topology import REASON, Queues
+from tests.children import running
 from tests.chunks import chunk, register
 from workers.burial import bury_letters
 from workers.cli.migrate import bring_up
@@ -81,17 +82,11 @@ async def _until(condition: Callable[[], Awaitable[object]], seconds: float = 60
 @contextmanager
 def _worker(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     """A worker process that serves the scorer of the tests."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.doubles"],
-        env=settings.to_environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    command = [sys.executable, "-m", "tests.doubles"]
+    with running(
+        command, env=settings.to_environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _run(settings: Settings) -> subprocess.CompletedProcess[str]:

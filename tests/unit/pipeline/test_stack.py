@@ -17,6 +17,7 @@ from pipeline.stack import install as installing
 from pipeline.stack.account import Account, server_account
 from pipeline.stack.child import Child, birth, clear
 from pipeline.stack.lock import Lock
+from tests.children import running
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -68,18 +69,16 @@ def test_clear_ends_what_the_pid_files_name(pids: Path) -> None:
 
 @pytest.mark.parametrize("born", ["", " ", " another-boot/1", " {boot}/1"])
 def test_clear_spares_a_stranger_that_got_the_number(tmp_path: Path, born: str) -> None:
-    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    boot = birth(stranger.pid).partition("/")[0]
-    pids = tmp_path / "pids"
-    pids.mkdir()
-    (pids / "redis.pid").write_text(f"{stranger.pid}{born.format(boot=boot)}")
+    with running(["sleep", "600"], start_new_session=True) as stranger:
+        boot = birth(stranger.pid).partition("/")[0]
+        pids = tmp_path / "pids"
+        pids.mkdir()
+        (pids / "redis.pid").write_text(f"{stranger.pid}{born.format(boot=boot)}")
 
-    assert clear(pids) == []
+        assert clear(pids) == []
 
-    assert stranger.poll() is None
-    assert list(pids.iterdir()) == []
-    stranger.kill()
-    stranger.wait()
+        assert stranger.poll() is None
+        assert list(pids.iterdir()) == []
 
 
 def test_an_ended_process_has_no_birth() -> None:
@@ -109,7 +108,7 @@ def test_taking_over_a_lock_ends_its_owner(tmp_path: Path, *, deaf: bool) -> Non
         "Lock(Path(sys.argv[1])).take() or print('taken', flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script, tmp_path, str(deaf)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
+    with running(command, stdout=subprocess.PIPE) as owner:
         assert owner.stdout
         assert owner.stdout.readline() == b"taken\n"
 
