@@ -56,7 +56,7 @@ histories: .venv/dev  ## random histories on PostgreSQL against a plain model (H
 	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000)
 
 bench: .venv/dev  ## measure all that is claimed, some ten minutes (BENCH="pipeline latency" chooses)
-	@$(BIN)/python -m benchmarks --write-readme $(BENCH)
+	@$(BIN)/python -m benchmarks --write-docs $(BENCH)
 
 simulate: .venv/dev  ## two loads of user bases, and what a machine holds (USERS= DAYS= SCALE_TO= MINUTES=)
 	@$(BIN)/python -m benchmarks.simulate --users $(or $(USERS),100000) --days $(or $(DAYS),7) \
