@@ -43,6 +43,9 @@ test-unit: .venv/dev  ## no server, no socket
 test-slow: .venv/dev  ## no server either, but seconds each
 	$(BIN)/pytest tests/unit -m slow
 
+coverage: .venv/dev  ## which lines the unit tests run, as a table and in build/coverage/index.html
+	$(BIN)/pytest tests/unit -m "not slow" --quiet --cov --cov-report=term --cov-report=html
+
 test-integration: .venv/dev  ## against real servers
 	$(BIN)/pytest $(wildcard tests/contract) tests/integration
 
@@ -105,5 +108,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
+.PHONY: coverage simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench

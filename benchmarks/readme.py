@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from benchmarks.claims import Results, judged
+from benchmarks.report import RESULTS
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = RESULTS.parents[1]
 README = _ROOT / "README.md"
 FIGURES = _ROOT / "docs" / "figures.md"
 
