@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline.database import open_pool
+from pipeline.tokens import SCOPES, Tokens
+from tests.acceptance.workers import start_worker
 from tests.waiting import until
+from workers.processes import System
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 _SAMPLE = _EXAMPLES / "transactions.csv"
@@ -34,6 +41,33 @@ def _run(caller: dict[str, str], program: str, *arguments: object) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture
+def serving(own, tmp_path):
+    """A system of one API process and one worker, ready to answer."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with System(replace(own, api_port=port), tmp_path) as system:
+        system.start("api", "api")
+        start_worker(system, "worker")
+        system.wait_until_ready()
+        yield system
+
+
+@pytest.fixture
+def caller(serving):
+    """The environment of a client: the address of the system and a token."""
+    address = f"http://{serving.settings.api_host}:{serving.settings.api_port}"
+    return {"API": address, "TOKEN": asyncio.run(_create_token(serving.settings.database_url))}
+
+
+async def _create_token(url: str) -> str:
+    async with await open_pool(url, size=1, name="test", timeout=10) as pool:
+        token = await Tokens(pool).create("examples", SCOPES, expires_in=timedelta(hours=1))
+    assert token is not None
+    return token.text
 
 
 @pytest.fixture
@@ -72,12 +106,16 @@ def test_a_push_waits_for_an_api_that_is_away(serving, caller, sample, tmp_path)
     assert output.startswith(f"{ROWS} added 0 modified 0 unchanged\n")
 
 
-def test_a_file_that_is_pushed_again_changes_nothing(caller, sample, user):
+def test_a_file_that_is_pushed_twice_is_counted_once_in_the_report(caller, sample, user):
     # Given a user whose feed holds the sample
-    # When the file is pushed again
+    # When the file is pushed again, and the month's report is printed
     output = _run(caller, "push_file.py", sample, "--user", "ann")
-    # Then every row is unchanged, and the user is the earlier one
+    report = _run(caller, "spending_report.py", user)
+    # Then every row is unchanged, and the report counts each row once
     assert output == f"0 added 0 modified {ROWS} unchanged\n{user}\n"
+    assert f"{datetime.now(UTC):%Y-%m}, USD" in report
+    assert re.search(rf"FOOD_AND_DRINK_GROCERIES\W+{ROWS}\W+1783\.61", report)
+    assert re.search(r"spending\W+-1783\.61", report)
 
 
 def test_a_refused_file_ends_with_the_answer_of_the_api(caller, tmp_path):
@@ -112,16 +150,6 @@ def test_the_feed_is_followed_from_the_kept_cursor(caller, sample, user, tmp_pat
     assert [line["change"] for line in first] == ["added"] * ROWS
     assert unchanged == ""
     assert (change["change"], change["amount"]) == ("modified", "-86.13")
-
-
-def test_the_report_shows_the_spending_of_the_month(caller, user):
-    # Given a user whose feed holds the sample
-    # When the report of the current month is printed
-    report = _run(caller, "spending_report.py", user)
-    # Then it has a line for the category, and the totals
-    assert f"{datetime.now(UTC):%Y-%m}, USD" in report
-    assert re.search(rf"FOOD_AND_DRINK_GROCERIES\W+{ROWS}\W+1783\.61", report)
-    assert re.search(r"spending\W+-1783\.61", report)
 
 
 def test_a_file_is_categorized_without_a_server():
