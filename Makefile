@@ -78,6 +78,7 @@ test-faults: .venv/dev  # what make faults runs, without what takes long
 
 faults: .venv/dev  ## every fault that must cost nothing, and a table of what it cost
 	$(BIN)/pytest tests/faults --results benchmarks/results/faults.json
+	$(BIN)/python -m tests.faults.report
 
 soak: .venv/dev  ## random faults under load, for MINUTES (10)
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
