@@ -57,7 +57,7 @@ def _highlight(name: str, result: Mapping[str, Any]) -> str:
     match name:
         case "pipeline":
             return (
-                f"**{result['pipeline_tx_per_s']:,.0f} transactions a second** from POST to commit: "
+                f"**{result['pipeline_tx_per_s']:,.0f} transactions a second** from POST to stored: "
                 f"{result['ratio']:.2f} of the speed of a bare COPY of the same rows."
             )
         case "latency":
