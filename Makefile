@@ -46,6 +46,9 @@ test-unit: .venv/dev  ## no server, no socket
 test-slow: .venv/dev  ## no server either, but seconds each
 	$(BIN)/pytest tests/unit -m slow
 
+coverage: .venv/dev  ## which lines the unit tests run, as a table and in build/coverage/index.html
+	$(BIN)/pytest tests/unit -m "not slow" --quiet --cov --cov-report=term --cov-report=html
+
 test-integration: .venv/dev  ## against real servers
 	$(BIN)/pytest $(wildcard tests/contract) tests/integration
 
@@ -59,7 +62,7 @@ histories: .venv/dev  ## random histories on PostgreSQL against a plain model (H
 	$(BIN)/pytest tests/integration/test_histories.py --histories $(or $(HISTORIES),2000) --timeout 0 -o faulthandler_timeout=0
 
 bench: .venv/dev  ## measure all that is claimed, some ten minutes (BENCH="pipeline latency" chooses)
-	@$(BIN)/python -m benchmarks --write-readme $(BENCH)
+	@$(BIN)/python -m benchmarks --write-docs $(BENCH)
 
 simulate: .venv/dev  ## two loads of user bases, and what a machine holds (USERS= DAYS= SCALE_TO= MINUTES=)
 	@$(BIN)/python -m benchmarks.simulate --users $(or $(USERS),100000) --days $(or $(DAYS),7) \
@@ -78,6 +81,7 @@ test-faults: .venv/dev  # what make faults runs, without what takes long
 
 faults: .venv/dev  ## every fault that must cost nothing, and a table of what it cost
 	$(BIN)/pytest tests/faults --results benchmarks/results/faults.json
+	$(BIN)/python -m tests.faults.report
 
 soak: .venv/dev  ## random faults under load, for MINUTES (10)
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
@@ -110,5 +114,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: programs simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
+.PHONY: coverage programs simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench

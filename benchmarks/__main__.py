@@ -1,6 +1,6 @@
 """Measures everything: one benchmark after the other, then one table of claims and bars.
 
-    python -m benchmarks [NAME ...] [--kept] [--write-readme] [--json]
+    python -m benchmarks [NAME ...] [--kept] [--write-docs] [--json]
 
 Each runs in a process of its own and keeps its result in benchmarks/results/, beside the plots.
 The table shows what ran; with --kept nothing runs, and it shows the results that were kept before.
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,7 +26,6 @@ from benchmarks.claims import Verdict, judged
 from benchmarks.report import RESULTS
 
 NAMES = ("categorizer", "pipeline", "latency", "ingest", "cache")
-README = Path(__file__).parent.parent / "README.md"
 
 
 def kept(names: Sequence[str] = NAMES) -> dict[str, dict[str, Any]]:
@@ -89,9 +87,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = list(dict.fromkeys(given.names)) or NAMES
     failed = run(names, measure=not given.kept, as_json=given.json)
-    if given.write_readme:
-        text = README.read_text(encoding="utf-8")
-        README.write_text(readme.renewed(text, kept()), encoding="utf-8")
+    if given.write_docs:
+        readme.renew(kept())
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
@@ -102,7 +99,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--kept", action="store_true", help="measure nothing")
-    parser.add_argument("--write-readme", action="store_true", help="renew the README's table")
+    parser.add_argument(
+        "--write-docs",
+        action="store_true",
+        help="renew the figures of README.md and docs/figures.md",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     if unknown := set(given.names) - set(NAMES):

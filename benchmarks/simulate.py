@@ -1,4 +1,4 @@
-"""The capacity page: simulates a user base, keeps the result, and renews the README's table.
+"""The capacity page: simulates a user base, keeps the result, and renews docs/figures.md.
 
     python -m benchmarks.simulate [--users N] [--days N] [--scale-to N] [--minutes M | --speed S] [--kept] [--json]
 
@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import provenance
-from benchmarks.readme import between
+from benchmarks.readme import FIGURES, replace_block
 from benchmarks.report import RESULTS
 
 SEED = 23
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- capacity: begin -->\n", "<!-- capacity: end -->\n"
 _FILE = RESULTS / "simulate.json"
 
 
@@ -105,8 +103,8 @@ def main() -> None:
     else:
         result = simulated(others)
         _FILE.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    text = README.read_text(encoding="utf-8")
-    README.write_text(between(text, BEGIN, END, table(result)), encoding="utf-8")
+    text = FIGURES.read_text(encoding="utf-8")
+    FIGURES.write_text(replace_block(text, "capacity", table(result)), encoding="utf-8")
     print(json.dumps(result, indent=2) if given.json else table(result))
 
 

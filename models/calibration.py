@@ -15,7 +15,7 @@ Flags = NDArray[np.bool_]
 
 POINTS = 65
 PRECISION = 0.98
-"""Promised among rows that need no review; aimed above what is promised, see the README."""
+"""Precision that the threshold aims at among rows without review; decision 18 explains the margin."""
 CEILING = 0.995
 """A model of words alone is never surer than this."""
 

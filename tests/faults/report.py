@@ -1,11 +1,21 @@
-"""What the faults have cost, as a table and as JSON."""
+"""What the faults have cost: a table for the terminal, JSON to keep, and docs/reliability.md.
+
+`python -m tests.faults.report` renews the page from the kept results.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from benchmarks.readme import replace_block
+from benchmarks.report import RESULTS
+
+KEPT = RESULTS / "faults.json"
+PAGE = RESULTS.parents[1] / "docs" / "reliability.md"
 
 
 class Row(NamedTuple):
@@ -44,11 +54,32 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 def write(rows: Iterable[Row], file: Path) -> None:
     """Keep what other runs have written of other faults."""
     known = {row.fault: row for row in (*_read(file), *rows)}
-    text = json.dumps({"faults": [r._asdict() for r in in_order(known.values())]}, indent=1)
+    faults = [row._asdict() for row in in_order(known.values())]
+    text = json.dumps({"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "faults": faults}, indent=1)
     file.write_text(f"{text}\n", encoding="utf-8")
+
+
+def markdown(kept: Mapping[str, Any]) -> str:
+    """The table of docs/reliability.md, and the date of the latest run."""
+    head = ("fault", "injected", "accepted", "lost", "doubled", "stale s", "recovery s")
+    rows = [
+        (
+            *(row["fault"], f"{row['injected']:,}", f"{row['accepted']:,}", f"{row['lost']:,}"),
+            *(f"{row['duplicated']:,}", f"{row['stale_s']:.2f}", f"{row['recovery_s']:.2f}"),
+        )
+        for row in kept["faults"]
+    ]
+    lines = [f"| {' | '.join(row)} |\n" for row in (head, ("---",) * len(head), *rows)]
+    return "".join([*lines, f"\nThe latest run was on {kept['measured_on']}.\n"])
 
 
 def _read(file: Path) -> list[Row]:
     if not file.exists():
         return []
     return [Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))["faults"]]
+
+
+if __name__ == "__main__":
+    table_of_kept = markdown(json.loads(KEPT.read_text(encoding="utf-8")))
+    page = replace_block(PAGE.read_text(encoding="utf-8"), "faults", table_of_kept)
+    PAGE.write_text(page, encoding="utf-8")

@@ -46,3 +46,5 @@ PIPELINE = _SOURCE | {
     "growth": _growth(40.0),
     "one_worker": {"growth": _growth(60.0)},
 }
+
+CACHE = _SOURCE | {"same_answers": True, "database_cpu_saved": 0.9}
