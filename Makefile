@@ -11,6 +11,9 @@ USERS ?=
 DAYS ?=
 SCALE_TO ?=
 BENCH ?=
+TREE ?=
+JSON ?=
+JOURNEY ?=
 
 help:  ## explain the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,10 +112,14 @@ COMPILE := from pipeline.interleave import load_interleave; from workers.model_s
 .venv/bin/pip:
 	@PYTHON=$(PYTHON) sh .ci/venv
 
+house: .venv/dev  ## how the code is built, beside its bars (JSON=1, TREE=folder, JOURNEY=1)
+	@$(BIN)/python -m tests.support.house $(if $(JSON),--json) $(if $(TREE),--tree $(TREE)) \
+		$(if $(JOURNEY),--journey)
+
 audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@$(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: coverage programs simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
+.PHONY: house coverage programs simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench
