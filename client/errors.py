@@ -52,8 +52,10 @@ class Problem(ProblemDocument, frozen=True, kw_only=True):
     retry_after: float | None
 
     def __str__(self) -> str:
-        faults = "".join(f"; {fault.pointer} {fault.detail}" for fault in self.errors[:3])
-        return f"{self.status} {self.title}: {self.detail}{faults} (request {self.request_id})"
+        faults = [f"{fault.pointer} {fault.detail}" for fault in self.errors[:3]]
+        said = "; ".join(filter(None, (self.detail, *faults)))
+        request = f" (request {self.request_id})" if self.request_id else ""
+        return ": ".join(filter(None, (f"{self.status} {self.title}", said))) + request
 
 
 class ClientError(Exception):
