@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 
 from api.middlewares import authorize
 from api.problems import Forbidden
@@ -17,6 +16,7 @@ from api.routes import ROUTES, add_routes, route_of
 from api.services import SERVICES
 from api.versioned import versioned
 from pipeline.tokens import Principal
+from tests.routing import matched
 
 
 async def handler(_: web.Request) -> web.Response:
@@ -27,11 +27,7 @@ READ = replace(ROUTES[1], path="/v1/a/{user_id}", handler=handler, scopes=frozen
 MANAGE = replace(READ, path="/v1/b/{user_id}", scopes=frozenset({"manage"}))
 
 
-async def matched(app: web.Application, path: str) -> web.Request:
-    request = make_mocked_request("GET", path, app=app, headers={"Authorization": "Bearer t"})
-    request._match_info = await app.router.resolve(request)
-    request._match_info.add_app(app)
-    return request
+TOKEN = {"Authorization": "Bearer t"}
 
 
 @pytest.fixture
@@ -50,13 +46,13 @@ def app() -> web.Application:
 
 
 async def test_two_routes_of_one_handler_keep_their_own_scopes(app: web.Application) -> None:
-    assert (await authorize(await matched(app, "/v1/a/x"), handler)).status == 200
+    assert (await authorize(await matched(app, "GET", "/v1/a/x", TOKEN), handler)).status == 200
     with pytest.raises(Forbidden, match="manage"):
-        await authorize(await matched(app, "/v1/b/x"), handler)
+        await authorize(await matched(app, "GET", "/v1/b/x", TOKEN), handler)
 
 
 async def test_what_is_not_served_matches_no_route(app: web.Application) -> None:
-    assert route_of(await matched(app, "/v1/c")) is None
+    assert route_of(await matched(app, "GET", "/v1/c", TOKEN)) is None
 
 
 async def test_two_routes_of_one_module_share_no_answer(app: web.Application) -> None:
@@ -65,7 +61,9 @@ async def test_two_routes_of_one_module_share_no_answer(app: web.Application) ->
     user = uuid4()
     # When
     tags = [
-        (await versioned(await matched(app, path), user, None, compute)).headers["ETag"]
+        (await versioned(await matched(app, "GET", path, TOKEN), user, None, compute)).headers[
+            "ETag"
+        ]
         for path in ("/v1/a/x", "/v1/b/x", "/v1/a/x")
     ]
     # Then

@@ -5,26 +5,23 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from threading import Event
-from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from api import health, ingest
 from api.coalesce import Coalescer
 from api.columns import Columns
 from api.middlewares import trace
-from api.routes import Handler
+from api.routes import ROUTES, add_routes
 from api.services import REQUEST_ID
 from pipeline import messages, tracing
 from pipeline.clock import Clock
@@ -34,6 +31,7 @@ from pipeline.settings import Settings
 from pipeline.spans import Spans
 from tests.chunks import chunk, clock
 from tests.doubles import ConstantScorer
+from tests.routing import matched
 from tests.unit.api.test_coalesce import Broker, rows
 from workers.actors import Work
 from workers.model_slot import ModelSlot
@@ -95,14 +93,14 @@ async def post(gathering: Coalescer, columns: Columns, **headers: str) -> None:
         await gathering.submit(clock.uuid7(), columns, "r-1")
         return web.Response(status=202)
 
-    await trace(matched(ingest.push, headers), push)
+    await trace(await matched(routed(), "POST", "/v1/transactions", headers), push)
 
 
-def matched(handler: Handler, headers: Mapping[str, str] = {}) -> web.Request:
-    """A request that the router has found this handler for."""
-    request = make_mocked_request("POST", "/v1/anything", headers)
-    request._match_info = SimpleNamespace(handler=handler)  # type: ignore[assignment]
-    return request
+def routed() -> web.Application:
+    """An application with the table of routes and nothing behind it."""
+    app = web.Application()
+    add_routes(app, ROUTES)
+    return app
 
 
 async def pushed(*posts: tuple[Columns, dict[str, str]]) -> list[Chunk]:
@@ -254,7 +252,7 @@ async def test_a_request_has_failed_when_it_is_our_fault(
         request[REQUEST_ID] = "r-1"
         return web.Response(status=status)
 
-    await trace(matched(ingest.push), answer)
+    await trace(await matched(routed(), "POST", "/v1/transactions"), answer)
     (span,) = exporter.get_finished_spans()
     assert span.status.is_ok is ok
 
@@ -263,7 +261,7 @@ async def test_probes_are_not_traced(exporter: InMemorySpanExporter) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response()
 
-    await trace(matched(health.live), answer)
+    await trace(await matched(routed(), "GET", "/livez"), answer)
     assert exporter.get_finished_spans() == ()
 
 
