@@ -91,7 +91,7 @@ soak: .venv/dev  ## random faults under load, for MINUTES (10)
 
 # The run-time environment needs the run-time lock only; the one for development contains it.
 # Compiling the kernels once here spares the first worker from it.
-COMPILE := from pipeline.interleave import load_interleave; from workers.model_slot import ModelSlot; \
+COMPILE := from pipeline.store.interleave import load_interleave; from workers.model_slot import ModelSlot; \
 	load_interleave(); ModelSlot.load("models/shipped")
 .venv/run: requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "set-up: installing from requirements.lock"

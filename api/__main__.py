@@ -7,8 +7,8 @@ import sys
 import uvloop
 
 from api.app import serve
-from pipeline import logs, tracing
 from pipeline.errors import SpendlineError
+from pipeline.observe import logs, tracing
 from pipeline.settings import Settings
 
 

@@ -12,34 +12,35 @@ import asyncpg
 from aiohttp import web
 from redis.asyncio import Redis
 
-from api import openapi
-from api.bodies import Intake
-from api.coalesce import Coalescer
-from api.idempotency import answer_once
-from api.known import Categories, Months, Owners, TokenHolders
-from api.limits import Limits
-from api.middlewares import answer_always, authorize, trace
+from api.dependencies import SERVICES, Services
+from api.http import openapi
+from api.http.bodies import Intake
+from api.http.idempotency import answer_once
+from api.http.middlewares import answer_always, authorize, trace
+from api.http.protocol import refuse_what_is_not_http
+from api.http.rate_limits import Limits
+from api.ingest.coalesce import Coalescer
+from api.lookups import Categories, Months, Owners, TokenHolders
 from api.routes import ROUTES, add_routes
-from api.services import SERVICES, Services
-from api.wire import refuse_what_is_not_http
-from pipeline import collector, telemetry
-from pipeline.accounts import Accounts
-from pipeline.cache import Cache, open_redis
-from pipeline.clock import Clock
-from pipeline.database import open_pool, translated
-from pipeline.depths import watch_queues
+from pipeline import garbage as collector
+from pipeline.access.accounts import Accounts
+from pipeline.access.idempotency import Idempotency
+from pipeline.access.tokens import Tokens
+from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.events import Waiters
+from pipeline.database.clock import Clock
+from pipeline.database.pool import open_pool, translated
 from pipeline.errors import NotMigrated
-from pipeline.events import Waiters
-from pipeline.idempotency import Idempotency
-from pipeline.letters import Letters
-from pipeline.publisher import Publisher
-from pipeline.reads import Reads
-from pipeline.replicas import Replica, Replicas
+from pipeline.observe import metrics as telemetry
+from pipeline.queue.depth import watch_queues
+from pipeline.queue.publisher import Publisher
+from pipeline.queue.topology import Queues
+from pipeline.reads.feed import Reads
+from pipeline.reads.replicas import Replica, Replicas
 from pipeline.settings import Settings
-from pipeline.tickets import Signer, load_signer
-from pipeline.tokens import Tokens
-from pipeline.topology import Queues
-from pipeline.transactions import MAX_BODY
+from pipeline.store.dead_letters import Letters
+from pipeline.transactions.money import MAX_BODY
+from pipeline.transactions.ticket import Signer, load_signer
 
 _NOTICE_SECONDS: Final = 1.0  # between not ready and closed: time for a balancer to notice
 _FINISH_SECONDS: Final = 30.0

@@ -14,10 +14,13 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import Struct
 
-from api import accounts, health, ingest, ingests, insights, openapi, taxonomy, transactions, users
-from api.batches import Batch
-from api.wire import expect
-from pipeline.tokens import SCOPES
+from api.http import openapi
+from api.http.protocol import expect
+from api.ingest import push as ingest
+from api.ingest import receipts as ingests
+from api.ingest.parse import Batch
+from api.resources import accounts, health, insights, taxonomy, transactions, users
+from pipeline.access.tokens import SCOPES
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 

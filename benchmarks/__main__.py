@@ -21,9 +21,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import plots, readme
-from benchmarks.claims import Verdict, judged
-from benchmarks.report import RESULTS
+from benchmarks.harness import plots, readme
+from benchmarks.harness.claims import Verdict, judged
+from benchmarks.harness.report import RESULTS
 
 NAMES = ("categorizer", "pipeline", "latency", "ingest", "cache")
 

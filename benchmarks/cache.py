@@ -32,13 +32,13 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from benchmarks.flood import flood
-from benchmarks.machine import provenance
-from benchmarks.progress import steps
-from benchmarks.report import arguments, publish
-from benchmarks.running import Client, Running, connected, running
-from benchmarks.workload import Purchase, bodies, purchases
-from pipeline.cache import open_redis
+from benchmarks.harness.flood import flood
+from benchmarks.harness.machine import provenance
+from benchmarks.harness.progress import steps
+from benchmarks.harness.report import arguments, publish
+from benchmarks.harness.running import Client, Running, connected, running
+from benchmarks.harness.workload import Purchase, bodies, purchases
+from pipeline.cache.answers import open_redis
 
 SEED = 17
 _HISTORY = 40_000

@@ -22,17 +22,17 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.machine import provenance, server_versions
+from benchmarks.harness.machine import provenance, server_versions
+from benchmarks.harness.progress import Step, steps
+from benchmarks.harness.report import arguments, publish
+from benchmarks.harness.running import servers
+from benchmarks.harness.workload import real_purchases
 from benchmarks.peers.classifiers import fasttext_peer, sklearn_peer, sql_peer
 from benchmarks.peers.labels import brands
-from benchmarks.progress import Step, steps
-from benchmarks.report import arguments, publish
-from benchmarks.running import servers
-from benchmarks.workload import real_purchases
 from categorizer import taxonomy
 from categorizer.columns import Columns
-from categorizer.export import restore
 from categorizer.scorer import Scorer
+from categorizer.training.export import restore
 
 SEED = 7
 _MODEL = Path(__file__).parent.parent / "models" / "shipped"

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.machine import provenance
+from benchmarks.harness.machine import provenance
 from pipeline.errors import SpendlineError
 
 SEED = 19

@@ -19,11 +19,11 @@ import aiohttp
 import asyncpg
 import uvloop
 
-from benchmarks.machine import provenance
-from benchmarks.progress import Step, steps
-from benchmarks.report import arguments, publish
-from benchmarks.running import Running, connected, running
-from benchmarks.workload import bodies, purchases
+from benchmarks.harness.machine import provenance
+from benchmarks.harness.progress import Step, steps
+from benchmarks.harness.report import arguments, publish
+from benchmarks.harness.running import Running, connected, running
+from benchmarks.harness.workload import bodies, purchases
 
 SEED = 13
 _ECHO = """

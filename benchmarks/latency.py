@@ -19,13 +19,13 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.arrivals import arrive, quantiles
-from benchmarks.flood import flood
-from benchmarks.machine import provenance
-from benchmarks.progress import Step, steps
-from benchmarks.report import arguments, publish
-from benchmarks.running import Client, Running, connected, running, settle
-from benchmarks.workload import bodies, purchases
+from benchmarks.harness.arrivals import arrive, quantiles
+from benchmarks.harness.flood import flood
+from benchmarks.harness.machine import provenance
+from benchmarks.harness.progress import Step, steps
+from benchmarks.harness.report import arguments, publish
+from benchmarks.harness.running import Client, Running, connected, running, settle
+from benchmarks.harness.workload import bodies, purchases
 
 SEED = 11
 _LEVELS = (0.1, 0.25, 0.5, 0.65, 0.8, 0.9)

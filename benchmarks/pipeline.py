@@ -16,15 +16,15 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.flood import Cost, cost
-from benchmarks.machine import provenance
+from benchmarks.harness.flood import Cost, cost
+from benchmarks.harness.machine import provenance
+from benchmarks.harness.progress import Step, steps
+from benchmarks.harness.report import arguments, publish
+from benchmarks.harness.running import Running, connected, pid, running, settle
+from benchmarks.harness.workload import Purchase, purchases
+from benchmarks.harness.yardstick import copied
 from benchmarks.peers import measure as peers
-from benchmarks.progress import Step, steps
-from benchmarks.report import arguments, publish
-from benchmarks.running import Running, connected, pid, running, settle
-from benchmarks.workload import Purchase, purchases
-from benchmarks.yardstick import copied
-from workers.usage import peak_megabytes
+from workers.local.usage import peak_megabytes
 
 SEED = 7
 _PEER_ROWS = 1_500

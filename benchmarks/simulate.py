@@ -2,7 +2,7 @@
 
     python -m benchmarks.simulate [--users N] [--days N] [--scale-to N] [--minutes M | --speed S] [--kept] [--json]
 
-`spendline simulate` does the work; here it gets its provenance and its place. With --kept nothing is
+`python -m benchmarks.simulation` does the work; here it gets its provenance and its place. With --kept nothing is
 simulated: the table is made of the result that is kept.
 """
 
@@ -13,12 +13,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import provenance
-from benchmarks.readme import FIGURES, replace_block
-from benchmarks.report import RESULTS
+from benchmarks.harness.machine import provenance
+from benchmarks.harness.readme import FIGURES, replace_block
+from benchmarks.harness.report import RESULTS
 
 SEED = 23
 _FILE = RESULTS / "simulate.json"
@@ -26,9 +25,10 @@ _FILE = RESULTS / "simulate.json"
 
 def simulated(arguments: list[str]) -> dict[str, Any]:
     told = provenance(SEED)
-    spendline = Path(sys.executable).with_name("spendline")
     run = subprocess.run(
-        [str(spendline), "simulate", "--json", *arguments], stdout=subprocess.PIPE, check=False
+        [sys.executable, "-m", "benchmarks.simulation", "--json", *arguments],
+        stdout=subprocess.PIPE,
+        check=False,
     )
     if run.returncode:
         sys.exit(f"the simulation failed or lost something: {run.stdout.decode()}")

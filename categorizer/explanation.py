@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import passes, wordings, words
-from categorizer.buffer import pack
+from categorizer import phrases as wordings
 from categorizer.columns import Columns, currency_numbers
-from categorizer.hashing import SEED, feature_key, mix, word_hash
-from categorizer.scores import find_row
+from categorizer.kernels import passes, words
+from categorizer.kernels.buffer import pack
+from categorizer.kernels.hashing import SEED, feature_key, mix, word_hash
+from categorizer.kernels.scores import find_row
 from categorizer.weights import Weights, floats
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import wordings
-from categorizer.buffer import pack
-from categorizer.passes import name_merchants
+from categorizer import phrases as wordings
+from categorizer.kernels.buffer import pack
+from categorizer.kernels.passes import name_merchants
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import taxonomy, weights, wordings
-from categorizer.buffer import pack
+from categorizer import phrases as wordings
+from categorizer import taxonomy, weights
 from categorizer.columns import MODEL, RULE, SOURCES, USER, Columns, Verdicts, currency_numbers
 from categorizer.errors import CorruptArtifact, IncompatibleModel
 from categorizer.explanation import (
@@ -40,10 +40,11 @@ from categorizer.explanation import (
     reasons,
     weigh,
 )
+from categorizer.kernels.buffer import pack
+from categorizer.kernels.scores import find_cases, find_texts, score
 from categorizer.memory import MerchantMemory
 from categorizer.normalize import lines
 from categorizer.rules import Rules
-from categorizer.scores import find_cases, find_texts, score
 from categorizer.weights import UNIT, Weights
 
 FORMAT: Final = 1

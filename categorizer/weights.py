@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from categorizer import taxonomy
 from categorizer.errors import CorruptArtifact
-from categorizer.scores import EXPONENT, LANES, ROW_BITS
+from categorizer.kernels.scores import EXPONENT, LANES, ROW_BITS
 
 UNIT: Final = 2.0**-10
 """Weights are multiples of this."""

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from categorizer import taxonomy, weights, wordings
+from categorizer import artifact, taxonomy, weights
+from categorizer import phrases as wordings
 from categorizer.columns import Columns
-from categorizer.estimator import Categorizer
-from categorizer.export import export
 from categorizer.scorer import FORMAT
-from models import artifact, calibration, dataset
+from categorizer.training.estimator import Categorizer
+from categorizer.training.export import export
+from models import calibration, dataset
 from models.corpus import rows, tables
 from models.dataset import Labelled
 from models.metrics import summary

@@ -14,11 +14,11 @@ import pika
 import pytest
 import redis
 
-from pipeline.migrate import migrate
+from pipeline.database.migrate import migrate
+from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.stack import ServerUrls, discover
-from pipeline.topology import Queues
 from tests.children import children, kill_families
+from workers.local.stack import ServerUrls, discover
 
 
 def pytest_configure() -> None:

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from pipeline.database.binaries import SERVERS, missing
 from pipeline.errors import ServersMissing
-from pipeline.stack.binaries import SERVERS, missing
-from pipeline.stack.install import install
+from workers.local.stack.install import install
 
 PROGRAMS = {"prometheus": "prometheus", "promtool": "prometheus", "curl": "curl"}
 

@@ -6,8 +6,8 @@ import logging
 import os
 import sys
 
-from pipeline import tracing
 from pipeline.errors import SpendlineError
+from pipeline.observe import tracing
 from pipeline.settings import Settings
 
 # Threads of the process share the cores by chunks; BLAS must not multiply them. It is set before
@@ -17,7 +17,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 
 
 def main() -> int:
-    from pipeline import logs  # noqa: PLC0415 - after the threads are set
+    from pipeline.observe import logs  # noqa: PLC0415 - after the threads are set
     from workers import app  # noqa: PLC0415
 
     try:

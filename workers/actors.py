@@ -12,12 +12,14 @@ from typing import Final
 import dramatiq
 import numpy as np
 
-from pipeline import messages, telemetry, tracing
-from pipeline.broker import RabbitBroker
 from pipeline.errors import SpendlineError, Transient
-from pipeline.messages import Chunk
-from pipeline.pieces import culprits, piece, rest
-from workers import process
+from pipeline.observe import metrics as telemetry
+from pipeline.observe import tracing
+from pipeline.queue.broker import RabbitBroker
+from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.split import culprits, piece, rest
+from workers import categorize as process
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
 

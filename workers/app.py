@@ -17,17 +17,18 @@ from typing import Final
 
 import dramatiq
 
-from pipeline import collector, telemetry
-from pipeline.broker import RabbitBroker
-from pipeline.depths import watch_queues
-from pipeline.interleave import load_interleave
+from pipeline import garbage as collector
+from pipeline.observe import metrics as telemetry
+from pipeline.queue.broker import RabbitBroker
+from pipeline.queue.depth import watch_queues
+from pipeline.queue.topology import Queues, declare
 from pipeline.settings import Settings
-from pipeline.topology import Queues, declare
+from pipeline.store.interleave import load_interleave
 from workers.actors import Stopwatch, Work, declare_actors
-from workers.burial import bury_letters
+from workers.jobs.dead_letters import bury_letters
+from workers.jobs.upkeep import keep_up
 from workers.model_slot import ModelSlot
 from workers.resources import LoopThread, Resources
-from workers.upkeep import keep_up
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers import process
+from workers import categorize as process
 
 _ROOT = Path(__file__).parent.parent
 

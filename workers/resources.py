@@ -15,18 +15,19 @@ import asyncpg
 import uvloop
 from redis.asyncio import Redis
 
-from pipeline import logs, telemetry, tracing
-from pipeline.cache import Cache, open_redis
-from pipeline.clock import Clock
-from pipeline.database import open_pool, translated
+from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.events import Events
+from pipeline.database.clock import Clock
+from pipeline.database.migrate import require_migrated
+from pipeline.database.pool import open_pool, translated
 from pipeline.errors import StoreUnavailable
-from pipeline.events import Events
 from pipeline.fail_point import FailPoint
-from pipeline.messages import Chunk
-from pipeline.migrate import require_migrated
-from pipeline.rows import Scored
+from pipeline.observe import logs, tracing
+from pipeline.observe import metrics as telemetry
 from pipeline.settings import Settings
-from pipeline.store import Store
+from pipeline.store.writer import Store
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.rows import Scored
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workload import real_purchases
+from benchmarks.harness.workload import real_purchases
 from categorizer.columns import Columns
 from categorizer.scorer import Scorer
 from pipeline.settings import Settings

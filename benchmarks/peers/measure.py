@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import psycopg
 
+from benchmarks.harness.running import servers
+from benchmarks.harness.workload import Purchase, purchases
 from benchmarks.peers import ordinary
 from benchmarks.peers.labels import brands
-from benchmarks.running import servers
-from benchmarks.workload import Purchase, purchases
 
 _PATTERNS = 2_300
 _SQL_BATCH = 500

@@ -13,13 +13,13 @@ import asyncpg
 import pika
 import pytest
 
-from pipeline.database import open_pool
+from pipeline.database.pool import open_pool
+from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.stack import ServerUrls
-from pipeline.topology import Queues
 from tests.acceptance.flow import Flow
-from workers.cli.migrate import bring_up
-from workers.processes import System
+from workers.commands.data.migrate import bring_up
+from workers.local.stack import ServerUrls
+from workers.local.supervisor import System
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ from zlib import crc32
 import asyncpg
 import numpy as np
 
-from pipeline import messages
-from pipeline.clock import Clock
+from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable
-from pipeline.messages import Chunk
-from pipeline.publisher import Publisher
+from pipeline.queue.publisher import Publisher
+from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.topology import Queues
-from tests.chunks import chunk, register
-from tests.ledger import Key, Ledger
+from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Chunk
+from tests.support.chunks import chunk, register
+from tests.support.ledger import Key, Ledger
 
 
 class Flow(Ledger):

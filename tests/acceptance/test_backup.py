@@ -16,12 +16,12 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.database import open_pool
+from pipeline.access.tokens import SCOPES, Created, Tokens
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.tokens import SCOPES, Created, Tokens
 from tests.contract.client import Client, purchase
-from workers.cli import main
-from workers.processes import System
+from workers.commands import main
+from workers.local.supervisor import System
 
 
 async def spendline(settings: Settings, *arguments: str) -> Result:
@@ -41,7 +41,7 @@ async def running(settings: Settings, folder: Path) -> AsyncIterator[aiohttp.Cli
     """An API and a worker, and a way to talk to them."""
     with System(settings, folder) as system:
         system.start("api", "api")
-        system.start("worker", "tests.doubles")
+        system.start("worker", "tests.support.doubles")
         system.wait_until_ready()
         async with aiohttp.ClientSession(
             f"http://{settings.api_host}:{settings.api_port}", auto_decompress=False

@@ -13,16 +13,16 @@ from typing import Any
 import asyncpg
 import numpy as np
 
-from pipeline import partitions
-from pipeline.reads import Reads
+from pipeline.database import partitions
+from pipeline.reads.feed import Reads
 from pipeline.settings import Settings
-from pipeline.tickets import Ticket
+from pipeline.transactions.ticket import Ticket
 from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker
-from tests.chunks import chunk
-from tests.doubles import DEFECT
-from tests.ledger import until
-from workers.processes import System
+from tests.support.chunks import chunk
+from tests.support.doubles import DEFECT
+from tests.support.ledger import until
+from workers.local.supervisor import System
 
 SPENDLINE = Path(sys.executable).parent / "spendline"
 LONG_AGO = date(1999, 12, 31)

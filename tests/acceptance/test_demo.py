@@ -15,11 +15,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from pipeline import partitions
-from pipeline.database import open_pool
+from pipeline.access.tokens import Tokens
+from pipeline.database import partitions
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.tokens import Tokens
-from workers.processes import System
+from workers.local.supervisor import System
 
 SPENDLINE = Path(sys.executable).parent / "spendline"
 ROWS = 3_000
@@ -35,7 +35,7 @@ def served(own: Settings, tmp_path: Path) -> Iterator[Settings]:
     asyncio.run(_cover(settings, date(2014, 3, 1)))
     with System(settings, tmp_path) as processes:
         processes.start("api", "api")
-        processes.start("worker", "tests.doubles")
+        processes.start("worker", "tests.support.doubles")
         processes.wait_until_ready()
         yield settings
 

@@ -11,8 +11,8 @@ import asyncpg
 
 from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker, wait_until_working
-from tests.ledger import until
-from workers.processes import System
+from tests.support.ledger import until
+from workers.local.supervisor import System
 
 KILLS = 20
 CHUNKS = 5  # between two kills

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.database import open_pool
-from pipeline.tokens import SCOPES, Tokens
+from pipeline.access.tokens import SCOPES, Tokens
+from pipeline.database.pool import open_pool
 from tests.acceptance.workers import start_worker
-from tests.waiting import until
-from workers.processes import System
+from tests.support.waiting import until
+from workers.local.supervisor import System
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 _SAMPLE = _EXAMPLES / "transactions.csv"

@@ -18,11 +18,11 @@ from zipfile import ZipFile
 import pika
 import pytest
 
+from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.stack.child import Child
-from pipeline.topology import Queues
 from tests.acceptance.images import ROOT, Image, build_wheel, copy_context
-from tests.waiting import until
+from tests.support.waiting import until
+from workers.local.stack.child import Child
 
 ROWS = 500
 WHERE_IS = "import importlib, sys; print(importlib.import_module(sys.argv[1]).__file__)"

@@ -9,9 +9,9 @@ import asyncpg
 
 from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker
-from tests.chunks import chunk
-from tests.doubles import POISON
-from workers.processes import System
+from tests.support.chunks import chunk
+from tests.support.doubles import POISON
+from workers.local.supervisor import System
 
 ROWS = 50
 DEATHS = 20  # more than any message may cause

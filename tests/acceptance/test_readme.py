@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.database import open_pool
-from pipeline.tokens import SCOPES, Tokens
+from pipeline.access.tokens import SCOPES, Tokens
+from pipeline.database.pool import open_pool
 from tests.acceptance.workers import start_worker
 from tests.programs import program
-from workers.processes import System
+from workers.local.supervisor import System
 
 _README = Path(__file__).parents[2] / "README.md"
 _BLOCK = re.compile(r"<!-- curl: begin -->\n```sh\n(.*?)```\n<!-- curl: end -->", re.DOTALL)

@@ -14,16 +14,16 @@ import aiohttp
 import asyncpg
 import pytest
 
-from pipeline import partitions
-from pipeline.database import open_pool
-from pipeline.migrate import migrate, migrations
+from pipeline.access.tokens import SCOPES, Tokens
+from pipeline.database import partitions
+from pipeline.database.migrate import migrate, migrations
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.store import Store
-from pipeline.tokens import SCOPES, Tokens
+from pipeline.store.writer import Store
 from tests.contract.client import Client, purchase
-from workers.cli.migrate import bring_up
-from workers.processes import System
-from workers.upkeep import look_after
+from workers.commands.data.migrate import bring_up
+from workers.jobs.upkeep import look_after
+from workers.local.supervisor import System
 
 
 def as_role(settings: Settings, role: str) -> Settings:
@@ -55,7 +55,7 @@ def system(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             System(as_role(own, "spendline_worker"), tmp_path_factory.mktemp("worker"))
         )
         api.start("api", "api")
-        worker.start("worker", "tests.doubles")
+        worker.start("worker", "tests.support.doubles")
         api.wait_until_ready()
         yield api
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import Settings
-from pipeline.stack import LocalStack, ServerUrls
 from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker, wait_until_working
-from tests.ledger import until
-from workers.cli.migrate import bring_up
-from workers.processes import System
+from tests.support.ledger import until
+from workers.commands.data.migrate import bring_up
+from workers.local.stack import LocalStack, ServerUrls
+from workers.local.supervisor import System
 
 ROWS = 200
 PACE = 0.02  # seconds between chunks

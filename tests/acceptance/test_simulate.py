@@ -9,8 +9,6 @@ from pathlib import Path
 
 from pipeline.settings import Settings
 
-SPENDLINE = Path(sys.executable).parent / "spendline"
-
 
 def test_a_simulated_user_base_loses_nothing_and_says_what_it_cost(
     own: Settings, tmp_path: Path
@@ -18,7 +16,7 @@ def test_a_simulated_user_base_loses_nothing_and_says_what_it_cost(
     # When a few people live a day within some seconds, and then twice as many
     arguments = ["--users", "100000", "--scale-to", "200000", "--days", "1", "--minutes", "0.1"]
     run = subprocess.run(
-        [str(SPENDLINE), "simulate", "--json", *arguments],
+        [sys.executable, "-m", "benchmarks.simulation", "--json", *arguments],
         env=own.environment_of_children() | {"SPENDLINE_DATA_FOLDER": str(tmp_path)},
         capture_output=True,
         text=True,

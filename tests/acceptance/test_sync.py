@@ -7,10 +7,10 @@ from uuid import UUID
 
 import asyncpg
 
-from pipeline.reads import Reads, SyncCursor
+from pipeline.reads.feed import Reads, SyncCursor
 from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker, wait_until_working
-from workers.processes import System
+from workers.local.supervisor import System
 
 PAGE = 25
 CHUNKS = 40

@@ -16,11 +16,11 @@ import asyncpg
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.settings import Settings
-from pipeline.tokens import SCOPES, Tokens
 from tests.contract.client import Client, purchase
 from tests.integration.observed import free_ports
-from workers.processes import System
+from workers.local.supervisor import System
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import Settings
-from pipeline.stack.child import birth
-from tests.waiting import until
+from tests.support.waiting import until
+from workers.local.stack.child import birth
 
 UP = (
-    "import workers.cli.up as up\n"
-    "from workers.cli import main\n"
-    "up.WORKERS = 'tests.doubles'\n"
+    "import workers.commands.system.up as up\n"
+    "from workers.commands import main\n"
+    "up.WORKERS = 'tests.support.doubles'\n"
     "main(['up', '--worker-processes', '2', '--api-processes', '2'])"
 )
 

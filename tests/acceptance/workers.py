@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from pipeline.stack.child import Child
-from workers.processes import System
+from workers.local.stack.child import Child
+from workers.local.supervisor import System
 
-_MODULE = "tests.doubles"
+_MODULE = "tests.support.doubles"
 _BOOT_SECONDS = 60.0
 
 

@@ -12,12 +12,12 @@ import aiohttp
 import asyncpg
 import pytest
 
-from pipeline.database import open_pool
+from pipeline.access.tokens import SCOPES, Tokens
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.tokens import SCOPES, Tokens
 from tests.contract.client import Client
-from workers.cli.migrate import bring_up
-from workers.processes import System
+from workers.commands.data.migrate import bring_up
+from workers.local.supervisor import System
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def own(settings: Settings, make_database: Callable[[], str]) -> Settings:
 def system(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with System(own, tmp_path_factory.mktemp("contract")) as processes:
         processes.start("api", "api")
-        processes.start("worker", "tests.doubles")
+        processes.start("worker", "tests.support.doubles")
         processes.wait_until_ready()
         yield processes
 

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from api.routes import ROUTES
-from pipeline.tokens import Tokens
+from pipeline.access.tokens import Tokens
 from tests.contract.client import Client, purchase
 
 Account = dict[str, str]

@@ -10,10 +10,10 @@ from uuid import UUID
 import asyncpg
 from click.testing import CliRunner
 
+from pipeline.access.tokens import Tokens
 from pipeline.settings import Settings
-from pipeline.tokens import Tokens
 from tests.contract.client import Client
-from workers.cli import main
+from workers.commands import main
 
 Account = dict[str, str]
 

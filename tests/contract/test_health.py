@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.settings import Settings
 from tests.contract.client import Client, purchase
-from workers.processes import System
+from workers.local.supervisor import System
 
 Account = dict[str, str]
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from pipeline.idempotency import Idempotency
-from pipeline.tokens import Tokens
+from pipeline.access.idempotency import Idempotency
+from pipeline.access.tokens import Tokens
 from tests.contract.client import Answer, Client, purchase
 
 Account = dict[str, str]

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.settings import Settings
 from tests.contract.client import Client, purchase
-from workers.processes import System
+from workers.local.supervisor import System
 
 Account = dict[str, str]
 WORDS = "ZYXWORDS"
@@ -32,7 +32,7 @@ def talkative(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     settings = replace(own, api_port=port, key_prefix=prefix, log_level="debug")
     with System(settings, tmp_path_factory.mktemp("leaks")) as processes:
         processes.start("api", "api")
-        processes.start("worker", "tests.doubles")
+        processes.start("worker", "tests.support.doubles")
         processes.wait_until_ready()
         yield processes
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.settings import Settings
 from tests.contract.client import Answer, Client
-from workers.processes import System
+from workers.local.supervisor import System
 
 ClientOf = Callable[..., Awaitable[Client]]
 LIMIT, WINDOW = 5, 30

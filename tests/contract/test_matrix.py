@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 
 from api.routes import ROUTES, Binding, Route
-from pipeline.tokens import SCOPES, Tokens
+from pipeline.access.tokens import SCOPES, Tokens
 from tests.contract.client import Answer, Client, purchase
 
 Account = dict[str, str]

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.settings import Settings
 from tests.contract.client import Client
-from workers.processes import System
+from workers.local.supervisor import System
 
 BROKEN = {
     "a header without colon": b"GET /livez HTTP/1.1\r\nHost: x\r\nno colon secret\r\n\r\n",

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from pipeline.stack import LocalStack
 from tests.faults import report
 from tests.faults.report import Row
 from tests.faults.site import Site, open_site
+from workers.local.stack import LocalStack
 
 _ROWS = pytest.StashKey[list[Row]]()
 

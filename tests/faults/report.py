@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.readme import replace_block
-from benchmarks.report import RESULTS
+from benchmarks.harness.readme import replace_block
+from benchmarks.harness.report import RESULTS
 
 KEPT = RESULTS / "faults.json"
 PAGE = RESULTS.parents[1] / "docs" / "reliability.md"

@@ -16,22 +16,22 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from pipeline.clock import earliest_uuid7
-from pipeline.database import open_pool
+from pipeline.access.tokens import Tokens
+from pipeline.database.clock import earliest_uuid7
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.stack import LocalStack, ServerUrls
-from pipeline.stack.child import Child
-from pipeline.stack.server import free_ports
-from pipeline.tokens import Tokens
-from tests.chunks import chunk, register
 from tests.faults.insights import recomputed, served
 from tests.faults.report import Row
 from tests.faults.traffic import Traffic
-from tests.ledger import Ledger
-from workers.cli.migrate import bring_up
-from workers.processes import System
+from tests.support.chunks import chunk, register
+from tests.support.ledger import Ledger
+from workers.commands.data.migrate import bring_up
+from workers.local.stack import LocalStack, ServerUrls
+from workers.local.stack.child import Child
+from workers.local.stack.server import free_ports
+from workers.local.supervisor import System
 
-_MODULES = {"api": "api", "worker": "tests.doubles"}
+_MODULES = {"api": "api", "worker": "tests.support.doubles"}
 _POLL = 0.05
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 

@@ -20,11 +20,11 @@ from uuid import uuid4
 
 import redis.asyncio
 
-from pipeline.stack import LocalStack, ServerUrls
 from tests.faults import report
 from tests.faults.report import Row
 from tests.faults.site import Site, open_site
-from tests.link import Link
+from tests.support.link import Link
+from workers.local.stack import LocalStack, ServerUrls
 
 STALE_SECONDS = 60.0  # the time to live bounds what Redis forgot at the wrong moment
 DRAIN_SECONDS = 900.0  # what failed often waits up to 10 minutes for its next try

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stack import LocalStack
 from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
+from workers.local.stack import LocalStack
 
 FROZEN_SECONDS = 15
 LIMITS = {  # of the node: how to set it, what raises an alarm, what ends it

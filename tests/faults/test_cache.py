@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import pytest
 import redis.asyncio
 
-from pipeline.stack import LocalStack
-from pipeline.stack.server import free_ports
 from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
+from workers.local.stack import LocalStack
+from workers.local.stack.server import free_ports
 
 PAUSED_SECONDS = 10
 LIFE_SECONDS = 3  # of a position in the cache

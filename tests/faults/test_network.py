@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stack import LocalStack, ServerUrls
 from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
-from tests.link import Link
+from tests.support.link import Link
+from workers.local.stack import LocalStack, ServerUrls
 
 LATENCY = 0.2  # seconds, each way
 HOLE_SECONDS = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pipeline import partitions
+from pipeline.database import partitions
 from tests.faults.conftest import OpenSite
 from tests.faults.site import Site
 

@@ -13,11 +13,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from pipeline.stack import LocalStack
-from pipeline.stack.server import free_ports
 from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
+from workers.local.stack import LocalStack
+from workers.local.stack.server import free_ports
 
 NAME = "replica-1"
 FAULT_SECONDS = 3

@@ -14,14 +14,14 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from pipeline.clock import Clock
-from pipeline.publisher import Publisher
-from pipeline.stack import LocalStack
-from pipeline.topology import Queues
-from tests.chunks import chunk
+from pipeline.database.clock import Clock
+from pipeline.queue.publisher import Publisher
+from pipeline.queue.topology import Queues
 from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
+from tests.support.chunks import chunk
+from workers.local.stack import LocalStack
 
 FROZEN_SECONDS = 15
 LOCKED_SECONDS = 8

@@ -14,7 +14,7 @@ from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
 from tests.faults.traffic import key_of
-from workers.processes import System
+from workers.local.supervisor import System
 
 KILLS = 20
 DEATHS = 3  # at each fail-point
@@ -24,7 +24,7 @@ async def die_at(site: Site, place: Place, folder: Path) -> None:
     """A further worker takes one chunk and dies at that place."""
     broken = replace(site.settings, fail_point=place)
     with System(broken, folder) as other:
-        worker = other.start("broken", "tests.doubles")
+        worker = other.start("broken", "tests.support.doubles")
         await site.eventually(lambda: not worker.alive)
         assert worker.wait() == EXIT
     await site.recovered()

@@ -17,7 +17,7 @@ import aiohttp
 import asyncpg
 
 from tests.faults.insights import FIRST, LAST
-from tests.ledger import Key, Ledger
+from tests.support.ledger import Key, Ledger
 
 _DAYS = (LAST - FIRST).days
 _AGAIN_SECONDS = 0.2
@@ -197,5 +197,5 @@ def key_of(item: Item) -> Key:
 
 
 def account_of(user: bytes) -> bytes:
-    """The one account of a user of the ledger, as `tests.chunks` makes it."""
+    """The one account of a user of the ledger, as `tests.support.chunks` makes it."""
     return user[::-1]

@@ -17,13 +17,13 @@ import numpy as np
 import pika
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline import messages
+from pipeline.access.tokens import SCOPES, Tokens
+from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.tokens import SCOPES, Tokens
-from pipeline.topology import Queues
-from tests.chunks import chunk, register
+from pipeline.transactions import chunk as messages
 from tests.contract.client import Client, purchase
-from workers.processes import System
+from tests.support.chunks import chunk, register
+from workers.local.supervisor import System
 
 SECRET_WORDS = "QUINOA PALACE 77"
 SECRET_AMOUNT = "-98761.23"

@@ -14,13 +14,14 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.database import open_pool
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.store import Store
-from tests.chunks import chunk, register
+from pipeline.store.writer import Store
+from tests.support.chunks import chunk, register
 from tests.unit.pipeline.builders import scored
-from workers.cli import main, restore
-from workers.cli.migrate import bring_up_database
+from workers.commands import main
+from workers.commands.data import restore
+from workers.commands.data.migrate import bring_up_database
 
 T = TypeVar("T")
 ROWS = 40

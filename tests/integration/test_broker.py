@@ -15,11 +15,9 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from pipeline import messages
-from pipeline.broker import Delivery, RabbitBroker, RabbitConsumer
 from pipeline.errors import BrokerUnavailable, NoPartition, QueueMismatch, StoreUnavailable
-from pipeline.settings import QueueBound
-from pipeline.topology import (
+from pipeline.queue.broker import Delivery, RabbitBroker, RabbitConsumer
+from pipeline.queue.topology import (
     ATTEMPTS,
     LONE_DELIVERIES,
     REASON,
@@ -28,7 +26,9 @@ from pipeline.topology import (
     Queues,
     declare,
 )
-from tests.chunks import chunk
+from pipeline.settings import QueueBound
+from pipeline.transactions import chunk as messages
+from tests.support.chunks import chunk
 
 LENGTH = 50
 BOUND = QueueBound(LENGTH, megabytes=1)

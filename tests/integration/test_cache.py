@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pipeline.cache import Cache, open_redis
-from pipeline.events import Events, Waiters
-from pipeline.messages import Part
+from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.events import Events, Waiters
+from pipeline.transactions.chunk import Part
 
 
 class Question:

@@ -20,12 +20,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import partitions
-from pipeline.database import open_pool
-from pipeline.messages import Chunk
-from pipeline.migrate import migrate
-from pipeline.reads import FeedFilter, Reads, SyncCursor
-from pipeline.store import Store
+from pipeline.database import partitions
+from pipeline.database.migrate import migrate
+from pipeline.database.pool import open_pool
+from pipeline.reads.feed import FeedFilter, Reads, SyncCursor
+from pipeline.store.writer import Store
+from pipeline.transactions.chunk import Chunk
 from tests.unit.pipeline.builders import Ingest, Push, Remove, account, chunk, scored, user
 from tests.unit.pipeline.histories import PlainModel, items
 

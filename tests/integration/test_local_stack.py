@@ -22,16 +22,18 @@ from click.testing import CliRunner
 
 from pipeline.errors import AlreadyUp, ServerFailed
 from pipeline.settings import Settings
-from pipeline.stack import LocalStack, ServerUrls, discover
-from pipeline.stack.child import birth
 from tests import children
-from tests.waiting import until
-from workers.cli.down import command as down
+from tests.support.waiting import until
+from workers.commands.system.down import command as down
+from workers.local.stack import LocalStack, ServerUrls, discover
+from workers.local.stack.child import birth
 
 ONLY_REDIS = ServerUrls(database="postgresql://given", broker="amqp://given")
 ONLY_POSTGRES = ServerUrls(broker="amqp://given", redis="redis://given")
 LOOPBACK = ("0100007F", "00000000000000000000000001000000")  # as /proc writes them
-RUN = "import sys; from pathlib import Path; from pipeline.stack import LocalStack, ServerUrls\n"
+RUN = (
+    "import sys; from pathlib import Path; from workers.local.stack import LocalStack, ServerUrls\n"
+)
 
 
 def quiet(_: str) -> None: ...

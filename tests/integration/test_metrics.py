@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from pipeline.database import open_pool
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from tests.integration.observed import (
     SECRET_AMOUNT,
@@ -27,10 +27,10 @@ from tests.integration.observed import (
     free_ports,
 )
 from tests.programs import program
-from tests.prometheus import Prometheus
-from tests.waiting import until
-from workers.cli.migrate import bring_up
-from workers.processes import System
+from tests.support.prometheus import Prometheus
+from tests.support.waiting import until
+from workers.commands.data.migrate import bring_up
+from workers.local.supervisor import System
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docker/prometheus/alerts.yaml"
@@ -61,8 +61,8 @@ def observed(
     folder = tmp_path_factory.mktemp("observed")
     with System(own, folder) as system:
         system.start("api", "api")
-        system.start("worker-1", "tests.doubles")
-        system.start("worker-2", "tests.doubles")
+        system.start("worker-1", "tests.support.doubles")
+        system.start("worker-2", "tests.support.doubles")
         system.wait_until_ready()
         apis, workers = [first + 1], [first + 2, first + 3]
         for port in apis + workers:

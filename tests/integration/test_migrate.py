@@ -8,9 +8,9 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from pipeline import migrate as module
+from pipeline.database import migrate as module
+from pipeline.database.migrate import Migration, migrate, migrations
 from pipeline.errors import MigrationLocked
-from pipeline.migrate import Migration, migrate, migrations
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pika
 import pytest
 from click.testing import CliRunner, Result
 
+from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.topology import Queues
-from workers.cli import main
+from workers.commands import main
 
 
 @pytest.fixture

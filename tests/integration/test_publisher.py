@@ -14,12 +14,12 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from pipeline import messages
-from pipeline.clock import Clock
+from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
-from pipeline.publisher import Publisher
-from tests.chunks import chunk
-from tests.link import Link
+from pipeline.queue.publisher import Publisher
+from pipeline.transactions import chunk as messages
+from tests.support.chunks import chunk
+from tests.support.link import Link
 
 CONFIRM_SECONDS = 1.0
 

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pipeline import partitions
-from pipeline.database import open_pool
-from pipeline.migrate import migrate
-from pipeline.queries import queries
-from pipeline.reads import START, FeedFilter, Reads, SyncCursor
-from pipeline.store import Store
+from pipeline.database import partitions
+from pipeline.database.migrate import migrate
+from pipeline.database.pool import open_pool
+from pipeline.database.queries import queries
+from pipeline.reads.feed import START, FeedFilter, Reads, SyncCursor
+from pipeline.store.writer import Store
 from tests.unit.pipeline.builders import Ingest, Push, Remove, chunk, scored, user
 
 ANN = UUID(bytes=user("ann"))
@@ -207,7 +207,7 @@ async def plan_of(pool, name, *values):
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         lines = await connection.fetch(
-            f"EXPLAIN (ANALYZE, COSTS OFF) {queries('reads')[name]}", *values
+            f"EXPLAIN (ANALYZE, COSTS OFF) {queries('pipeline.reads', 'reads')[name]}", *values
         )
     return "\n".join(line[0] for line in lines)
 

@@ -16,16 +16,16 @@ import asyncpg
 import pytest
 import redis
 
-from pipeline.database import open_pool
+from pipeline.access.tokens import SCOPES, Tokens
+from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.stack import LocalStack, ServerUrls
-from pipeline.tokens import SCOPES, Tokens
 from tests.contract.client import Client, purchase
 from tests.faults.site import family, signal_to
 from tests.integration.observed import Observed, free_ports
-from tests.waiting import until
-from workers.cli.migrate import bring_up
-from workers.processes import System
+from tests.support.waiting import until
+from workers.commands.data.migrate import bring_up
+from workers.local.stack import LocalStack, ServerUrls
+from workers.local.supervisor import System
 
 MONTH = {"from": "2026-11-01", "to": "2026-11-30"}
 REPLICA = "replica-1"
@@ -116,7 +116,7 @@ def observed(
     folder = tmp_path_factory.mktemp("replicas")
     with System(own, folder) as system:
         system.start("api", "api")
-        system.start("worker", "tests.doubles")
+        system.start("worker", "tests.support.doubles")
         system.wait_until_ready()
         yield Observed(own, system, folder, [first + 1], [])
 

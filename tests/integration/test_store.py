@@ -13,16 +13,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline import partitions
-from pipeline.database import open_pool
+from pipeline.database import partitions
+from pipeline.database.migrate import migrate, migrations
+from pipeline.database.pool import open_pool
+from pipeline.database.queries import queries
 from pipeline.errors import NoPartition
-from pipeline.identity import digest, transaction_ids
-from pipeline.messages import Part
-from pipeline.migrate import migrate, migrations
-from pipeline.queries import queries
-from pipeline.reads import Reads
-from pipeline.store import Store
-from pipeline.tickets import Ticket
+from pipeline.reads.feed import Reads
+from pipeline.store.writer import Store
+from pipeline.transactions.chunk import Part
+from pipeline.transactions.identity import digest, transaction_ids
+from pipeline.transactions.ticket import Ticket
 from tests.unit.pipeline.builders import (
     Ingest,
     Push,
@@ -135,8 +135,10 @@ async def test_a_removal_before_its_row_is_kept_until_the_row_comes(pool, store)
 
 async def test_transactions_that_share_a_digest_are_not_confused(pool, store, monkeypatch):
     # Given that all transactions of a user are looked up under one number
-    monkeypatch.setattr("pipeline.rows.digests", lambda _, ids: np.full(len(ids), 7, ">i8"))
-    for module in ("store", "changes"):
+    monkeypatch.setattr(
+        "pipeline.transactions.rows.digests", lambda _, ids: np.full(len(ids), 7, ">i8")
+    )
+    for module in ("store.writer", "transactions.changes"):
         monkeypatch.setattr(f"pipeline.{module}.digest", lambda *_: 7)
     # When they are added, changed, moved and removed
     await write(store, Ingest([Push("t1"), Push("t2"), Push("t3")]))
@@ -153,7 +155,7 @@ async def test_transactions_that_share_a_digest_are_not_confused(pool, store, mo
 async def test_identities_are_looked_up_by_index_even_when_the_plan_was_made_for_few(pool, store):
     await write(store, Ingest([Push("t1")]))
     await pool.execute("ANALYZE identity")
-    sql = queries("store")["identities"]
+    sql = queries("pipeline.store", "store")["identities"]
     plan = [row[0] for row in await pool.fetch(f"EXPLAIN (COSTS OFF) {sql}", "{1,2,3}")]
     assert "identity_digest" in "\n".join(plan)
 
@@ -163,7 +165,7 @@ async def test_identities_of_an_older_database_are_found(older_url, monkeypatch)
     ann, t1 = UUID(bytes=user("ann")), UUID(bytes=transaction_ids([account("checking")], ["t1"]))
     older = [m for m in migrations() if m.name < "0005"]
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.migrate.migrations", lambda: older)
+        patched.setattr("pipeline.database.migrate.migrations", lambda: older)
         await migrate(older_url)
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
         await pool.execute(
@@ -173,7 +175,9 @@ async def test_identities_of_an_older_database_are_found(older_url, monkeypatch)
     await migrate(older_url)
     # Then they are looked up as new ones are
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
-        found = await pool.fetch(queries("store")["identities"], f"{{{digest(ann, t1)}}}")
+        found = await pool.fetch(
+            queries("pipeline.store", "store")["identities"], f"{{{digest(ann, t1)}}}"
+        )
     assert [tuple(row) for row in found] == [(t1, ann, date(2026, 3, 1), None)]
 
 

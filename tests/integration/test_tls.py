@@ -14,13 +14,13 @@ import pika
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from pipeline.cache import open_redis
-from pipeline.clock import Clock
-from pipeline.database import open_pool
+from pipeline.cache.answers import open_redis
+from pipeline.database.clock import Clock
+from pipeline.database.pool import open_pool
 from pipeline.errors import BrokerUnavailable, StoreUnavailable
-from pipeline.publisher import Publisher
+from pipeline.queue.publisher import Publisher
+from pipeline.queue.topology import Queues, declare, parameters
 from pipeline.settings import Settings
-from pipeline.topology import Queues, declare, parameters
 
 _SSL_REQUEST = 8  # bytes with which a client of PostgreSQL asks for TLS
 

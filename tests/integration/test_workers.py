@@ -15,17 +15,17 @@ import asyncpg
 import pika
 import pytest
 
-from pipeline import messages
-from pipeline.database import open_pool
+from pipeline.database.pool import open_pool
 from pipeline.errors import StoreUnavailable
-from pipeline.messages import Chunk
+from pipeline.queue.topology import REASON, Queues
 from pipeline.settings import Settings
-from pipeline.store import Store
-from pipeline.topology import REASON, Queues
+from pipeline.store.writer import Store
+from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Chunk
 from tests.children import running
-from tests.chunks import chunk, register
-from workers.burial import bury_letters
-from workers.cli.migrate import bring_up
+from tests.support.chunks import chunk, register
+from workers.commands.data.migrate import bring_up
+from workers.jobs.dead_letters import bury_letters
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def _until(condition: Callable[[], Awaitable[object]], seconds: float = 60
 @contextmanager
 def _worker(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     """A worker process that serves the scorer of the tests."""
-    command = [sys.executable, "-m", "tests.doubles"]
+    command = [sys.executable, "-m", "tests.support.doubles"]
     with running(
         command, env=settings.to_environment(), stderr=subprocess.PIPE, text=True
     ) as process:

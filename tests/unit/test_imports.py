@@ -33,7 +33,7 @@ now = ""
 import numba
 assert not seen, seen
 assert not numba.config.CACHE_DIR, numba.config.CACHE_DIR
-assert "categorizer.scores" in sys.modules
+assert "categorizer.kernels.scores" in sys.modules
 """
 
 

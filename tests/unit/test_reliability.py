@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.readme import replace_block
+from benchmarks.harness.readme import replace_block
 from tests.faults import report
 
 ROW = report.Row("1 worker killed", 3, 1200, 0, 0, 0.0, 0.114)

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import batches
-from api.batches import columns, read_items
-from api.bodies import JSON, NDJSON
-from api.columns import Columns, chunk_of
-from api.problems import Invalid, Malformed, TooLarge
-from pipeline import messages
-from pipeline.accounts import Owner
-from pipeline.messages import Chunk
-from pipeline.partitions import Managed
-from pipeline.transactions import CURRENCIES, MAX_BODY, decimal_text, minor_units
+from api.http.bodies import JSON, NDJSON
+from api.http.problems import Invalid, Malformed, TooLarge
+from api.ingest import parse as batches
+from api.ingest.columns import Columns, chunk_of
+from api.ingest.parse import columns, read_items
+from pipeline.access.accounts import Owner
+from pipeline.database.partitions import Managed
+from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.money import CURRENCIES, MAX_BODY, decimal_text, minor_units
 
 ACCOUNT = str(uuid4())
 OWNERS = {ACCOUNT: Owner(UUID(ACCOUNT).bytes, uuid4().bytes)}

@@ -9,13 +9,13 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from api.coalesce import Coalescer
-from api.columns import Columns, chunk_of
-from api.problems import Overloaded
-from pipeline.accounts import Owner
-from pipeline.clock import Clock
+from api.http.problems import Overloaded
+from api.ingest.coalesce import Coalescer
+from api.ingest.columns import Columns, chunk_of
+from pipeline.access.accounts import Owner
+from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
-from pipeline.messages import NO_DATE, Chunk, column
+from pipeline.transactions.chunk import NO_DATE, Chunk, column
 
 TODAY = (date(2026, 11, 20) - date(1970, 1, 1)).days
 

@@ -13,14 +13,14 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.bodies import Intake
-from api.idempotency import HEADER, answer_once, seal, unseal
-from api.problems import Forbidden, Gone, response_to
-from api.services import PRINCIPAL, REQUEST_ID, SERVICES
+from api.dependencies import PRINCIPAL, REQUEST_ID, SERVICES
+from api.http.bodies import Intake
+from api.http.idempotency import HEADER, answer_once, seal, unseal
+from api.http.problems import Forbidden, Gone, response_to
+from pipeline.access.idempotency import Claim
+from pipeline.access.tokens import Principal
 from pipeline.errors import BrokerUnavailable
-from pipeline.idempotency import Claim
-from pipeline.tokens import Principal
-from pipeline.transactions import MAX_BODY
+from pipeline.transactions.money import MAX_BODY
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 
-from api.middlewares import authorize
-from api.problems import Forbidden
+from api.dependencies import SERVICES
+from api.http.middlewares import authorize
+from api.http.problems import Forbidden
+from api.http.versioned import versioned
 from api.routes import ROUTES, add_routes, route_of
-from api.services import SERVICES
-from api.versioned import versioned
-from pipeline.tokens import Principal
+from pipeline.access.tokens import Principal
 from tests.routing import matched
 
 

@@ -11,16 +11,16 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from api import openapi, problems
-from api.bodies import Intake, decode, gunzip, read_raw, refuse_repeated_keys
-from api.known import Months, Owners, TokenHolders, canonical
-from api.problems import Invalid, Malformed, Overloaded, TooLarge, TooSlow, response_to
+from api.http import openapi, problems
+from api.http.bodies import Intake, decode, gunzip, read_raw, refuse_repeated_keys
+from api.http.problems import Invalid, Malformed, Overloaded, TooLarge, TooSlow, response_to
+from api.lookups import Months, Owners, TokenHolders, canonical
 from api.routes import ROUTES, Binding
-from pipeline.accounts import Owner
+from pipeline.access.accounts import Owner
+from pipeline.access.tokens import Principal
+from pipeline.database.partitions import Managed
 from pipeline.errors import BrokerUnavailable, NoPartition
-from pipeline.partitions import Managed
-from pipeline.tokens import Principal
-from pipeline.transactions import MAX_BODY
+from pipeline.transactions.money import MAX_BODY
 
 
 def test_every_path_below_a_user_is_bound_to_that_user() -> None:
@@ -108,7 +108,7 @@ def test_bodies_beyond_the_room_are_refused_until_others_are_done() -> None:
 
 
 async def test_a_body_that_does_not_come_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.bodies._BODY_SECONDS", 0.001)
+    monkeypatch.setattr("api.http.bodies._BODY_SECONDS", 0.001)
     with pytest.raises(TooSlow):
         await read_raw(SimpleNamespace(read=asyncio.Event().wait))  # type: ignore[arg-type]
 
@@ -223,13 +223,13 @@ async def test_months_are_read_again_only_for_a_date_that_misses(
         reads += 1
         return known
 
-    monkeypatch.setattr("api.known.managed", managed)
+    monkeypatch.setattr("api.lookups.managed", managed)
     months = Months(None)
     # When
     for day in (date(2026, 5, 5), date(2026, 6, 6), date(2030, 1, 1), date(2030, 1, 1)):
         assert await months.covering([day]) == known
     # Then
     assert reads == 1
-    monkeypatch.setattr("api.known._MONTHS_SECONDS", -1.0)
+    monkeypatch.setattr("api.lookups._MONTHS_SECONDS", -1.0)
     await months.covering([date(2030, 1, 1)])
     assert reads == 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import readme, simulate
+from benchmarks import simulate
+from benchmarks.harness import readme
 
 
 def test_the_page_of_figures_has_the_table_of_the_kept_simulation() -> None:

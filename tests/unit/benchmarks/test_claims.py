@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.claims import CLAIMS, Claim, Verdict, judged
+from benchmarks.harness.claims import CLAIMS, Claim, Verdict, judged
 from tests.unit.benchmarks.results import LATENCY, PIPELINE
 
 

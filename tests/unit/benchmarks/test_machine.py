@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from benchmarks import machine
+from benchmarks.harness import machine
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from benchmarks.plots import draw_all
+from benchmarks.harness.plots import draw_all
 from tests.unit.benchmarks.results import LATENCY, PIPELINE
 
 _BOTH = {"latency": LATENCY, "pipeline": PIPELINE}

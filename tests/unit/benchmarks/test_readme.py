@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks import readme
 from benchmarks.__main__ import kept
+from benchmarks.harness import readme
 from tests.unit.benchmarks.results import CACHE, LATENCY, PIPELINE
 
 RENEW = "renew it: python -m benchmarks --kept --write-docs"

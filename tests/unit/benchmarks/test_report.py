@@ -5,8 +5,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from benchmarks import report
-from benchmarks.arrivals import quantiles
+from benchmarks.harness import report
+from benchmarks.harness.arrivals import quantiles
 
 
 def _printed(result):

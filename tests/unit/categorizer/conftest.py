@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from categorizer import taxonomy, weights, wordings
+from categorizer import phrases as wordings
+from categorizer import taxonomy, weights
 from categorizer.columns import Columns
-from categorizer.estimator import Categorizer
-from categorizer.export import export
 from categorizer.scorer import Scorer
+from categorizer.training.estimator import Categorizer
+from categorizer.training.export import export
 
 settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -7,8 +7,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 from categorizer import taxonomy
-from categorizer.estimator import Categorizer, TwoLevelClassifier, round_weights
-from categorizer.features import DescriptorFeatures
+from categorizer.training.estimator import Categorizer, TwoLevelClassifier, round_weights
+from categorizer.training.features import DescriptorFeatures
 from categorizer.weights import exponents
 from tests.unit.categorizer.conftest import columns
 

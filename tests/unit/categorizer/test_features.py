@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from categorizer import hashing, passes, words
 from categorizer.explanation import features_of
-from categorizer.features import DescriptorFeatures
+from categorizer.kernels import hashing, passes, words
+from categorizer.training.features import DescriptorFeatures
 from tests.unit.categorizer.conftest import columns
 
 ROWS = columns(

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from categorizer import taxonomy
 from categorizer.columns import MEMORY, MODEL, RULE, USER, Columns
 from categorizer.errors import CorruptArtifact, IncompatibleModel
-from categorizer.export import restore
 from categorizer.memory import MerchantMemory, Remembered
 from categorizer.scorer import Scorer
+from categorizer.training.export import restore
 from tests.unit.categorizer.conftest import FAST_FOOD_MCC, columns
 
 REAL = [

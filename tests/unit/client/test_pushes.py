@@ -11,10 +11,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from api.batches import read_items
+from api.ingest.parse import read_items
 from client import pushes
 from client.pushes import JSON, MAX_BYTES, MAX_ITEMS, NewTransaction, PushBody, Removal, split_push
-from pipeline import transactions
+from pipeline.transactions import money as transactions
 
 ACCOUNT = UUID(int=7)
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.train import DEVELOPMENT
-from workers.cli import main
+from workers.commands import main
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from pipeline.messages import NO_DATE, SCHEMA, Chunk, Part
-from pipeline.rows import Scored
+from pipeline.transactions.chunk import NO_DATE, SCHEMA, Chunk, Part
+from pipeline.transactions.rows import Scored
 
 SPACE = UUID(int=7)
 _tick = count(1)

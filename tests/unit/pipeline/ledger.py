@@ -6,9 +6,9 @@ from uuid import UUID
 
 import numpy as np
 
-from pipeline.changes import Absent, Changes, plan
-from pipeline.messages import Chunk
-from pipeline.rows import IDENTITY_NULLS, KINDS, NULLS, Row, Scored, candidates
+from pipeline.transactions.changes import Absent, Changes, plan
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.rows import IDENTITY_NULLS, KINDS, NULLS, Row, Scored, candidates
 
 
 def _rows(columns, nulls, names):

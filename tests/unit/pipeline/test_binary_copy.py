@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import binary_copy
+from pipeline.store import binary_copy
 
 
 def encode(columns, nulls):

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from pipeline import events
-from pipeline.events import Events
+from pipeline.cache import events
+from pipeline.cache.events import Events
 
 ANN, BOB = b"a" * 16, b"b" * 16
 

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import structlog
 
-from pipeline import logs
-from pipeline.messages import Part
-from tests.chunks import chunk, clock
+from pipeline.observe import logs
+from pipeline.transactions.chunk import Part
+from tests.support.chunks import chunk, clock
 
 Lines = Callable[[], list[dict[str, Any]]]
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pipeline.errors import InvalidMessage
-from pipeline.messages import decode, encode
+from pipeline.transactions.chunk import decode, encode
 from tests.unit.pipeline.builders import Ingest, Push, Remove, chunk
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.pg_programs import connection_variables
+from pipeline.backup.programs import connection_variables
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline import messages
-from pipeline.clock import accepted_at
-from pipeline.messages import Part
-from pipeline.pieces import culprits, halves, piece, rest
-from tests.chunks import chunk, clock
+from pipeline.database.clock import accepted_at
+from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Part
+from pipeline.transactions.split import culprits, halves, piece, rest
+from tests.support.chunks import chunk, clock
 
 
 def of_two_ingests():

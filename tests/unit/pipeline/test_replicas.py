@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import asyncpg
 import pytest
 
-from pipeline.replicas import Replica, Replicas, judged
+from pipeline.reads.replicas import Replica, Replicas, judged
 
 
 class Pool:

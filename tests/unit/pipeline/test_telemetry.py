@@ -13,11 +13,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from pipeline import telemetry
-from pipeline.clock import accepted_at
-from pipeline.messages import Part
-from pipeline.rows import Scored
-from tests.chunks import chunk, clock
+from pipeline.database.clock import accepted_at
+from pipeline.observe import metrics as telemetry
+from pipeline.transactions.chunk import Part
+from pipeline.transactions.rows import Scored
+from tests.support.chunks import chunk, clock
 
 Change = Callable[..., float]
 

@@ -18,20 +18,21 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from api.coalesce import Coalescer
-from api.columns import Columns
-from api.middlewares import trace
+from api.dependencies import REQUEST_ID
+from api.http.middlewares import trace
+from api.ingest.coalesce import Coalescer
+from api.ingest.columns import Columns
 from api.routes import ROUTES, add_routes
-from api.services import REQUEST_ID
-from pipeline import messages, tracing
-from pipeline.clock import Clock
+from pipeline.database.clock import Clock
 from pipeline.errors import InvalidSettings, StoreUnavailable
-from pipeline.messages import Chunk
+from pipeline.observe import tracing
+from pipeline.observe.spans import Spans
 from pipeline.settings import Settings
-from pipeline.spans import Spans
-from tests.chunks import chunk, clock
-from tests.doubles import ConstantScorer
+from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Chunk
 from tests.routing import matched
+from tests.support.chunks import chunk, clock
+from tests.support.doubles import ConstantScorer
 from tests.unit.api.test_coalesce import Broker, rows
 from workers.actors import Work
 from workers.model_slot import ModelSlot
@@ -298,7 +299,7 @@ with tracing.exporting(Settings(), "test"), tracing.span("one", "producer", amon
     tracing.note(rows=1)
     assert tracing.carrier() == {}
 imported = set(sys.modules) - before
-print(sorted(n for n in imported if n.startswith(("opentelemetry", "pipeline.spans", "requests"))))
+print(sorted(n for n in imported if n.startswith(("opentelemetry", "pipeline.observe.spans", "requests"))))
 """
 
 
@@ -315,7 +316,7 @@ def test_without_a_collector_nothing_is_imported_or_needed(absent: str) -> None:
 def test_a_collector_without_the_extra_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pipeline.spans", None)
+    monkeypatch.setitem(sys.modules, "pipeline.observe.spans", None)
     settings = Settings(traces_url="http://127.0.0.1:4318/v1/traces")
     with (
         pytest.raises(InvalidSettings, match=r"pip install 'spendline\[traces\]'"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.transactions import CURRENCIES, MAX_AMOUNT, decimal_text, minor_units
+from pipeline.transactions.money import CURRENCIES, MAX_AMOUNT, decimal_text, minor_units
 
 
 @pytest.mark.parametrize(

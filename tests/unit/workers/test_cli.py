@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.errors import InvalidSettings, MigrationLocked, StoreUnavailable
-from workers.cli import main
+from workers.commands import main
 
 HEAVY = {"numpy", "sklearn", "numba", "asyncpg", "dramatiq", "aiohttp"}
 
@@ -24,7 +24,7 @@ def test_help_names_every_command_with_its_first_line() -> None:
 def test_help_imports_nothing_heavy() -> None:
     # Given a fresh interpreter
     code = (
-        "import sys; from click.testing import CliRunner; from workers.cli import main; "
+        "import sys; from click.testing import CliRunner; from workers.commands import main; "
         "CliRunner().invoke(main, ['--help']); print(*sys.modules)"
     )
     # When it shows the help

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from workers.demo import cards
-from workers.demo.replay import Outcome, agrees
-from workers.demo.report import verdict
+from workers.local.demo import cards
+from workers.local.demo.replay import Outcome, agrees
+from workers.local.demo.report import verdict
 
 HEADER = "date,card,merchant,amount,currency\n"
 

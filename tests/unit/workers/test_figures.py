@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from click.testing import CliRunner
 
-from workers.cli import main
-from workers.cli.top import view
-from workers.figures import Look, figures, quantile
+from workers.commands import main
+from workers.commands.system.top import view
+from workers.local.figures import Look, figures, quantile
 
 
 def sample(name: str, value: float, **labels: str) -> tuple[str, float, dict[str, str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from categorizer.columns import Columns, Verdicts
-from tests.chunks import chunk
-from tests.doubles import ConstantScorer
-from workers.process import score
+from tests.support.chunks import chunk
+from tests.support.doubles import ConstantScorer
+from workers.categorize import score
 
 
 class RecordingScorer(ConstantScorer):

@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.errors import AlreadyUp, ServerFailed
 from pipeline.settings import Settings
-from tests.waiting import until
-from workers import processes
-from workers.processes import System
+from tests.support.waiting import until
+from workers.local import supervisor as processes
+from workers.local.supervisor import System
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from workers.cli.simulate import command
-from workers.demo.clients import Answer, Http, Unanswered
-from workers.simulation.capacity import UTILISATION, Cost, cost_of, need, users_held
-from workers.simulation.drive import AT_ONCE, Crowd
-from workers.simulation.load import History, Load, figures
-from workers.simulation.meter import Mark, Meter, above_idle
-from workers.simulation.population import (
+from benchmarks.simulation.__main__ import command
+from benchmarks.simulation.capacity import UTILISATION, Cost, cost_of, need, users_held
+from benchmarks.simulation.drive import AT_ONCE, Crowd
+from benchmarks.simulation.load import History, Load, figures
+from benchmarks.simulation.meter import Mark, Meter, above_idle
+from benchmarks.simulation.population import (
     DAY,
     OPENINGS_A_DAY,
     PEAK,
@@ -28,6 +27,7 @@ from workers.simulation.population import (
     appetites,
     schedule,
 )
+from workers.local.demo.clients import Answer, Http, Unanswered
 
 COST = Cost(
     users=100_000,

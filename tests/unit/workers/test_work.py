@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.clock import Clock
+from pipeline.database.clock import Clock
 from pipeline.errors import NoPartition, StoreUnavailable
-from tests.chunks import chunk
-from tests.doubles import DEFECT, ConstantScorer
+from tests.support.chunks import chunk
+from tests.support.doubles import DEFECT, ConstantScorer
 from workers.actors import Defect, Work
 from workers.model_slot import ModelSlot
 

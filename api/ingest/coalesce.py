@@ -1,0 +1,222 @@
+"""Group commit towards the broker: small posts share a message, big ones are split.
+
+Rows go by their user into lanes, and a message carries rows of one lane: two workers that write
+messages of two lanes seldom wait for each other's feeds. A small post stays in one message: if it
+is never answered, it was taken as a whole or not at all. On a quiet lane a message leaves at once.
+On a busy one rows gather until a message is full, or the last one is stored, or `gather_seconds`
+have passed since that left; and everywhere while a bound of messages is unconfirmed. So a quiet
+system adds no delay, and the busier the workers are, the fuller the messages that they get. What
+would be too large for the broker leaves in several. Each caller waits for the confirms of its own
+rows only, and learns only of their fate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from api.http.problems import Overloaded
+from api.ingest.columns import Columns, chunk_of
+from pipeline.database.clock import Clock
+from pipeline.errors import BrokerUnavailable, MessageTooLarge
+from pipeline.observe import tracing
+from pipeline.transactions.chunk import Chunk
+
+_WHOLE_ROWS: Final = 250  # of a post that is not split by users, at most
+
+
+class Publishes(Protocol):
+    """Returns once the chunk is confirmed; raises BrokerUnavailable within its deadline.
+
+    MessageTooLarge: nothing was sent, and no part of a single request is that large.
+    """
+
+    async def publish(self, chunk: Chunk) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    ingest: bytes
+    number: int
+    columns: Columns
+    request_id: str
+    span: object
+    confirmed: asyncio.Future[bytes]
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """Rows that wait, and the time of the loop from which on they may leave even if few.
+
+    `last` is a part, by ingest and number, of the message that left last.
+    """
+
+    waiting: deque[_Waiting] = field(default_factory=deque)
+    rows: int = 0
+    due: float = 0.0
+    last: tuple[bytes, int] | None = None
+
+    def add(self, part: _Waiting) -> None:
+        self.waiting.append(part)
+        self.rows += len(part.columns)
+
+    def take(self, full: int) -> list[_Waiting]:
+        """From the front, until they fill a message."""
+        taken: list[_Waiting] = []
+        rows = 0
+        while self.waiting and rows < full:
+            taken.append(self.waiting.popleft())
+            rows += len(taken[-1].columns)
+        self.rows -= rows
+        return taken
+
+
+class Coalescer:
+    """Puts the rows of all requests of a process into chunks."""
+
+    def __init__(
+        self,
+        publisher: Publishes,
+        clock: Clock,
+        *,
+        chunk_rows: int,
+        unconfirmed_chunks: int,
+        pending_rows: int,
+        lanes: int,
+        gather_seconds: float,
+    ) -> None:
+        self._publisher = publisher
+        self._clock = clock
+        self._chunk_rows = chunk_rows
+        self._whole_rows = min(chunk_rows // 8, _WHOLE_ROWS)
+        self._free = unconfirmed_chunks
+        self._room = pending_rows
+        self._lanes = [_Lane() for _ in range(lanes)]
+        self._gather_seconds = gather_seconds
+        self._alarm: asyncio.TimerHandle | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def submit(self, ingest: bytes, columns: Columns, request_id: str = "") -> list[bytes]:
+        """Return the ids of the chunks, one a part, when the broker has confirmed all rows.
+
+        Raises Overloaded when too many rows are waiting already (nothing was taken), or
+        BrokerUnavailable, after which some rows may have been taken: sending again is safe.
+        """
+        size = len(columns)
+        if size > self._room:
+            raise Overloaded("too many rows are waiting for the broker")
+        self._room -= size
+        try:
+            parts = self._enqueue(ingest, columns, request_id)
+            results = await asyncio.gather(*parts, return_exceptions=True)
+        finally:
+            self._room += size
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [chunk_id for chunk_id in results if isinstance(chunk_id, bytes)]
+
+    def stored(self, ingest: bytes, part: int) -> None:
+        """A lane whose last message is stored need not gather any longer."""
+        for lane in self._lanes:
+            if lane.last == (ingest, part):
+                lane.due = 0.0
+                self._send_waiting()
+
+    async def drain(self) -> None:
+        """Wait until nothing is on its way any more; what gathers leaves now."""
+        self._gather_seconds = 0
+        for lane in self._lanes:
+            lane.due = 0
+        self._send_waiting()
+        while self._sending:
+            await asyncio.wait(self._sending)
+
+    def _enqueue(
+        self, ingest: bytes, columns: Columns, request_id: str
+    ) -> list[asyncio.Future[bytes]]:
+        loop = asyncio.get_running_loop()
+        pieces = [
+            (lane, piece)
+            for lane, rows in columns.by_user(len(self._lanes), whole=self._whole_rows)
+            for piece in rows.split(self._chunk_rows)
+        ]
+        confirms, here = [], tracing.here()
+        for number, (lane, piece) in enumerate(pieces):
+            part = _Waiting(ingest, number, piece, request_id, here, loop.create_future())
+            self._lanes[lane].add(part)
+            confirms.append(part.confirmed)
+        self._send_waiting()
+        return confirms
+
+    def _send_waiting(self) -> None:
+        """Send what may leave, the lane first that waits longest; come back for the rest."""
+        now = asyncio.get_running_loop().time()
+        lanes = sorted((lane for lane in self._lanes if lane.waiting), key=lambda lane: lane.due)
+        for lane in lanes:
+            while (
+                self._free and lane.waiting and (lane.rows >= self._chunk_rows or lane.due <= now)
+            ):
+                parts = lane.take(self._chunk_rows)
+                self._send(parts)
+                lane.due = now + self._gather_seconds
+                lane.last = parts[0].ingest, parts[0].number
+        self._set_alarm(min((lane.due for lane in lanes if lane.waiting), default=0.0))
+
+    def _set_alarm(self, due: float) -> None:
+        """Look again when the first lane is due; while nothing is free, a confirm does that."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due and self._free:
+            self._alarm = asyncio.get_running_loop().call_at(due, self._send_waiting)
+
+    def _send(self, parts: list[_Waiting]) -> None:
+        self._free -= 1
+        task = asyncio.create_task(self._deliver(parts))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, parts: list[_Waiting]) -> None:
+        try:
+            await self._publish(parts)
+        finally:
+            self._free += 1
+            self._send_waiting()
+
+    async def _publish(self, parts: list[_Waiting]) -> None:
+        chunk_id = self._clock.uuid7()
+        try:
+            pieces = [(part.ingest, part.number, part.columns) for part in parts]
+            trace = {part.ingest.hex(): part.request_id for part in parts}
+            spans = [part.span for part in parts]
+            with tracing.span("publish chunk", "producer", among=spans, chunk_id=chunk_id):
+                trace |= tracing.carrier()
+                await self._publisher.publish(chunk_of(chunk_id, pieces, trace))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is theirs to know
+            if isinstance(error, MessageTooLarge) and len(parts) > 1:
+                await self._publish_halves(parts)
+            else:
+                _settle(parts, error)
+        except asyncio.CancelledError:
+            _settle(parts, BrokerUnavailable("stopped before the broker confirmed"))
+            raise
+        else:
+            _settle(parts, chunk_id)
+
+    async def _publish_halves(self, parts: list[_Waiting]) -> None:
+        middle = len(parts) // 2
+        await asyncio.gather(self._publish(parts[:middle]), self._publish(parts[middle:]))
+
+
+def _settle(parts: list[_Waiting], outcome: bytes | Exception) -> None:
+    """The outcome is the id of the chunk that was confirmed, or what went wrong."""
+    for part in parts:
+        if part.confirmed.done():
+            continue
+        if isinstance(outcome, bytes):
+            part.confirmed.set_result(outcome)
+        else:
+            part.confirmed.set_exception(outcome)

@@ -1,0 +1,87 @@
+"""Receipts: what became of a pushed batch, at once or as soon as it is stored."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Final
+
+from aiohttp import web
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from api.dependencies import Services, answer, caller, read_query, services
+from api.http.problems import NotFound
+from pipeline.cache.events import Heard
+from pipeline.reads.feed import Receipt
+from pipeline.transactions.ticket import Ticket
+
+MAX_WAIT_SECONDS: Final = 30
+_LOOK_SECONDS: Final = 1.0  # the backstop when an event is lost; twice as long after each look
+
+
+class ReceiptQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS, description="seconds")] = 0.0
+
+
+class IngestStatus(Struct, omit_defaults=True):
+    """Counts are of the rows stored so far; `discarded` rows were of erased users."""
+
+    ingest_id: str
+    status: Annotated[str, Meta(description="queued, stored or failed")]
+    accepted: int
+    added: int
+    modified: int
+    unchanged: int
+    removed: int
+    discarded: int
+    positions: dict[str, int]
+    reason: str | UnsetType = UNSET
+
+
+async def show(request: web.Request) -> web.Response:
+    ingest_id = request.match_info["ingest_id"]
+    found, wait = services(request), read_query(request, ReceiptQuery).wait
+    ticket = _ticket(request, ingest_id)
+    with found.waiters.listening(ticket.ingest) as heard:
+        receipt = await _settled(found, ticket, heard, wait)
+    if not receipt.parts <= heard.parts:
+        # Whoever is told that rows are stored finds them, even before the event of their commit.
+        positions = {user.bytes: position for user, position in receipt.positions.items()}
+        await found.cache.advance(positions, current=False)
+    return answer(
+        IngestStatus(
+            ingest_id=ingest_id,
+            status=receipt.status,
+            accepted=ticket.accepted,
+            added=receipt.added,
+            modified=receipt.modified,
+            unchanged=receipt.unchanged,
+            removed=receipt.removed,
+            discarded=receipt.discarded,
+            positions={str(user): position for user, position in receipt.positions.items()},
+            reason=receipt.reason or UNSET,
+        )
+    )
+
+
+def _ticket(request: web.Request, ingest_id: str) -> Ticket:
+    try:
+        ticket = services(request).signer.read_ingest_id(ingest_id)
+    except ValueError:
+        raise NotFound("there is no such ingest") from None
+    bound = caller(request).user_id
+    if bound is not None and bound.bytes != ticket.owner:
+        raise NotFound("there is no such ingest")
+    return ticket
+
+
+async def _settled(found: Services, ticket: Ticket, heard: Heard, wait: float) -> Receipt:
+    """The receipt, as soon as it is no longer queued, or after `wait` seconds."""
+    deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
+    while True:
+        known = len(heard.parts)  # before the look: an event after it is not missed
+        receipt = await found.reads.receipt(ticket)
+        left = min(deadline - time.monotonic(), pause)
+        if receipt.status != "queued" or left <= 0:
+            return receipt
+        await heard.more(known, set(range(ticket.parts)) - receipt.parts, left)
+        pause *= 2  # many may wait, and what they ask delays what they wait for

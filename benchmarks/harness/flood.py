@@ -1,0 +1,87 @@
+"""Closed-loop load: new users' rows as fast as the system takes them, and what they cost it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.harness.running import Client, Running
+from benchmarks.harness.workload import Purchase, bodies
+
+_ROWS_ON_THEIR_WAY = 64_000
+_FEWEST, _MOST = 32, 256  # batches that wait for their receipts
+_POSTS = 4  # one request on its way for so many batches that wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Of `rows` transactions in batches of `batch`; CPU seconds by kind of process."""
+
+    rows: int
+    batch: int
+    users: int
+    seconds: float
+    receipts: dict[str, int]
+    cpu: dict[str, float]
+
+    @property
+    def per_second(self) -> float:
+        return self.rows / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of CPU per transaction, over all processes."""
+        return sum(self.cpu.values()) / self.rows * 1e6
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "batch": self.batch,
+            "users": self.users,
+            "seconds": round(self.seconds, 3),
+            "tx_per_s": round(self.per_second),
+            "us_per_tx": round(self.seconds / self.rows * 1e6, 1),
+            "cpu_us_per_tx": round(self.cpu_us, 1),
+        }
+
+
+async def flood(client: Client, load: Sequence[bytes], batch: int) -> tuple[float, dict[str, int]]:
+    """Push bodies of `batch` rows, wait for all receipts; seconds, and the sum of the receipts.
+
+    Readers who wait look again each second, so only so many batches wait at a time.
+    """
+    waiting = min(_MOST, max(_FEWEST, _ROWS_ON_THEIR_WAY // batch))
+    window, posts = asyncio.Semaphore(waiting), asyncio.Semaphore(waiting // _POSTS)
+
+    async def one(body: bytes) -> dict[str, Any]:
+        async with window:
+            async with posts:
+                ingest = await client.push(body)
+            return await client.stored(ingest)
+
+    began = time.perf_counter()
+    receipts = await asyncio.gather(*(one(body) for body in load))
+    seconds = time.perf_counter() - began
+    if any(receipt["status"] != "stored" for receipt in receipts):
+        raise RuntimeError("an ingest failed")
+    names = ("added", "modified", "unchanged")
+    return seconds, {name: sum(receipt[name] for receipt in receipts) for name in names}
+
+
+async def cost(target: Running, client: Client, load: list[Purchase], batch: int) -> Cost:
+    """Of pushing the load, whose users are new."""
+    accounts, _ = await client.register(load)
+    ready = bodies(load, accounts, batch)
+    before = target.cpu()
+    seconds, receipts = await flood(client, ready, batch)
+    return Cost(
+        rows=len(load),
+        batch=batch,
+        users=len(accounts),
+        seconds=seconds,
+        receipts=receipts,
+        cpu={kind: spent - before[kind] for kind, spent in target.cpu().items()},
+    )

@@ -1,0 +1,139 @@
+"""One load, measured: people with a history live their days, and what that took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+
+from benchmarks.simulation.drive import HISTORY_DAYS, Crowd, Seen
+from benchmarks.simulation.meter import Meter, above_idle
+from benchmarks.simulation.population import Plan, appetites, schedule
+from workers.local.demo.clients import Http
+
+SEED: Final = 23
+_LATE: Final = 500.0  # milliseconds; later than that, the load was not the one that was meant
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The system that loads are put on, and how it is watched; `size` is of its database, bytes."""
+
+    http: Http
+    meter: Meter
+    size: Callable[[], Awaitable[int]]
+    descriptors: Sequence[str]
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What was pushed before the days, and cost: CPU seconds above idle by kind, bytes on disk."""
+
+    transactions: int
+    cpu_s: dict[str, float]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What was seen of a user base; CPU is by kind of process and above idle, latency from due on."""
+
+    users: int
+    people: int
+    days: int
+    wall_s: float
+    pushes_per_s: float
+    reads_per_s: float
+    transactions: int
+    lost: int
+    errors: int
+    hit_rate: float
+    post_ms: dict[str, float]
+    visible_ms: dict[str, float]
+    read_ms: dict[str, float]
+    late_ms: dict[str, float]
+    idle_cores: dict[str, float]
+    cpu_s: dict[str, float]
+    history: History
+
+    @property
+    def busy_cores(self) -> float:
+        return sum(self.cpu_s.values()) / self.wall_s
+
+    @property
+    def held(self) -> bool:
+        """Whether the machine kept up, and with it the clients that run on it."""
+        return self.errors == self.lost == 0 and self.late_ms["p99"] < _LATE
+
+    def told(self) -> dict[str, Any]:
+        return asdict(self) | {"busy_cores": round(self.busy_cores, 3), "held": self.held}
+
+
+async def put_on(ground: Ground, plan: Plan) -> Load:
+    """Register people, push their history, wait until nothing happens, and live the days."""
+    first = datetime.now(UTC).date() - timedelta(days=plan.days - 1)
+    crowd = Crowd(ground.http, ground.descriptors, first)
+    await crowd.register(plan.people, f"simulated-{uuid4().hex[:8]}")
+    history, idle = await _remembered(ground, crowd)
+    events = schedule(plan.people, plan.days, SEED)
+    since = ground.meter.mark()
+    with ground.progress(f"{plan.users:,} users: pushed and opened", len(events)) as done:
+        await crowd.live(events, plan.speed, time.monotonic(), done)
+    until = ground.meter.mark()
+    return Load(
+        users=plan.users,
+        people=plan.people,
+        days=plan.days,
+        wall_s=round(until.at - since.at, 1),
+        idle_cores=_rounded(idle),
+        cpu_s=_rounded(above_idle(since, until, idle)),
+        history=history,
+        **figures(crowd.seen, until.at - since.at),
+    )
+
+
+async def _remembered(ground: Ground, crowd: Crowd) -> tuple[History, dict[str, float]]:
+    """The history of all people, and the cores that are busy when nothing happens after it."""
+    habits = appetites(len(crowd.people), np.random.default_rng(SEED))
+    rows = np.maximum(1, np.rint(habits * HISTORY_DAYS)).astype(int).tolist()
+    since, size = ground.meter.mark(), await ground.size()
+    with ground.progress("remembered", sum(rows)) as done:
+        await crowd.remember(rows, done)
+    idle = await ground.meter.idle()
+    until, size = ground.meter.mark(), await ground.size() - size
+    cost = _rounded(above_idle(since, until, idle))
+    return History(transactions=sum(rows), cpu_s=cost, bytes=size), idle
+
+
+def figures(seen: Seen, wall: float) -> dict[str, Any]:
+    """What the clients saw in `wall` seconds; latencies in milliseconds."""
+    return {
+        "pushes_per_s": round(seen.pushes / wall, 2),
+        "reads_per_s": round(seen.reads / wall, 2),
+        "transactions": seen.pushed,
+        "lost": seen.pushed - seen.stored,
+        "errors": seen.errors,
+        "hit_rate": round(seen.hits / max(1, seen.reads), 3),
+        "post_ms": _quantiles(seen.post),
+        "visible_ms": _quantiles(seen.visible),
+        "read_ms": _quantiles(seen.read),
+        "late_ms": _quantiles(seen.late),
+    }
+
+
+def _quantiles(seconds: Sequence[float]) -> dict[str, float]:
+    points = np.quantile(seconds, [0.5, 0.99]) * 1_000 if seconds else np.zeros(2)
+    return dict(zip(("p50", "p99"), points.round(1).tolist(), strict=True))
+
+
+def _rounded(parts: dict[str, float]) -> dict[str, float]:
+    return {kind: round(value, 3) for kind, value in parts.items()}

@@ -1,0 +1,315 @@
+"""The compiled scoring of a batch: distinct rows, sums of weights, the best code of each.
+
+Weights are bytes times a power of two per feature, in tables small enough to stay in the
+processor's cache. The primaries are scored first, then only the
+details of the best one by whole words, so 123 codes cost little more than 18. Sums are whole numbers, so their
+order changes nothing.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from categorizer.kernels.compiled import compiled
+from categorizer.kernels.hashing import PRIME, SEED
+from categorizer.kernels.passes import (
+    MAX_FEATURES,
+    direction_of,
+    emit_context,
+    emit_parts,
+    emit_words,
+    feature_key,
+    size_bucket,
+    text_norm,
+    write_key,
+    write_merchant,
+)
+from categorizer.kernels.words import (
+    BYTES,
+    FOLDED_BYTES,
+    MAX_WORDS,
+    PHRASES,
+    WORD_COLUMNS,
+    assign_roles,
+    gather_core,
+    mix,
+    split_words,
+    times,
+)
+
+LANES: Final = 32
+"""Bytes of a row of weights: 27 weights, the row's binary exponent, the key of its feature."""
+EXPONENT: Final = 27
+ROW_BITS: Final = 18
+"""Low bits of an index entry, which hold the row plus one; the key's highest are above them."""
+
+_INDEX: Final = "Array(uint32, 1, 'C', readonly=True)"
+_ROWS: Final = "Array(int8, 2, 'C', readonly=True)"
+_ROW_KEYS: Final = "Array(uint32, 2, 'C', readonly=True)"
+_LOGITS: Final = "Array(float64, 1, 'C', readonly=True)"
+_DETAIL_LOGITS: Final = "Array(float64, 2, 'C', readonly=True)"
+_CODES: Final = "Array(int16, 2, 'C', readonly=True)"
+
+
+@compiled("int64(int64, int64)")
+def detail_key(key, primary):
+    """The key of a feature among the details of one primary."""
+    return feature_key(mix(key, primary + 1))
+
+
+@compiled("void(uint32[::1], int64, uint32[::1])")
+def detail_keys(keys, primary, result):
+    for i in range(keys.shape[0]):
+        result[i] = detail_key(np.int64(keys[i]), primary)
+
+
+@compiled("void(uint32[::1], uint32[::1])")
+def fill_index(index, keys):
+    """Enters the rows of keys; `index` is zeros, a power of two, longer than the keys."""
+    last = index.shape[0] - 1
+    for row in range(keys.shape[0]):
+        key = np.int64(keys[row])
+        slot = (key >> 2) & last
+        while index[slot] != 0:
+            slot = (slot + 1) & last
+        index[slot] = (key >> ROW_BITS << ROW_BITS) | (row + 1)
+
+
+@compiled(f"int64({_INDEX}, {_ROW_KEYS}, int64)")
+def find_row(index, row_keys, key):
+    """Row of a feature's weights, -1 when the model does not know it."""
+    last = index.shape[0] - 1
+    slot = (key >> 2) & last
+    while index[slot] != 0:
+        entry = np.int64(index[slot])
+        row = (entry & ((1 << ROW_BITS) - 1)) - 1
+        if entry >> ROW_BITS == key >> ROW_BITS and np.int64(row_keys[row, 7]) == key:
+            return row
+        slot = (slot + 1) & last
+    return np.int64(-1)
+
+
+@compiled(
+    f"void({_INDEX}, {_ROWS}, {_ROW_KEYS}, int64[::1], int8[::1], int64, int64, int64[::1],"
+    " int32[::1])"
+)
+def add_weights(index, rows, row_keys, keys, values, first, stop, found, sums):
+    """Sums the weights of features in quarter units.
+
+    Rows are looked up first and added afterwards, so that the processor fetches many at a time.
+    """
+    count = 0
+    for i in range(first, stop):
+        row = find_row(index, row_keys, keys[i])
+        found[count] = (row << 8) | np.int64(values[i])
+        count += row >= 0
+    sums[:] = 0
+    for i in range(count):
+        weights = rows[found[i] >> 8]
+        scale = np.int32(found[i] & 0xFF) << np.int32(weights[EXPONENT])
+        for lane in range(LANES):
+            sums[lane] += np.int32(np.int32(weights[lane]) * scale)
+
+
+@compiled(f"int64(int32[::1], int32[::1], float64, float64, {_LOGITS}, float64[::1])")
+def best_logit(text_sums, context_sums, scale, unit, intercepts, logits):
+    """Fills the logits of one level; returns the lane of the first greatest."""
+    best = 0
+    for lane in range(intercepts.shape[0]):
+        total = np.float64(text_sums[lane]) * scale + np.float64(context_sums[lane]) * unit
+        logits[lane] = total + intercepts[lane]
+        if logits[lane] > logits[best]:
+            best = lane
+    return best
+
+
+@compiled("float64(float64[::1], int64, int64)")
+def probability(logits, count, best):
+    """Softmax of the best of the first `count` logits."""
+    total = 0.0
+    for lane in range(count):
+        total += np.exp(logits[lane] - logits[best])
+    return 1.0 / total
+
+
+@compiled(f"int64({BYTES}, int64, int64)")
+def hash_bytes(text, first, stop):
+    state = np.int64(SEED)
+    for i in range(first, stop):
+        state = times(state ^ text[i], PRIME)
+    return state ^ (state >> 32)
+
+
+@compiled(f"boolean({BYTES}, int64, int64, int64, int64)")
+def same_bytes(text, first, stop, other, other_stop):
+    if stop - first != other_stop - other:
+        return False
+    for i in range(stop - first):
+        if text[first + i] != text[other + i]:
+            return False
+    return True
+
+
+@compiled(f"int64({BYTES}, int64[::1], int64[::1], int64[::1], int64[::1])")
+def find_texts(text, bounds, slots, text_of_row, row_of_text):
+    """Numbers the distinct texts in order of first appearance; returns how many there are.
+
+    `slots` are zeros, a power of two, at least twice as many as rows.
+    """
+    last = slots.shape[0] - 1
+    texts = 0
+    for row in range(bounds.shape[0] - 1):
+        first, stop = bounds[row], bounds[row + 1]
+        slot = hash_bytes(text, first, stop) & last
+        while slots[slot] != 0:
+            other = row_of_text[slots[slot] - 1]
+            if same_bytes(text, first, stop, bounds[other], bounds[other + 1]):
+                break
+            slot = (slot + 1) & last
+        if slots[slot] == 0:
+            row_of_text[texts] = row
+            texts += 1
+            slots[slot] = texts
+        text_of_row[row] = slots[slot] - 1
+    return texts
+
+
+@compiled("int64(int64, int16, int64)")
+def context_hash(amount, mcc, currency):
+    """The other columns as far as features tell them apart."""
+    way = size_bucket(amount) * 4 + direction_of(amount)
+    return mix(mix(mix(SEED, way), np.int64(mcc)), currency)
+
+
+@compiled(
+    "int64(int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
+    " int64[::1], int64[::1])"
+)
+def find_cases(
+    texts, amounts, mccs, currencies, slots, case_of_row, row_of_case, first_case, next_case
+):
+    """The same for cases: rows whose text, direction, size, MCC and currency are alike.
+
+    The cases of a text are chained, -1 ends the chain; `first_case` comes in as -1.
+    """
+    last = slots.shape[0] - 1
+    cases = 0
+    for row in range(texts.shape[0]):
+        context = context_hash(amounts[row], mccs[row], currencies[row])
+        state = mix(context, texts[row])
+        slot = (state ^ (state >> 32)) & last
+        while slots[slot] != 0:
+            other = row_of_case[slots[slot] - 1]
+            alike = context == context_hash(amounts[other], mccs[other], currencies[other])
+            if alike and texts[other] == texts[row]:
+                break
+            slot = (slot + 1) & last
+        if slots[slot] == 0:
+            row_of_case[cases] = row
+            next_case[cases] = first_case[texts[row]]
+            first_case[texts[row]] = cases
+            cases += 1
+            slots[slot] = cases
+        case_of_row[row] = slots[slot] - 1
+    return cases
+
+
+@compiled(
+    f"void({BYTES}, int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
+    f" {PHRASES}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_LOGITS}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_DETAIL_LOGITS},"
+    f" {_CODES}, float64, int16[::1], float64[::1], uint8[::1], uint8[::1], int64[::1])"
+)
+def score(
+    text,
+    bounds,
+    amounts,
+    mccs,
+    currencies,
+    row_of_case,
+    first_case,
+    next_case,
+    phrases,
+    index,
+    rows,
+    row_keys,
+    intercepts,
+    detail_index,
+    detail_rows,
+    detail_row_keys,
+    detail_intercepts,
+    detail_codes,
+    unit,
+    codes,
+    probabilities,
+    merchants,
+    merchant_keys,
+    sizes,
+):
+    """Code and probability of the primary of every case, names of every text."""
+    folded = np.empty(FOLDED_BYTES, dtype=np.uint8)
+    words = np.empty((MAX_WORDS, WORD_COLUMNS), dtype=np.int64)
+    keys = np.empty(MAX_FEATURES, dtype=np.int64)
+    values = np.empty(MAX_FEATURES, dtype=np.int8)
+    found = np.empty(MAX_FEATURES, dtype=np.int64)
+    text_sums = np.empty(LANES, dtype=np.int32)
+    detail_sums = np.empty(LANES, dtype=np.int32)
+    within = np.empty(MAX_FEATURES, dtype=np.int64)
+    context_sums = np.empty(LANES, dtype=np.int32)
+    logits = np.empty(LANES, dtype=np.float64)
+    merchant = key = 0
+    for text_number in range(first_case.shape[0]):
+        case = first_case[text_number]
+        start, end = bounds[row_of_case[case]], bounds[row_of_case[case] + 1] - 1
+        length = split_words(text, start, end, folded, words, phrases)
+        processor = assign_roles(words, length, phrases)
+        cores = gather_core(words, length)
+        merchant = write_merchant(folded, words, cores, merchants, merchant)
+        key = write_key(folded, words, cores, merchant_keys, key)
+        known_way = detailed = -1
+        while case >= 0:
+            row = row_of_case[case]
+            way = direction_of(amounts[row])
+            if way != known_way:
+                of_words = emit_words(folded, words, length, cores, processor, way, keys, values)
+                stop = emit_parts(folded, words, length, of_words, keys, values)
+                scale = unit / text_norm(values, stop)
+                add_weights(index, rows, row_keys, keys, values, 0, stop, found, text_sums)
+                known_way, detailed = way, -1
+            count = emit_context(amounts[row], mccs[row], currencies[row], stop, keys, values)
+            add_weights(index, rows, row_keys, keys, values, stop, count, found, context_sums)
+            best = best_logit(text_sums, context_sums, scale, unit, intercepts, logits)
+            probabilities[case] = probability(logits, intercepts.shape[0], best)
+            first_key = 0 if best != detailed else stop
+            for i in range(first_key, count):
+                within[i] = detail_key(keys[i], best)
+            if best != detailed:
+                add_weights(
+                    detail_index,
+                    detail_rows,
+                    detail_row_keys,
+                    within,
+                    values,
+                    0,
+                    of_words,
+                    found,
+                    detail_sums,
+                )
+                detailed = best
+            add_weights(
+                detail_index,
+                detail_rows,
+                detail_row_keys,
+                within,
+                values,
+                stop,
+                count,
+                found,
+                context_sums,
+            )
+            lane = best_logit(
+                detail_sums, context_sums, scale, unit, detail_intercepts[best], logits
+            )
+            codes[case] = detail_codes[best, lane]
+            case = next_case[case]
+    sizes[0] = merchant
+    sizes[1] = key

@@ -1,0 +1,67 @@
+"""The phrases of `phrases.toml` as the table that the compiled passes look words up in."""
+
+import functools
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from categorizer.kernels import words
+from categorizer.kernels.hashing import phrase_hash
+
+FEATURES_VERSION: Final = 3
+"""Raised with every change to the compiled passes that gives a row other features."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wordings:
+    phrases: NDArray[np.int64]
+    """Open-addressed table of (phrase hash, traits), shape (slots, 2)."""
+    processors: tuple[str, ...]
+    """Names by the number above `PROCESSOR_SHIFT`; the first means none."""
+    content_hash: str
+
+
+@functools.cache
+def load() -> Wordings:
+    content = resources.files("categorizer").joinpath("phrases.toml").read_bytes()
+    document = tomllib.loads(content.decode())
+    processors = ("", *sorted({*document["processor"], *document["starred"]}))
+    traits: dict[str, int] = {}
+    for phrase, trait in _traits(document, processors):
+        traits[phrase] = traits.get(phrase, 0) | trait
+    return Wordings(_table(traits), processors, hashlib.sha256(content).hexdigest())
+
+
+def _traits(document: dict[str, Any], processors: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    for phrase in document["lead"]:
+        yield phrase, words.LEAD
+    for section, trait in (("starred", words.STARRED), ("processor", words.PROCESSOR)):
+        for name, phrases in document[section].items():
+            for phrase in phrases:
+                yield phrase, trait | processors.index(name) << words.PROCESSOR_SHIFT
+    for name, phrases in document["words"].items():
+        for phrase in phrases:
+            yield phrase, getattr(words, name.upper())
+
+
+def _table(traits: dict[str, int]) -> NDArray[np.int64]:
+    hashes: dict[int, int] = {}
+    for phrase, trait in traits.items():
+        parts = phrase.encode().split()
+        hashes[phrase_hash(parts)] = hashes.get(phrase_hash(parts), 0) | trait
+        if len(parts) > 1:
+            opener = phrase_hash(parts[:1])
+            hashes[opener] = hashes.get(opener, 0) | words.OPENS
+    table = np.zeros((1 << (4 * len(hashes)).bit_length(), 2), dtype=np.int64)
+    for state, trait in hashes.items():
+        slot = (state ^ (state >> 32)) & (len(table) - 1)
+        while table[slot, 1]:
+            slot = (slot + 1) & (len(table) - 1)
+        table[slot] = state, trait
+    return table

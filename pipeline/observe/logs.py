@@ -1,0 +1,125 @@
+"""Logs: one JSON object a line on standard error, from our own lines and from everybody else's.
+
+A line of ours is an event with fields (`request`, `chunk`); ids tie them together from the POST to
+the commit. No line holds a description, an amount or a token: errors are told by kind and place,
+because their words may quote a row.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from pipeline.transactions.chunk import Chunk
+
+log: Final = structlog.get_logger()
+
+_MOST_IDS: Final = 50  # ingests named in one line; every request names its chunks in its own
+_NOISY: Final = ("aio_pika", "aiormq", "pika")  # their complaints are told by our errors
+
+
+class Pushed(NamedTuple):
+    """What a push became: ids of 16 bytes, and how many rows and removals."""
+
+    ingest: bytes
+    chunks: Sequence[bytes]
+    rows: int
+    removals: int
+
+
+def configure(level: str) -> None:
+    """Send the lines of `level` and above to standard error as JSON."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    common: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    render = structlog.processors.JSONRenderer(serializer=_json)
+    structlog.configure(
+        processors=[*common, render],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*common, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_words,
+                render,
+            ],
+        )
+    )
+    logging.basicConfig(level=number, handlers=[handler], force=True)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def request_answered(
+    request_id: str, route: str, status: int, seconds: float, pushed: Pushed | None
+) -> None:
+    """The line of a request."""
+    more: dict[str, Any] = {}
+    if pushed is not None:
+        more = {
+            "ingest_id": str(UUID(bytes=pushed.ingest)),
+            "chunk_ids": [str(UUID(bytes=chunk)) for chunk in pushed.chunks],
+            "rows": pushed.rows,
+            "removals": pushed.removals,
+        }
+    log.info("request", request_id=request_id, route=route, status=status, ms=_ms(seconds), **more)
+
+
+def chunk_stored(chunk: Chunk, seconds: float) -> None:
+    """The line of a committed chunk; `seconds` since its oldest ingest was accepted."""
+    ingests = {
+        str(UUID(bytes=part.ingest_id)): chunk.trace.get(part.ingest_id.hex(), "")
+        for part in chunk.parts[:_MOST_IDS]
+    }
+    log.info(
+        "chunk",
+        chunk_id=str(UUID(bytes=chunk.chunk_id)),
+        rows=len(chunk),
+        removals=len(chunk.removed_transaction_id),
+        ms=_ms(seconds),
+        ingests=len(chunk.parts),
+        requests=ingests,
+    )
+
+
+def routine(line: str) -> bool:
+    """Whether a line tells of work that went as it should: nothing to show to a bystander."""
+    return '"event":"request"' in line or '"event":"chunk"' in line
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 2)
+
+
+def _without_words(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """The first line of a message, and an error's kind and place instead of its words."""
+    event["event"] = str(event["event"]).partition("\n")[0]
+    error = event.pop("exc_info", None)
+    if error and error is not True and error[0] is not None:
+        kind, _, trace = error
+        places = traceback.extract_tb(trace)[-6:]
+        event["error"] = kind.__name__
+        event["at"] = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(places)]
+    event.pop("stack_info", None)
+    return event
+
+
+def _json(event: EventDict, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

@@ -1,0 +1,277 @@
+"""What a process tells about itself: every metric of the system, and the port that serves them.
+
+Each process has a registry and a port of its own, so that several on one machine need no shared
+files and a gauge is always of one living process. Hooks in the rooms are a line: one increment a
+request or a chunk, never one a row. Labels take few values; none names a user or a row.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections import Counter as Counts
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from threading import Lock
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from pipeline.database.clock import accepted_at
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.rows import Scored
+
+logger = logging.getLogger(__name__)
+
+_PORTS: Final = 64  # looked through, upwards from the one of the settings
+_FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
+_ROWS: Final = (1, 5, 20, 50, 100, 250, 500, 1000, 2000, 5000, 10_000)
+_CONFIDENCES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+
+class Model(Protocol):
+    """What is told of a model; `metrics` holds an object for each set of data it was measured on."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def metrics(self) -> dict[str, Any]: ...
+
+
+class Shares(Collector):
+    """A histogram that takes a whole array at once; values are from 0 to 1."""
+
+    def __init__(self, name: str, documentation: str, registry: CollectorRegistry) -> None:
+        self._name, self._documentation = name, documentation
+        self._edges = np.array(_CONFIDENCES, np.float32)
+        self._counts = np.zeros(len(_CONFIDENCES) + 1, np.int64)
+        self._sum = 0.0
+        self._lock = Lock()
+        registry.register(self)
+
+    def observe(self, values: NDArray[np.float32]) -> None:
+        """Count every value in the first bucket whose bound is not below it."""
+        places = np.searchsorted(self._edges, values)
+        counts = np.bincount(places, minlength=len(self._counts))
+        with self._lock:
+            self._counts += counts
+            self._sum += float(values.sum())
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        with self._lock:
+            cumulative, total = np.cumsum(self._counts).tolist(), self._sum
+        bounds = [*map(str, _CONFIDENCES), "+Inf"]
+        buckets = list(zip(bounds, cumulative, strict=True))
+        yield HistogramMetricFamily(self._name, self._documentation, buckets, total)
+
+
+class Serving(Collector):
+    """The model in use, looked at whenever the metrics are read: it may have been swapped."""
+
+    def __init__(self, model: Callable[[], Model]) -> None:
+        self._model = model
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        model = self._model()
+        info = GaugeMetricFamily(
+            "spendline_model_info", "1 for the version that serves.", labels=["version"]
+        )
+        info.add_metric([str(model.version)], 1)
+        yield info
+        error = GaugeMetricFamily(
+            "spendline_model_calibration_error",
+            "Expected calibration error of that version, by the data it was measured on.",
+            labels=["data"],
+        )
+        for data, measured in model.metrics.items():
+            if isinstance(measured, dict) and "ece" in measured:
+                error.add_metric([data], measured["ece"])
+        yield error
+
+
+def _counter(name: str, documentation: str, *labels: str) -> Counter:
+    return Counter(f"spendline_{name}", documentation, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, documentation: str, *labels: str) -> Gauge:
+    return Gauge(f"spendline_{name}", documentation, labels, registry=REGISTRY)
+
+
+def _histogram(
+    name: str, documentation: str, buckets: tuple[float, ...], *labels: str
+) -> Histogram:
+    return Histogram(f"spendline_{name}", documentation, labels, buckets=buckets, registry=REGISTRY)
+
+
+# HTTP
+REQUESTS: Final = _counter("http_requests", "Requests answered.", "route", "status")
+REQUEST_SECONDS: Final = _histogram(
+    "http_request_seconds", "From the head of a request to its answer.", _FAST, "route"
+)
+INGESTED: Final = _counter("ingest_rows", "Rows and removals answered with 202.", "kind")
+
+# Queue
+CONFIRM_SECONDS: Final = _histogram(
+    "publish_confirm_seconds", "From publishing a chunk to the broker's confirm.", _FAST
+)
+UNCONFIRMED: Final = _counter("publish_failures", "Chunks that the broker did not confirm.")
+BROKER_USABLE: Final = _gauge(
+    "broker_usable", "1 when this process could publish now, else 0.", "client"
+)
+QUEUE_MESSAGES: Final = _gauge("queue_messages", "Messages ready in a queue.", "queue")
+QUEUE_AGE: Final = _histogram(
+    "queue_age_seconds", "From publishing a chunk to the start of work on it.", _SLOW
+)
+FAILURES: Final = _counter("chunk_failures", "Failed tries of chunks, by kind of error.", "error")
+DEAD_LETTERS: Final = _counter("dead_letters", "Messages buried because they could not be stored.")
+
+# Chunks
+CHUNK_ROWS: Final = _histogram("chunk_rows", "Rows and removals of a stored chunk.", _ROWS)
+SCORING_SECONDS: Final = _histogram("scoring_seconds", "Categorizing a chunk.", _FAST)
+WRITE_SECONDS: Final = _histogram("write_seconds", "Writing a chunk, up to its commit.", _FAST)
+COMMIT_DELAY: Final = _histogram(
+    "commit_delay_seconds", "From accepting the oldest ingest of a chunk to its commit.", _SLOW
+)
+VISIBLE_DELAY: Final = _histogram(
+    "visible_delay_seconds", "The same until readers were told where the feeds stand.", _SLOW
+)
+EVENTS_LOST: Final = _counter("events_lost", "Commits that Redis was not told of.")
+
+# Model
+CATEGORIZED: Final = _counter("categorized_rows", "Rows categorized, by what decided.", "source")
+NEEDS_REVIEW: Final = _counter("needs_review_rows", "Rows below the confidence threshold.")
+CONFIDENCE: Final = Shares("spendline_confidence", "Confidence of categorized rows.", REGISTRY)
+
+# Storage
+CACHE: Final = _counter("cache_lookups", "Reads of the cache.", "kind", "result")
+POOL: Final = _gauge("pool_connections", "PostgreSQL connections of the process.", "state")
+POOL_SIZE: Final = _gauge("pool_size", "PostgreSQL connections the process may have.", "pool")
+REPLICA_READS: Final = _counter(
+    "replica_reads", "Reads for which a replica was wanted, by who answered and why.", "answered"
+)
+REPLICAS: Final = _gauge("replicas", "Read replicas of the settings.", "state")
+PARTITIONS_END: Final = _gauge(
+    "partitions_end_timestamp_seconds", "Start of the first month without a partition.", "table"
+)
+
+
+def request_answered(route: str, status: int, seconds: float) -> None:
+    """Count one request under its route and status."""
+    REQUESTS.labels(route, str(status)).inc()
+    REQUEST_SECONDS.labels(route).observe(seconds)
+
+
+def ingest_accepted(rows: int, removals: int) -> None:
+    """Count what one 202 took over."""
+    INGESTED.labels("accepted").inc(rows)
+    INGESTED.labels("removed").inc(removals)
+
+
+def chunk_taken(chunk: Chunk, now: datetime) -> float:
+    """Observe how long the chunk has waited for a worker; returns that, in seconds."""
+    QUEUE_AGE.observe(age := _since(chunk.chunk_id, now))
+    return age
+
+
+def chunk_scored(scored: Scored, began: float) -> None:
+    """Count a chunk's verdicts; `began` is the perf_counter before scoring."""
+    SCORING_SECONDS.observe(perf_counter() - began)
+    for source, rows in Counts(scored.source).items():
+        CATEGORIZED.labels(source).inc(rows)
+    NEEDS_REVIEW.inc(int(np.count_nonzero(scored.needs_review)))
+    CONFIDENCE.observe(scored.confidence)
+
+
+def chunk_stored(chunk: Chunk, committed: datetime, visible: datetime) -> float:
+    """Observe how long the oldest ingest of the chunk has taken; returns that, in seconds."""
+    CHUNK_ROWS.observe(len(chunk) + len(chunk.removed_transaction_id))
+    oldest = min((part.ingest_id for part in chunk.parts), default=chunk.chunk_id)
+    COMMIT_DELAY.observe(_since(oldest, committed))
+    VISIBLE_DELAY.observe(delay := _since(oldest, visible))
+    return delay
+
+
+def cache_looked_up(kind: str, *, hit: bool) -> None:
+    """Count a read of the cache of a `position` or an `answer`."""
+    CACHE.labels(kind, "hit" if hit else "miss").inc()
+
+
+def watch_replicas(number: int, usable: Callable[[], int]) -> None:
+    """Look at how many of the replicas are usable whenever the metrics are read."""
+    REPLICAS.labels("usable").set_function(usable)
+    REPLICAS.labels("away").set_function(lambda: number - usable())
+    for answered in ("replica", "behind", "ahead", "away"):
+        REPLICA_READS.labels(answered)
+
+
+def replica_asked(answered: str) -> None:
+    """Count a read by `replica`, or by the primary because the replica was behind, ahead, away."""
+    REPLICA_READS.labels(answered).inc()
+
+
+def partitions_end(first_missing: date, table: str = "transactions") -> None:
+    """Say from which month on `table` has no partitions."""
+    midnight = datetime.fromisoformat(f"{first_missing}T00:00:00+00:00")
+    PARTITIONS_END.labels(table).set(midnight.timestamp())
+
+
+def watch_pool(pool: asyncpg.Pool, name: str) -> None:
+    """Look at the pool whenever the metrics are read."""
+    POOL.labels("used").set_function(lambda: pool.get_size() - pool.get_idle_size())
+    POOL.labels("idle").set_function(pool.get_idle_size)
+    POOL_SIZE.labels(name).set(pool.get_max_size())
+
+
+def watch_model(model: Callable[[], Model]) -> None:
+    """Look at the model in use whenever the metrics are read."""
+    REGISTRY.register(Serving(model))
+
+
+def queues_measured(ready: Mapping[str, int]) -> None:
+    """Set the messages ready by queue; a queue that is not named is not known any more."""
+    QUEUE_MESSAGES.clear()
+    for queue, messages in ready.items():
+        QUEUE_MESSAGES.labels(queue).set(messages)
+
+
+def serve(host: str, port: int) -> int:
+    """Serve `/metrics` on the first free port from `port` on; returns it. Port 0: off, returns 0.
+
+    A process without a port works nevertheless: it says so in its log.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    for candidate in range(port, port + _PORTS) if port else ():
+        try:
+            start_http_server(candidate, host, REGISTRY)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+            logger.warning("no metrics: %s:%d: %s", host, candidate, error.strerror)
+            return 0
+        logger.info("metrics on http://%s:%d/metrics", host, candidate)
+        return candidate
+    return 0
+
+
+def _since(uuid7: bytes, now: datetime) -> float:
+    """Seconds from the making of one of our ids; clocks may disagree, time does not run back."""
+    return max((now - accepted_at(uuid7)) / timedelta(seconds=1), 0.0)

@@ -1,0 +1,322 @@
+"""What a chunk changes: the rules of a row's life, without any I/O.
+
+Most rows of a chunk are plainly new and stay in their columns. The others (already stored, twice
+in the chunk, removed, or tied to a pending row) are walked one by one, in the order in which they
+were accepted, each against its current version. A change is always the same thing to the store:
+the old version is deleted, the new one copied.
+
+The rules: unchanged content changes nothing; an older version never replaces a newer one; what
+was removed stays removed; a posted row removes the pending one that it names, wherever that is,
+and inherits the user's category; a user's own category survives every update of the provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from enum import IntEnum
+from itertools import compress
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
+from numpy.typing import NDArray
+
+from pipeline.transactions.identity import digest
+from pipeline.transactions.rows import (
+    IDENTITY_NULLS,
+    NULLS,
+    Candidates,
+    Column,
+    Removal,
+    Row,
+    same_content,
+    to_column,
+)
+
+FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_FIRST_VERSION: Final = ("added", "pending_posted")
+
+
+class Fate(IntEnum):
+    """What became of one pushed row or removal; a user who was erased meanwhile: discarded."""
+
+    ADDED = 0
+    MODIFIED = 1
+    UNCHANGED = 2
+    REMOVED = 3
+    DISCARDED = 4
+
+
+class Absent(NamedTuple):
+    """A transaction that was removed before it arrived: what was accepted by then stays out."""
+
+    until: datetime
+
+
+Version = Row | Absent | None
+
+
+class Identity(NamedTuple):
+    """A row of `identity`: where a transaction is, or until when it is kept out."""
+
+    digest: int
+    booked_on: date | None
+    removed_at: datetime | None
+    user_id: UUID
+    id: UUID
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the store must do.
+
+    `copies` and `identities` are columns to copy into `transactions` and `identity`, `deletes`
+    old versions, `moves` identities that changed, `positions` the feeds after the chunk,
+    `fates` counts by part and Fate.
+    """
+
+    copies: dict[str, Column] = field(default_factory=dict)
+    deletes: list[Row] = field(default_factory=list)
+    identities: dict[str, Column] = field(default_factory=dict)
+    moves: list[Identity] = field(default_factory=list)
+    positions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    fates: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
+
+
+class Walk:
+    """The special transactions of a chunk, from what is stored to what will be."""
+
+    def __init__(
+        self,
+        stored: Mapping[bytes, Row | Absent],
+        users: list[bytes],
+        feeds: NDArray[np.int64],
+    ) -> None:
+        self._stored = stored
+        self._users = [AsyncpgUUID(user) for user in users]
+        self._erased = set(np.flatnonzero(feeds < 0).tolist())
+        self.current: dict[bytes, Version] = dict(stored)
+        self.owner: dict[bytes, int] = {}
+
+    def push(self, key: bytes, user: int, new: Row, pending: bytes | None) -> Fate:
+        """One version arrives; `pending` is the id of the pending row that it names."""
+        if user in self._erased:
+            return Fate.DISCARDED
+        self.owner[key] = user
+        old = self.current.get(key)
+        if isinstance(old, Absent) and new.accepted_at > old.until:
+            old = None
+        if old is not None and (isinstance(old, Absent) or not _replaces(new, old)):
+            return Fate.UNCHANGED
+        if pending is not None:
+            new = self._settle(pending, user, new)
+        self.current[key] = new if old is None else _updated(old, new)
+        return Fate.ADDED if old is None else Fate.MODIFIED
+
+    def remove(self, removal: Removal) -> Fate:
+        if removal.user in self._erased:
+            return Fate.DISCARDED
+        self.owner[removal.id] = removal.user
+        old = self.current.get(removal.id)
+        if isinstance(old, Row):
+            newer = old.reason in _FIRST_VERSION and old.accepted_at > removal.accepted_at
+            if old.removed or newer:
+                return Fate.UNCHANGED
+            self.current[removal.id] = old._replace(removed=True, reason="removed")
+            return Fate.REMOVED
+        until = removal.accepted_at if old is None else max(old.until, removal.accepted_at)
+        self.current[removal.id] = Absent(until)
+        return Fate.UNCHANGED
+
+    def _settle(self, pending: bytes, user: int, posted: Row) -> Row:
+        """Remove the pending row, or keep it out for ever, and inherit from it."""
+        self.owner[pending] = user
+        old = self.current.get(pending)
+        posted = posted._replace(reason="pending_posted")
+        if not isinstance(old, Row):
+            self.current[pending] = Absent(FOREVER)
+            return posted
+        if not old.removed:
+            self.current[pending] = old._replace(removed=True, reason="pending_posted")
+        return _with_users_category(old, posted)
+
+    def settled(self, changes: Changes) -> tuple[list[int], list[Row], list[Identity]]:
+        """Note deletes and moves; returns new versions, their users, and new identities."""
+        owners: list[int] = []
+        versions: list[Row] = []
+        identities: list[Identity] = []
+        for key, new in self.current.items():
+            old = self._stored.get(key)
+            if new is old or new is None:
+                continue
+            if isinstance(old, Row):
+                changes.deletes.append(old)
+            if isinstance(new, Row):
+                owners.append(self.owner[key])
+                versions.append(new)
+            if old is None or _place(old) != _place(new):
+                user, transaction = self._users[self.owner[key]], AsyncpgUUID(key)
+                entry = Identity(digest(user, transaction), *_place(new), user, transaction)
+                (identities if old is None else changes.moves).append(entry)
+        return owners, versions, identities
+
+
+def _replaces(new: Row, old: Row) -> bool:
+    stale = old.removed or new.accepted_at < old.accepted_at
+    return not stale and not same_content(old, new)
+
+
+def _updated(old: Row, new: Row) -> Row:
+    kept = new._replace(first_position=old.first_position, reason="provider_update")
+    return _with_users_category(old, kept)
+
+
+def _with_users_category(old: Row, new: Row) -> Row:
+    if not old.locked:
+        return new
+    return new._replace(
+        category=old.category,
+        confidence=old.confidence,
+        source=old.source,
+        needs_review=old.needs_review,
+        locked=True,
+    )
+
+
+def _place(version: Row | Absent) -> tuple[date | None, datetime | None]:
+    if isinstance(version, Row):
+        return version.booked_on, None
+    return None, version.until
+
+
+def plan(
+    pushed: Candidates,
+    stored: Mapping[bytes, Row | Absent],
+    feeds: NDArray[np.int64],
+) -> Changes:
+    """What the chunk changes, given the stored versions of its transactions.
+
+    `feeds` are the positions of `pushed.users`, -1 for a user who was erased.
+    """
+    special = _special(pushed, stored) | (feeds[pushed.user] < 0)
+    plain = ~special
+    walk = Walk(stored, pushed.users, feeds)
+    row_fates, gone_fates = _walked(walk, pushed, special)
+    changes = Changes()
+    walked_owners, versions, identities = walk.settled(changes)
+    columns = _selected(pushed.columns, plain)
+    changes.identities = _with_plain_identities(columns, pushed.digest[plain], identities)
+    owners = np.concatenate([pushed.user[plain], np.array(walked_owners, np.intp)])
+    positions, changes.positions = _numbered(owners, feeds)
+    changes.copies = _with_versions(columns, versions, positions)
+    parts = np.concatenate([pushed.part, np.array([r.part for r in pushed.removals], np.intp)])
+    changes.fates = _tally(pushed.parts, parts, np.concatenate([row_fates, gone_fates]))
+    return changes
+
+
+def _special(pushed: Candidates, stored: Mapping[bytes, Row | Absent]) -> NDArray[np.bool_]:
+    """Which rows need more than a copy; told by half of their ids, which may name one too many."""
+    known = b"".join([*stored, *pushed.references.values(), *(r.id for r in pushed.removals)])
+    ids = _halves(pushed.ids)
+    ordered = np.sort(ids)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    special = np.isin(ids, np.concatenate([_halves(np.frombuffer(known, "V16")), twice]))
+    special[list(pushed.references)] = True
+    return special
+
+
+def _halves(ids: NDArray[np.void]) -> NDArray[np.int64]:
+    return ids.view(np.int64)[::2]
+
+
+def _walked(
+    walk: Walk,
+    pushed: Candidates,
+    special: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Fates of all rows and removals, walked part by part, each part's rows first."""
+    rows = np.full(len(pushed), Fate.ADDED, np.int64)
+    removed = np.zeros(len(pushed.removals), np.int64)
+    chosen = np.flatnonzero(special)
+    versions = dict(zip(chosen.tolist(), pushed.rows(chosen), strict=True))
+    events = [(int(pushed.part[i]), 0, i) for i in versions]
+    events += [(removal.part, 1, j) for j, removal in enumerate(pushed.removals)]
+    for _, is_removal, i in sorted(events):
+        if is_removal:
+            removed[i] = walk.remove(pushed.removals[i])
+        else:
+            key, user = pushed.ids[i].tobytes(), int(pushed.user[i])
+            rows[i] = walk.push(key, user, versions[i], pushed.references.get(i))
+    return rows, removed
+
+
+def _selected(columns: Mapping[str, Column], mask: NDArray[np.bool_]) -> dict[str, Column]:
+    if mask.all():
+        return dict(columns)
+    chosen = mask.tolist()
+    return {
+        name: list(compress(column, chosen)) if isinstance(column, list) else column[mask]
+        for name, column in columns.items()
+    }
+
+
+def _with_plain_identities(
+    columns: Mapping[str, Column], digests: NDArray[np.int64], identities: list[Identity]
+) -> dict[str, Column]:
+    plain: dict[str, Column] = {
+        "digest": digests,
+        "removed_at": np.full(len(digests), NULLS["removed_at"], ">i8"),
+        **{name: columns[name] for name in ("booked_on", "user_id", "id")},
+    }
+    return {
+        name: _joined(name, column, [getattr(entry, name) for entry in identities], IDENTITY_NULLS)
+        for name, column in plain.items()
+    }
+
+
+def _with_versions(
+    columns: Mapping[str, Column], versions: list[Row], positions: NDArray[np.int64]
+) -> dict[str, Column]:
+    """The plain rows, then the walked ones; a row that first appears now starts at its position."""
+    copies = {
+        name: _joined(name, column, [getattr(row, name) for row in versions], NULLS)
+        for name, column in columns.items()
+    }
+    firsts = positions.copy()
+    plain = len(positions) - len(versions)
+    firsts[plain:] = [
+        row.first_position or position
+        for row, position in zip(versions, positions[plain:].tolist(), strict=True)
+    ]
+    return copies | {"position": positions.astype(">i8"), "first_position": firsts.astype(">i8")}
+
+
+def _joined(name: str, column: Column, values: list[object], nulls: Mapping[str, int]) -> Column:
+    if not values:
+        return column
+    more = to_column(name, values, nulls.get(name))
+    if isinstance(column, list):
+        return [*column, *more]
+    return np.concatenate([column, more]).astype(column.dtype)  # concatenate is native-endian
+
+
+def _numbered(
+    owners: NDArray[np.intp], feeds: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The next positions of each change's user in turn, and the feeds afterwards."""
+    order = np.argsort(owners, kind="stable")
+    counts = np.bincount(owners, minlength=len(feeds))
+    starts = np.cumsum(counts) - counts
+    positions = np.empty(len(owners), np.int64)
+    grouped = owners[order]
+    positions[order] = feeds[grouped] + 1 + np.arange(len(owners)) - starts[grouped]
+    return positions, feeds + counts
+
+
+def _tally(parts: int, part: NDArray[np.intp], fates: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of rows and removals by part and fate: int64[parts, 5]."""
+    cells = np.bincount(part * len(Fate) + fates, minlength=parts * len(Fate))
+    return cells.reshape(parts, len(Fate))

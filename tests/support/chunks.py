@@ -1,0 +1,59 @@
+"""Chunks for tests: small, valid, and different in every call that gives another seed."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import asyncpg
+import numpy as np
+
+from pipeline.database.clock import Clock
+from pipeline.transactions.chunk import SCHEMA, Chunk, Part
+
+clock = Clock()
+
+
+def chunk(
+    rows: int = 3,
+    *,
+    users: list[bytes] | None = None,
+    accounts: list[bytes] | None = None,
+    ids: list[str] | None = None,
+    **columns: object,
+) -> Chunk:
+    """One ingest of `rows` purchases, spread over `users` (each with one account) in turn."""
+    users = users or [uuid4().bytes]
+    accounts = accounts or [UUID(bytes=user).bytes[::-1] for user in users]
+    rows = len(ids) if ids is not None else rows
+    values: dict[str, object] = {
+        "schema": SCHEMA,
+        "chunk_id": clock.uuid7(),
+        "parts": [Part(clock.uuid7(), 0, rows, 0)],
+        "accounts": accounts,
+        "users": users,
+        "currencies": ["GBP"],
+        "account": (np.arange(rows) % len(accounts)).astype(np.int32).tobytes(),
+        "currency": bytes(rows),
+        "date": np.full(rows, 20_400, np.int32).tobytes(),
+        "amount": (-np.arange(100, 100 + rows, dtype=np.int64)).tobytes(),
+        "pending": bytes(rows),
+        "transaction_id": ids if ids is not None else [f"t{i}" for i in range(rows)],
+        "description": [f"TESCO STORES {i % 7}" for i in range(rows)],
+    }
+    return Chunk(**values | columns)  # type: ignore[arg-type]
+
+
+async def register(pool: asyncpg.Pool, *chunks: Chunk) -> None:
+    """Make the users of these chunks, with their accounts and empty feeds."""
+    owners = {
+        account: user for c in chunks for account, user in zip(c.accounts, c.users, strict=True)
+    }
+    users = [UUID(bytes=user) for user in set(owners.values())]
+    await pool.execute("INSERT INTO users (user_id) SELECT unnest($1::uuid[])", users)
+    await pool.execute("INSERT INTO feeds (user_id) SELECT unnest($1::uuid[])", users)
+    await pool.execute(
+        "INSERT INTO accounts (account_id, user_id, external_id, currency) "
+        "SELECT account, owner, 'main', 'GBP' FROM unnest($1::uuid[], $2::uuid[]) AS a(account, owner)",
+        [UUID(bytes=account) for account in owners],
+        [UUID(bytes=user) for user in owners.values()],
+    )

@@ -1,0 +1,99 @@
+"""The undertaker: dead letters go from the queue to the database, where their ingests can say why.
+
+It asks for letters instead of subscribing: a lost connection then has no state to lose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+
+from pipeline.errors import InvalidMessage, Transient
+from pipeline.observe import metrics as telemetry
+from pipeline.queue.broker import read_envelope
+from pipeline.queue.topology import HEARTBEAT_SECONDS, REASON, Queues
+from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Chunk
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = 1.0  # seconds between looks at an empty queue
+_ANSWER_SECONDS = 10.0
+_LONGEST_REASON = 300
+
+
+class Grave(Protocol):
+    """Where letters are kept."""
+
+    async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None: ...
+
+
+async def bury_letters(url: str, queues: Queues, grave: Grave) -> None:
+    """Bury every dead letter, until cancelled; what cannot be buried now stays in the queue."""
+    while True:
+        try:
+            await _bury_from(url, queues, grave)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the letter is still there
+            logger.warning("burial interrupted: %s", type(error).__name__)
+        await asyncio.sleep(random.uniform(1, 5))  # noqa: S311 - spreads load
+
+
+async def _bury_from(url: str, queues: Queues, grave: Grave) -> None:
+    connection = await aio_pika.connect(url, timeout=_ANSWER_SECONDS, heartbeat=HEARTBEAT_SECONDS)
+    async with connection:
+        channel = await connection.channel()
+        dead = await channel.get_queue(queues.dead, ensure=False)
+        while True:
+            letter = await _next(dead)
+            if letter is None:
+                await asyncio.sleep(_PAUSE)
+            else:
+                await _bury(letter, queues, grave)
+
+
+async def _next(dead: AbstractQueue) -> AbstractIncomingMessage | None:
+    async with asyncio.timeout(_ANSWER_SECONDS):  # the library's own may swallow a cancellation
+        return await dead.get(no_ack=False, fail=False)
+
+
+async def _bury(letter: AbstractIncomingMessage, queues: Queues, grave: Grave) -> None:
+    chunk = _chunk(letter.body)
+    reason = reason_of(letter.body, letter.headers, queues)
+    try:
+        await grave.bury(letter.body, chunk, reason)
+    except Transient:
+        raise
+    except Exception as error:  # noqa: BLE001 - the letter itself is at fault: keep it unread
+        logger.warning("letter kept unread: %s", type(error).__name__)
+        await grave.bury(letter.body, None, reason)
+    await letter.ack()
+    telemetry.DEAD_LETTERS.inc()
+    logger.warning("buried a letter of %d bytes: %s", len(letter.body), reason)
+
+
+def reason_of(body: bytes, headers: Mapping[str, Any], queues: Queues) -> str:
+    """Why a letter died: as its worker said, else what is wrong with it, else how it came."""
+    said = headers.get(REASON)
+    if isinstance(said, str):
+        return said[:_LONGEST_REASON].replace("\0", "")
+    try:
+        read_envelope(body, queues.ingest)
+    except InvalidMessage as error:
+        return f"InvalidMessage: {error}"
+    deaths = headers.get("x-death")
+    if isinstance(deaths, list) and deaths and deaths[0].get("reason") == "delivery_limit":
+        return "DeliveryLimit: every worker that held it died"
+    return "Rejected"
+
+
+def _chunk(body: bytes) -> Chunk | None:
+    try:
+        return messages.decode(body).args[0]
+    except InvalidMessage:
+        return None

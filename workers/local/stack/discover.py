@@ -1,0 +1,34 @@
+"""Chooses the servers: those of the settings, else programs of this machine, else installed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.database.binaries import SERVERS, missing
+from pipeline.settings import Settings, redacted
+from workers.local.stack.install import install
+from workers.local.stack.stack import LocalStack, ServerUrls
+
+
+def discover(
+    settings: Settings,
+    folder: Path,
+    *,
+    keep: bool = True,
+    say: Callable[[str], None] = print,
+) -> LocalStack:
+    """A stack of the servers that the settings do not name; entering it gives the URLs of all.
+
+    The choice is told through `say`. Raises ServersMissing.
+    """
+    given = ServerUrls(settings.database_url, settings.broker_url, settings.redis_url)
+    for name, url in zip(SERVERS, given, strict=True):
+        if url:
+            say(f"{name}: {redacted(url)} (settings)")
+    needed = tuple(name for name, url in zip(SERVERS, given, strict=True) if not url)
+    if absent := missing(needed):
+        install(absent, say)
+    if needed:
+        say(f"{', '.join(needed)}: a private stack of this machine's programs")
+    return LocalStack(folder, given=given, keep=keep, say=say)

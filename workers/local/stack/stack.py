@@ -1,0 +1,207 @@
+"""Starts and ends a private stack."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.database.binaries import PACKAGES, SERVERS, find
+from pipeline.errors import InvalidSettings, ServerFailed, ServersMissing
+from workers.local.stack import child
+from workers.local.stack.account import Account, reachable, server_account
+from workers.local.stack.child import Child
+from workers.local.stack.lock import Lock
+from workers.local.stack.postgres import Postgres
+from workers.local.stack.rabbitmq import RabbitMQ
+from workers.local.stack.redis import Redis
+from workers.local.stack.replica import Replica
+from workers.local.stack.server import Place, Server
+
+# RabbitMQ takes longest to boot: it goes first, and the others are made ready meanwhile.
+_KINDS: dict[str, Callable[[Path, Place], Server]] = {
+    "rabbitmq": RabbitMQ,
+    "postgres": Postgres,
+    "redis": Redis,
+}
+_START_SECONDS = 90.0
+_STOP_SECONDS = 15.0
+
+
+class ServerUrls(NamedTuple):
+    """Where the three servers are; they contain passwords."""
+
+    database: str = ""
+    broker: str = ""
+    redis: str = ""
+
+
+NOTHING_GIVEN = ServerUrls()
+
+
+class LocalStack:
+    """The servers that are not `given`, in a folder that one stack at a time may use.
+
+    What the folder holds survives the end, unless `keep` is false. Raises AlreadyUp, ServersMissing
+    and ServerFailed on entering; nothing is left running then.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        given: ServerUrls = NOTHING_GIVEN,
+        keep: bool = True,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._given = dict(zip(SERVERS, given, strict=True))
+        self._needed = tuple(name for name in _KINDS if not self._given[name])
+        self._keep = keep
+        self._say = say
+        self._account = server_account()
+        self._wanted = folder.absolute()
+        self.folder = reachable(self._wanted, self._account)
+        self._pids = self.folder / "pids"
+        self._lock = Lock(self.folder)
+        self.servers: dict[str, Server] = {}
+
+    def __enter__(self) -> ServerUrls:
+        if not self._needed:
+            return self.urls
+        self._open_folder()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self.urls
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def urls(self) -> ServerUrls:
+        """The URLs of the given and of our own servers."""
+        own = {name: server.url for name, server in self.servers.items()}
+        merged = self._given | own
+        return ServerUrls(*(merged[name] for name in SERVERS))
+
+    def close(self) -> None:
+        """End all servers at once, then what helped them, and let go of the folder."""
+        for name in self.servers:
+            self.process(name).signal(self.process(name).farewell)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for name, server in self.servers.items():
+            self.process(name).end(max(0.0, deadline - time.monotonic()))
+            for helper in server.children[:-1]:
+                helper.kill()
+        if self._needed and not self._keep:
+            self._remove()
+        self._lock.release()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._wanted.is_symlink():
+            self._wanted.unlink()
+
+    def replicate(self) -> str:
+        """Start one more streaming replica of our PostgreSQL; returns its URL."""
+        primary = self.servers.get("postgres")
+        if not isinstance(primary, Postgres):
+            raise InvalidSettings(
+                "a private replica needs a private PostgreSQL: unset SPENDLINE_DATABASE_URL"
+            )
+        name = f"replica-{sum(isinstance(s, Replica) for s in self.servers.values()) + 1}"
+        replica = Replica(primary.programs, self._place(name), name, primary)
+        replica.prepare()
+        self.servers[name] = replica
+        self.start(name)
+        return replica.url
+
+    def stop(self, name: str) -> None:
+        """End one server in good order."""
+        self.servers[name].children[-1].stop(_STOP_SECONDS)
+
+    def kill(self, name: str) -> None:
+        """End one server at once, as a crash would."""
+        self.servers[name].children[-1].kill()
+
+    def start(self, name: str) -> None:
+        """Start one server that has ended, at its old address, and wait until it answers."""
+        self.process(name).start()
+        self._wait({name: self.servers[name]})
+
+    def process(self, name: str) -> Child:
+        """The process of one server."""
+        return self.servers[name].children[-1]
+
+    def mend(self) -> list[str]:
+        """Start again, at their old addresses, the servers that have ended by themselves."""
+        ended = [name for name in self.servers if not self.process(name).alive]
+        for name in ended:
+            self.process(name).kill()
+            self.start(name)
+        return ended
+
+    def _open_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o711)  # the account passes through to its own folders
+        if self.folder != self._wanted and not self._wanted.is_symlink():
+            self._wanted.parent.mkdir(parents=True, exist_ok=True)
+            self._wanted.symlink_to(self.folder)  # `down` looks there
+            name = self._account.name
+            self._say(f"stack: {name} cannot enter {self._wanted.parent}: data in {self.folder}")
+        self._lock.take()
+        if left := child.clear(self._pids):
+            self._say(f"stack: ended what a crash had left: {', '.join(left)}")
+
+    def _start(self) -> None:
+        began = time.monotonic()
+        for name in self._needed:
+            self.servers[name] = self._server(name)
+        for server in self.servers.values():
+            server.prepare()
+            for process in server.children:
+                process.start()
+        self._wait(self.servers)
+        names = ", ".join(self.servers)
+        self._say(f"stack: {names} ready in {time.monotonic() - began:.1f} s in {self.folder}")
+
+    def _server(self, name: str) -> Server:
+        program = find(name)
+        if program is None:
+            raise ServersMissing(f"{name} not found: apt-get install {PACKAGES[name]}")
+        return _KINDS[name](program.folder, self._place(name))
+
+    def _place(self, name: str) -> Place:
+        folder = self.folder / name
+        self._account.make_folder(folder)
+        password = _password(self.folder / "password")
+        return Place(folder, self._account, self.folder / f"{name}.log", self._pids, password)
+
+    def _wait(self, servers: dict[str, Server]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        waiting = dict(servers)
+        while waiting:
+            for name in waiting:
+                self._check(name, deadline)
+            waiting = {name: server for name, server in waiting.items() if not server.ready()}
+            time.sleep(0.05)
+
+    def _check(self, name: str, deadline: float) -> None:
+        if self.process(name).alive and time.monotonic() < deadline:
+            return
+        log = self.folder / f"{name}.log"
+        words = log.read_text(errors="replace")[-800:].strip()
+        raise ServerFailed(f"{name} did not start; the end of {log}:\n{words}")
+
+
+def _password(file: Path) -> str:
+    """Made once per folder, since the servers' data remember it."""
+    if not file.exists():
+        Account("", os.geteuid(), os.getegid()).write(file, secrets.token_hex(16))
+    return file.read_text()

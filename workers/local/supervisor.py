@@ -1,0 +1,188 @@
+"""The processes of a whole system on one machine: started, watched, restarted, ended.
+
+    with System(settings, folder) as system:
+        system.start("api-1", API)
+        system.start("worker-1", WORKERS)
+        system.wait_until_ready()
+        while serving:
+            system.mend()
+
+One thread owns a System: its children die with that thread, even when it is killed. Their output
+goes to `<folder>/<name>.log`.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Self
+
+import pika
+from pika.exceptions import AMQPError
+
+from pipeline.errors import ServerFailed
+from pipeline.queue.topology import Queues, parameters
+from pipeline.settings import Settings
+from workers.local.stack.child import Child, clear
+from workers.local.stack.lock import Lock
+
+API = "api"
+WORKERS = "workers"
+STOP_SECONDS = 35.0  # a worker drains for 30
+_READY_SECONDS = 300.0  # the first worker of a checkout compiles the categorizer
+_STEADY_SECONDS = 10.0  # having run this long, a process starts again at once
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass(slots=True)
+class Member:
+    """A child that is to run, and what is known of its past."""
+
+    child: Child
+    module: str
+    log: Path
+    started: float
+    pause: float = 0.0  # seconds to wait before the next restart
+    shown: int = 0  # bytes of the log that were read
+
+
+class System:
+    """Children by name, each `python -m MODULE` under the same settings."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        self._members: dict[str, Member] = {}
+        self._lock = Lock(folder)
+
+    def __enter__(self) -> Self:
+        """Raises AlreadyUp when another System has this folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock.take()
+        clear(self.folder / "pids")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, name: str, module: str, *arguments: str) -> Child:
+        """Start `python -m module arguments`, and keep it running at every `mend`."""
+        log = self.folder / f"{name}.log"
+        log.unlink(missing_ok=True)
+        child = Child(
+            name,
+            [sys.executable, "-m", module, *arguments],
+            pids=self.folder / "pids",
+            environment=self.settings.environment_of_children(),
+            output=log,
+        )
+        child.start()
+        self._members[name] = Member(child, module, log, time.monotonic())
+        return child
+
+    def child(self, name: str) -> Child:
+        return self._members[name].child
+
+    def stop(self, name: str) -> int | None:
+        """End one child in good order and forget it; returns its exit status."""
+        return self._members.pop(name).child.stop(STOP_SECONDS)
+
+    def kill(self, name: str) -> None:
+        """End one child at once, as a crash would; the next `mend` starts it again."""
+        self._members[name].child.kill()
+
+    def mend(self) -> list[str]:
+        """Start again what has ended, with growing pauses for what ends soon after its start."""
+        return [name for name, member in self._members.items() if _mend(member)]
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """What the children have written since the last call: (name, line)."""
+        for name, member in self._members.items():
+            for line in _news(member):
+                yield name, line
+
+    def wait_until_ready(self, seconds: float = _READY_SECONDS) -> None:
+        """Until the API is ready and every other child consumes the ingest queue.
+
+        ServerFailed has the last words of who did not start.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.ready():
+            for name, member in self._members.items():
+                if not member.child.alive:
+                    raise ServerFailed(f"{name} did not start:\n{_end(member.log)}")
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"not ready after {seconds:.0f} s; see {self.folder}")
+            time.sleep(0.05)
+
+    def ready(self) -> bool:
+        modules = [member.module for member in self._members.values()]
+        consumers = len(modules) - modules.count(API)
+        return (API not in modules or _api_ready(self.settings)) and (
+            not consumers or _consumers(self.settings) >= consumers
+        )
+
+    def close(self) -> None:
+        """End all children at once; who does not drain in time is killed."""
+        deadline = time.monotonic() + STOP_SECONDS
+        for member in self._members.values():
+            member.child.signal(signal.SIGTERM)
+        for member in self._members.values():
+            member.child.end(max(0.0, deadline - time.monotonic()))
+        self._lock.release()
+
+
+def _api_ready(settings: Settings) -> bool:
+    address = (settings.api_host, settings.api_port)
+    with closing(HTTPConnection(*address, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == HTTPStatus.OK
+        except OSError:
+            return False
+
+
+def _consumers(settings: Settings) -> int:
+    """How many workers wait for chunks now."""
+    queue = Queues(settings.queue_prefix).ingest
+    try:
+        with closing(pika.BlockingConnection(parameters(settings.broker_url))) as connection:
+            declared = connection.channel().queue_declare(queue, passive=True)
+            return int(declared.method.consumer_count)
+    except (AMQPError, OSError):
+        return 0
+
+
+def _mend(member: Member) -> bool:
+    if member.child.alive:
+        return False
+    now = time.monotonic()
+    if now - member.started > _STEADY_SECONDS + member.pause:
+        member.pause = 0.0
+    if now < member.started + member.pause:
+        return False
+    member.child.kill()
+    member.child.start()
+    member.started = now
+    member.pause = min(max(1.0, 2 * member.pause), _LONGEST_PAUSE)
+    return True
+
+
+def _news(member: Member) -> list[str]:
+    """Whole lines only: a line that is being written waits for the next call."""
+    with member.log.open("rb") as log:
+        log.seek(member.shown)
+        whole, newline, _ = log.read().rpartition(b"\n")
+    member.shown += len(whole) + len(newline)
+    return whole.decode(errors="replace").splitlines()
+
+
+def _end(log: Path) -> str:
+    return log.read_text(errors="replace")[-800:].strip()
