@@ -18,8 +18,8 @@ from api.http import openapi
 from api.http.protocol import expect
 from api.ingest import push as ingest
 from api.ingest import receipts as ingests
-from api.ingest.parse import Batch
 from api.resources import accounts, health, insights, taxonomy, transactions, users
+from api.wire import Batch
 from pipeline.access.tokens import SCOPES
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]

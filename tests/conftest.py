@@ -17,7 +17,7 @@ import redis
 from pipeline.database.migrate import migrate
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from tests.children import children, kill_families
+from tests.support.children import children, kill_families
 from workers.local.stack import ServerUrls, discover
 
 

@@ -16,8 +16,8 @@ from pipeline.errors import SpendlineError, Transient
 from pipeline.observe import metrics as telemetry
 from pipeline.observe import tracing
 from pipeline.queue.broker import RabbitBroker
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.envelope import ACTOR
 from pipeline.transactions.split import culprits, piece, rest
 from workers import categorize as process
 from workers.model_slot import ModelSlot
@@ -122,7 +122,7 @@ def declare_actors(broker: RabbitBroker, work: Work, stopwatch: Stopwatch) -> No
     dramatiq.Actor(
         categorize,
         broker=broker,
-        actor_name=messages.ACTOR,
+        actor_name=ACTOR,
         queue_name=broker.names.ingest,
         priority=0,
         options={"throws": SpendlineError},  # dramatiq then logs no traceback, which quotes too

@@ -8,7 +8,7 @@ import numpy as np
 
 from categorizer.columns import PROVIDER, SOURCES, Columns, Verdicts
 from categorizer.taxonomy import Taxonomy
-from pipeline.transactions.chunk import Chunk, column
+from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
 
 
@@ -35,9 +35,10 @@ def score(chunk: Chunk, scorer: Scorer) -> Scored:
     verdicts = scorer.categorize(_columns(chunk))
     codes, sources = verdicts.codes, verdicts.sources
     confidences, needs_review = verdicts.confidences, verdicts.needs_review
-    if chunk.provider_category is not None:
+    provided = chunk.optional_texts("provider_category")
+    if provided is not None:
         index = scorer.taxonomy.index
-        given = np.array([index.get(code or "", -1) for code in chunk.provider_category], np.int16)
+        given = np.array([index.get(code or "", -1) for code in provided], np.int16)
         known = given >= 0
         codes = np.where(known, given, codes)
         sources = np.where(known, PROVIDER, sources)
@@ -57,11 +58,9 @@ def score(chunk: Chunk, scorer: Scorer) -> Scored:
 
 def _columns(chunk: Chunk) -> Columns:
     """Numbers are copied: compiled kernels take no read-only arrays, and a message's bytes are."""
-    no_mccs = np.zeros(len(chunk), np.int16)
-    currencies = chunk.currencies
     return Columns(
-        descriptions=chunk.description,
-        amounts=column(chunk.amount, np.int64).copy(),
-        mccs=no_mccs if chunk.mcc is None else column(chunk.mcc, np.int16).copy(),
-        currencies=[currencies[index] for index in chunk.currency],
+        descriptions=chunk.texts("description"),
+        amounts=chunk.numbers("amount").copy(),
+        mccs=chunk.numbers("mcc").copy(),
+        currencies=chunk.row_currencies(),
     )

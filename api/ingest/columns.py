@@ -1,57 +1,63 @@
-"""Accepted rows as plain columns, between the request and the chunk that carries them."""
+"""Accepted rows as columns, between the request and the chunk that carries them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from itertools import chain, compress
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, compress, repeat
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import numpy as np
+from msgspec import UNSET, Raw, UnsetType
 from numpy.typing import NDArray
 
+from api.ingest.parse import Items
 from pipeline.access.accounts import Owner
-from pipeline.transactions.chunk import NO_DATE, SCHEMA, Chunk, Part
+from pipeline.transactions.chunk import CODE, PLACE, SCHEMA, Chunk, Part
+from pipeline.transactions.columns import (
+    BOOLEAN,
+    CHUNK_COLUMNS,
+    DATE,
+    JSON,
+    NO_DATE,
+    SMALLINT,
+    TEXT,
+    Column,
+)
 
-T = TypeVar("T")
+NO_METADATA: Final = frozenset({b"", b"{}", b"null"})
+_UNIX_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+
+N = TypeVar("N", bound=np.generic)
 Chosen = slice | NDArray[np.bool_]
+Values = NDArray[Any] | Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """Rows and removals of one request; columns of one length each.
 
-    `account` and `removed_account` are places in `owners`, `currency` in `currencies`. Days are since
-    1970 (authorized: NO_DATE for none), amounts minor units, mcc 0 for none. What no row has may be
-    absent (None).
+    `account` and `removed_account` are places in `owners`, `currency` in `currencies`. `values` holds
+    the other columns of a chunk by name; a nullable column that no row has may be absent.
     """
 
     owners: Sequence[Owner]
     currencies: Sequence[str]
     account: NDArray[np.int32]
-    transaction_id: Sequence[str]
-    date: NDArray[np.int32]
-    amount: NDArray[np.int64]
     currency: NDArray[np.uint8]
-    description: Sequence[str]
-    pending: NDArray[np.bool_]
-    mcc: NDArray[np.int16] | None
-    authorized: NDArray[np.int32] | None
-    merchant_name: Sequence[str | None] | None
-    pending_transaction_id: Sequence[str | None] | None
-    provider_category: Sequence[str | None] | None
-    metadata: Sequence[str | None] | None
+    values: Mapping[str, Values]
     removed_account: NDArray[np.int32]
     removed_transaction_id: Sequence[str]
 
     @property
     def rows(self) -> int:
-        return len(self.transaction_id)
+        return len(self.account)
 
     @property
     def removals(self) -> int:
-        return len(self.removed_transaction_id)
+        return len(self.removed_account)
 
     def __len__(self) -> int:
         return self.rows + self.removals
@@ -86,16 +92,31 @@ class Columns:
 
     def _piece(self, rows: Chosen, removals: Chosen) -> Columns:
         """These rows and removals, with the owners of all."""
-        pieces = {name: _chosen(getattr(self, name), rows) for name in _ROWS}
-        pieces |= {name: _chosen(getattr(self, name), removals) for name in _REMOVALS}
-        return Columns(owners=self.owners, currencies=self.currencies, **pieces)
+        return Columns(
+            owners=self.owners,
+            currencies=self.currencies,
+            account=self.account[rows],
+            currency=self.currency[rows],
+            values={name: _chosen(values, rows) for name, values in self.values.items()},
+            removed_account=self.removed_account[removals],
+            removed_transaction_id=_chosen(self.removed_transaction_id, removals),
+        )
 
 
-_DICTIONARIES: Final = ("owners", "currencies")
-_REMOVALS: Final = ("removed_account", "removed_transaction_id")
-_ROWS: Final = tuple(
-    field.name for field in fields(Columns) if field.name not in {*_DICTIONARIES, *_REMOVALS}
-)
+def columns_of(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
+    """The items as columns; `amounts` are in minor units, `owners` holds all accounts named."""
+    fields = items.fields
+    accounts = {name: place for place, name in enumerate(items.accounts)}
+    currencies = {code: place for place, code in enumerate(set(fields["currency"]))}
+    return Columns(
+        owners=[owners[name] for name in accounts],
+        currencies=list(currencies),
+        account=_places(accounts, fields["account_id"], np.int32),
+        currency=_places(currencies, fields["currency"], np.uint8),
+        values={"amount": amounts, **dict(_pushed_columns(fields))},
+        removed_account=_places(accounts, [r.account_id for r in items.removed], np.int32),
+        removed_transaction_id=[r.transaction_id for r in items.removed],
+    )
 
 
 def chunk_of(
@@ -109,43 +130,85 @@ def chunk_of(
     """
     pieces = [columns for _, _, columns in parts]
     owners: dict[Owner, int] = {}
-    account, removed_account = _accounts(pieces, owners)
+    account, removed_account = _join_accounts(pieces, owners)
     currencies: dict[str, int] = {}
+    currency = _join_currencies(pieces, currencies)
+    joined = {column.name: _join_column(pieces, column) for column in CHUNK_COLUMNS}
     return Chunk(
         schema=SCHEMA,
         chunk_id=chunk_id,
         parts=[Part(ingest, number, c.rows, c.removals) for ingest, number, c in parts],
         accounts=[owner.account_id for owner in owners],
         users=[owner.user_id for owner in owners],
-        account=account.tobytes(),
-        currency=_currency(pieces, currencies).tobytes(),
         currencies=list(currencies),
-        date=_numbers(pieces, "date"),
-        amount=_numbers(pieces, "amount"),
-        pending=_numbers(pieces, "pending"),
-        transaction_id=_texts(pieces, "transaction_id"),
-        description=_texts(pieces, "description"),
-        mcc=_optional_numbers(pieces, "mcc", 0),
-        authorized=_optional_numbers(pieces, "authorized", NO_DATE),
-        merchant_name=_optional_texts(pieces, "merchant_name"),
-        pending_transaction_id=_optional_texts(pieces, "pending_transaction_id"),
-        provider_category=_optional_texts(pieces, "provider_category"),
-        metadata=_optional_texts(pieces, "metadata"),
-        removed_account=removed_account.tobytes(),
-        removed_transaction_id=_texts(pieces, "removed_transaction_id"),
+        account=account.astype(PLACE).tobytes(),
+        currency=currency.astype(CODE).tobytes(),
+        columns={name: data for name, data in joined.items() if data is not None},
+        removed_account=removed_account.astype(PLACE).tobytes(),
+        removed_transaction_id=_chain(piece.removed_transaction_id for piece in pieces),
         trace=dict(trace),
     )
 
 
-def _chosen(column: Any, which: Chosen) -> Any:
-    if column is None:
-        return None
-    if isinstance(which, slice) or isinstance(column, np.ndarray):
-        return column[which]
-    return list(compress(column, which.tolist()))
+def _places(places: Mapping[str, int], values: Sequence[str], dtype: type[N]) -> NDArray[N]:
+    return np.fromiter(map(places.__getitem__, values), dtype, len(values))
 
 
-def _accounts(
+def _pushed_columns(fields: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Values]]:
+    for column in CHUNK_COLUMNS:
+        convert = _CONVERSIONS.get(column.kind.name)
+        values = fields[column.wire]
+        if column.kind is TEXT and not column.nullable:
+            yield column.name, values
+        elif convert and (not column.nullable or any(values)):
+            yield column.name, convert(values)
+
+
+def _to_flags(flags: Sequence[bool | UnsetType]) -> NDArray[np.uint8]:
+    values = map(bool, flags) if any(flags) else repeat(False)  # noqa: FBT003 - the value itself
+    return np.fromiter(values, np.uint8, len(flags))
+
+
+def _to_days(dates: Sequence[Any]) -> NDArray[np.int32]:
+    """Days since 1970 of dates, NO_DATE for none."""
+    if all(dates):
+        return np.fromiter(map(dt.date.toordinal, dates), np.int32, len(dates)) - _UNIX_ORDINAL
+    return np.array([d.toordinal() - _UNIX_ORDINAL if d else NO_DATE for d in dates], np.int32)
+
+
+def _to_codes(codes: Sequence[str | UnsetType | None]) -> NDArray[np.int16]:
+    return np.array([int(code or 0) for code in codes], np.int16)
+
+
+def _to_texts(texts: Sequence[str | UnsetType | None]) -> Sequence[str | None]:
+    return [text or None for text in texts]
+
+
+def _to_objects(objects: Sequence[Raw | UnsetType]) -> list[str | None]:
+    texts = [b"" if raw is UNSET else bytes(raw) for raw in objects]
+    return [None if text in NO_METADATA else text.decode() for text in texts]
+
+
+_CONVERSIONS: Final[Mapping[str, Callable[[Sequence[Any]], Values]]] = {
+    BOOLEAN.name: _to_flags,
+    DATE.name: _to_days,
+    SMALLINT.name: _to_codes,
+    TEXT.name: _to_texts,
+    JSON.name: _to_objects,
+}
+
+
+def _chosen(values: Any, which: Chosen) -> Any:
+    if isinstance(which, slice) or isinstance(values, np.ndarray):
+        return values[which]
+    return list(compress(values, which.tolist()))
+
+
+def _chain(lists: Any) -> list[Any]:
+    return list(chain.from_iterable(lists))
+
+
+def _join_accounts(
     pieces: Sequence[Columns], owners: dict[Owner, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The accounts of all rows and of all removals as places in `owners`, to which new ones are added."""
@@ -160,7 +223,7 @@ def _accounts(
     return np.concatenate(rows), np.concatenate(removals)
 
 
-def _currency(pieces: Sequence[Columns], currencies: dict[str, int]) -> NDArray[np.uint8]:
+def _join_currencies(pieces: Sequence[Columns], currencies: dict[str, int]) -> NDArray[np.uint8]:
     """The currency of all rows as places in `currencies`, to which new ones are added."""
     columns = []
     for piece in pieces:
@@ -169,29 +232,17 @@ def _currency(pieces: Sequence[Columns], currencies: dict[str, int]) -> NDArray[
     return np.concatenate(columns)
 
 
-def _numbers(pieces: Sequence[Columns], name: str) -> bytes:
-    return b"".join([getattr(piece, name).tobytes() for piece in pieces])
-
-
-def _texts(pieces: Sequence[Columns], name: str) -> list[Any]:
-    return list(chain.from_iterable([getattr(piece, name) for piece in pieces]))
-
-
-def _optional_numbers(pieces: Sequence[Columns], name: str, none: int) -> bytes | None:
-    columns = [getattr(piece, name) for piece in pieces]
-    dtype = next((column.dtype for column in columns if column is not None), None)
-    if dtype is None:
+def _join_column(pieces: Sequence[Columns], column: Column) -> bytes | list[str | None] | None:
+    """The column of all pieces; None where no row has a value."""
+    parts = [piece.values.get(column.name) for piece in pieces]
+    if all(part is None for part in parts):
         return None
-    return b"".join(
-        [
-            (np.full(piece.rows, none, dtype) if column is None else column).tobytes()
-            for piece, column in zip(pieces, columns, strict=True)
-        ]
-    )
-
-
-def _optional_texts(pieces: Sequence[Columns], name: str) -> list[Any] | None:
-    columns = [getattr(piece, name) for piece in pieces]
-    filled = [column or [None] * piece.rows for piece, column in zip(pieces, columns, strict=True)]
-    joined = list(chain.from_iterable(filled)) if any(columns) else []
-    return joined if any(joined) else None
+    null = None if column.kind.is_text else column.kind.null
+    filled = [
+        [null] * piece.rows if part is None else part
+        for piece, part in zip(pieces, parts, strict=True)
+    ]
+    if not column.kind.is_text:
+        return b"".join(np.asarray(part, column.kind.chunk_type).tobytes() for part in filled)
+    texts = _chain(filled)
+    return texts if any(texts) or not column.nullable else None

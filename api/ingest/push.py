@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from api.dependencies import INGEST, REQUEST_ID, answer, caller, services
 from api.http.bodies import JSON, NDJSON, demand_type, read_body
-from api.ingest import parse as batches
 from api.ingest.columns import Columns
+from api.ingest.parse import read_items
+from api.ingest.validate import check_items
 from pipeline.observe import metrics as telemetry
 from pipeline.observe.logs import Pushed
 from pipeline.transactions.ticket import NO_OWNER, Ticket
@@ -48,10 +49,10 @@ async def push(request: web.Request) -> web.Response:
 
 async def _checked(request: web.Request, body: bytes, content_type: str) -> Columns:
     found = services(request)
-    items = batches.read_items(body, content_type)
+    items = read_items(body, content_type)
     owners = await found.owners.of(items.accounts, caller(request).user_id)
     days: set[date] = set(items.fields["date"])
-    return batches.columns(items, owners, await found.months.covering(days))
+    return check_items(items, owners, await found.months.covering(days))
 
 
 def _owner(columns: Columns) -> bytes:

@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
-from typing import Annotated, Any
-from uuid import UUID
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from msgspec import Meta, Struct
+from msgspec import Raw
 
+from api.wire import Category, Details, FeedItem, RemovedItem
+from pipeline.transactions.columns import CHUNK_COLUMNS, JSON, SMALLINT
 from pipeline.transactions.money import decimal_text
 
-
-class Category(Struct):
-    primary: str
-    detailed: str
-    confidence: Annotated[float, Meta(ge=0, le=1)]
-    source: str
-    model_version: int
-    needs_review: bool
-
-
-class FeedItem(Struct):
-    """One transaction; the id is the same on every machine."""
-
-    id: UUID
-    transaction_id: str
-    account_id: UUID
-    date: date
-    amount: Annotated[str, Meta(description="decimal; negative = money out")]
-    currency: str
-    description: str
-    merchant: str
-    category: Category
-    pending: bool
-    position: int
-    reason: str
-
-
-class RemovedItem(Struct):
-    id: UUID
-    transaction_id: str
-    account_id: UUID
-    position: int
-    reason: str
-
+# How the value of a column is shown; others, and what is NULL, are shown as they are.
+_SHOWN: Final[Mapping[str, Callable[[Any], Any]]] = {
+    SMALLINT.name: lambda code: None if code is None else f"{code:04d}",
+    JSON.name: lambda text: Raw(text.encode() if text else b"{}"),
+}
+_DETAILS: Final = [
+    (column.wire, column.name, _SHOWN.get(column.kind.name))
+    for column in CHUNK_COLUMNS
+    if column.wire in Details.__struct_fields__
+]
 
 Row = Mapping[str, Any]
 
@@ -61,19 +37,25 @@ def feed_item(row: Row, primaries: Mapping[str, str]) -> FeedItem:
         row["needs_review"],
     )
     return FeedItem(
-        row["id"],
-        row["transaction_id"],
-        row["account_id"],
-        row["booked_on"],
-        decimal_text(row["amount"], row["currency"]),
-        row["currency"],
-        row["description"],
-        row["merchant"],
-        category,
-        row["pending"],
-        row["position"],
-        row["reason"],
+        id=row["id"],
+        transaction_id=row["transaction_id"],
+        account_id=row["account_id"],
+        date=row["booked_on"],
+        amount=decimal_text(row["amount"], row["currency"]),
+        currency=row["currency"],
+        description=row["description"],
+        merchant=row["merchant"],
+        category=category,
+        pending=row["pending"],
+        position=row["position"],
+        reason=row["reason"],
+        **_details(row),
     )
+
+
+def _details(row: Row) -> dict[str, Any]:
+    """What the bank may have said beyond what it must."""
+    return {wire: show(row[name]) if show else row[name] for wire, name, show in _DETAILS}
 
 
 def removed_item(row: Row) -> RemovedItem:

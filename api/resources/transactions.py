@@ -15,7 +15,8 @@ from msgspec import Meta, Struct
 from api.dependencies import Services, known, path_uuid, read_query, services, user_in_path
 from api.http.problems import Fault, Invalid
 from api.http.versioned import versioned
-from api.resources.rendering import FeedItem, RemovedItem, feed_item, removed_item
+from api.resources.rendering import feed_item, removed_item
+from api.wire import FeedItem, RemovedItem
 from pipeline.reads.feed import FIRST_DAY, LAST_DAY, FeedFilter, SyncCursor, nothing_new
 from pipeline.transactions.money import minor_units
 
@@ -78,7 +79,7 @@ class Explanation(Struct):
     alternatives: list[str] = []
 
 
-class ExplainedItem(FeedItem):
+class ExplainedItem(FeedItem, kw_only=True):
     explanation: Explanation
 
 

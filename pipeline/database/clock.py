@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import asyncpg
 
 from pipeline.database.pool import translated
 from pipeline.errors import StoreUnavailable
+from pipeline.transactions.ids import make_uuid7
 
 _KEEP_SECONDS = 10.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
@@ -47,26 +46,6 @@ class Clock:
         return datetime.fromtimestamp(time.time() + self._offset, UTC)
 
     def uuid7(self) -> bytes:
-        """16 bytes of a UUIDv7, greater than every one before it in this process.
-
-        The 60 bits after the version and variant hold microseconds within the millisecond, then
-        a random rest, so that ids of one process sort as they were made.
-        """
-        micros = max(int((time.time() + self._offset) * 1e6), self._last + 1)
-        self._last = micros
-        millis, rest = divmod(micros, 1000)
-        high = (millis << 16) | 0x7000 | rest
-        low = secrets.randbits(62) | 1 << 63
-        return (high << 64 | low).to_bytes(16, "big")
-
-
-def accepted_at(uuid7: bytes) -> datetime:
-    """The time held by one of our UUIDv7, to the microsecond."""
-    high = int.from_bytes(uuid7[:8], "big")
-    return _EPOCH + timedelta(milliseconds=high >> 16, microseconds=high & 0xFFF)
-
-
-def earliest_uuid7(when: datetime) -> bytes:
-    """The smallest id made at or after `when`: a lower bound for ranges of ids."""
-    millis = int((when - _EPOCH).total_seconds() * 1000)
-    return (millis << 80 | 0x7 << 76 | 1 << 63).to_bytes(16, "big")
+        """16 bytes of a UUIDv7, greater than every one before it in this process."""
+        self._last = max(int((time.time() + self._offset) * 1e6), self._last + 1)
+        return make_uuid7(self._last)

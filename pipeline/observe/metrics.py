@@ -31,8 +31,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from pipeline.database.clock import accepted_at
 from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.ids import accepted_at
 from pipeline.transactions.rows import Scored
 
 logger = logging.getLogger(__name__)

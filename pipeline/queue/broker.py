@@ -31,8 +31,8 @@ from pipeline.errors import BrokerUnavailable, InvalidMessage, Permanent, Spendl
 from pipeline.observe import metrics as telemetry
 from pipeline.queue.topology import ATTEMPTS, REASON, RETRY_SECONDS, Queues, declare_on, parameters
 from pipeline.settings import QueueBound
-from pipeline.transactions import chunk as messages
-from pipeline.transactions.chunk import Chunk, Envelope
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.envelope import ACTOR, Envelope, decode_envelope, encode_envelope
 from pipeline.transactions.split import halves
 
 logger = logging.getLogger(__name__)
@@ -42,12 +42,12 @@ _PERSISTENT = 2
 _BROKEN = (AMQPError, AssertionError, OSError)  # pika asserts when a channel dies under it
 
 
-def read_envelope(body: bytes, queue: str) -> Envelope:
+def read_envelope(body: bytes, queue: str) -> Envelope[Chunk]:
     """The message of `queue` in `body`; InvalidMessage when it is not ours to process."""
-    envelope = messages.decode(body)
+    envelope = decode_envelope(body)
     if envelope.queue_name != queue:
         raise InvalidMessage("addressed to another queue")
-    if envelope.actor_name != messages.ACTOR or envelope.kwargs:
+    if envelope.actor_name != ACTOR or envelope.kwargs:
         raise InvalidMessage("addressed to an unknown actor")
     return envelope
 
@@ -116,13 +116,13 @@ class RabbitBroker(Broker):
         if delay is not None:
             raise ValueError("a delay is a step of the retry ladder")
         chunk: Chunk = message.args[0]
-        body = messages.encode(chunk, message.queue_name, message.message_timestamp)
+        body = encode_envelope(chunk, message.queue_name, message.message_timestamp)
         self.hand_on(message.queue_name, body, {})
         return message
 
     def bury(self, chunk: Chunk, error: SpendlineError) -> None:
         """Put a chunk among the dead letters, confirmed, with the reason."""
-        body = messages.encode(chunk, self.names.ingest, int(time.time() * 1000))
+        body = encode_envelope(chunk, self.names.ingest, int(time.time() * 1000))
         telemetry.FAILURES.labels(type(error).__name__).inc()
         self.hand_on(self.names.dead, body, {REASON: _said(error)})
 
@@ -235,7 +235,7 @@ class RabbitConsumer(Consumer):
             if len(chunk) < 2:
                 return False
             for half in halves(chunk):
-                said = messages.encode(half, envelope.queue_name, envelope.message_timestamp)
+                said = encode_envelope(half, envelope.queue_name, envelope.message_timestamp)
                 self._broker.hand_on(self._broker.names.suspects, said, {})
         except (InvalidMessage, BrokerUnavailable):
             return False  # then it is tried as it is

@@ -27,8 +27,8 @@ from yarl import URL
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.observe import metrics as telemetry
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.envelope import MAX_BYTES, encode_envelope
 
 _HEARTBEAT_SECONDS: Final = 10
 _PROBE_SECONDS: Final = 2.0
@@ -86,9 +86,9 @@ class Publisher:
         if self.trouble is not None:
             raise BrokerUnavailable(self.trouble)
         now = int(self._clock.now().timestamp() * 1000)
-        body = messages.encode(chunk, self._queue, now)
-        if len(body) > messages.MAX_BYTES:
-            raise MessageTooLarge(f"{len(body):,} bytes; at most {messages.MAX_BYTES:,}")
+        body = encode_envelope(chunk, self._queue, now)
+        if len(body) > MAX_BYTES:
+            raise MessageTooLarge(f"{len(body):,} bytes; at most {MAX_BYTES:,}")
         try:
             with telemetry.CONFIRM_SECONDS.time(), telemetry.UNCONFIRMED.count_exceptions():
                 await self._send(body, self._queue, str(UUID(bytes=chunk.chunk_id)))

@@ -18,15 +18,14 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from pipeline.database.clock import accepted_at
 from pipeline.database.pool import translated
-from pipeline.database.queries import queries
 from pipeline.reads.replicas import Replicas
+from pipeline.reads.statements import STATEMENTS
 from pipeline.transactions.identity import digest
+from pipeline.transactions.ids import accepted_at
 from pipeline.transactions.money import CURRENCIES
 from pipeline.transactions.ticket import Ticket
 
-_SQL: Final = queries("pipeline.reads", "reads")
 FIRST_DAY: Final = date(1, 1, 1)
 LAST_DAY: Final = date(9999, 12, 31)
 _COUNTS: Final = ("added", "modified", "unchanged", "removed", "discarded")
@@ -138,7 +137,7 @@ class Reads:
 
     async def position(self, user_id: UUID) -> int | None:
         async with translated():
-            position: int | None = await self._pool.fetchval(_SQL["position"], user_id)
+            position: int | None = await self._pool.fetchval(STATEMENTS["position"], user_id)
             return position
 
     async def feed(
@@ -269,20 +268,20 @@ class Reads:
     async def taxonomy(self) -> list[dict[str, str]]:
         """The categories in use: code, primary, name, description, parent."""
         async with translated():
-            text = await self._pool.fetchval(_SQL["taxonomy"])
+            text = await self._pool.fetchval(STATEMENTS["taxonomy"])
         return msgspec.json.decode(text or "[]", type=list[dict[str, str]])
 
     async def _fetch_at(self, at: int | None, name: str, *values: Any) -> list[asyncpg.Record]:
         """From a replica where the feed stands `at` that position, else from the primary."""
         if at is not None and self._replicas is not None:
-            rows = await self._replicas.fetch(_SQL[name], at, values)
+            rows = await self._replicas.fetch(STATEMENTS[name], at, values)
             if rows is not None:
                 return rows
         return await self._fetch(name, *values)
 
     async def _fetch(self, name: str, *values: Any) -> list[asyncpg.Record]:
         async with translated():
-            rows: list[asyncpg.Record] = await self._pool.fetch(_SQL[name], *values)
+            rows: list[asyncpg.Record] = await self._pool.fetch(STATEMENTS[name], *values)
             return rows
 
 

@@ -5,7 +5,7 @@ SELECT position FROM feeds WHERE user_id = $1
 -- name: feed
 SELECT f.position AS feed_position, t.*
 FROM feeds f LEFT JOIN LATERAL (
-    SELECT * FROM transactions
+    SELECT {columns} FROM transactions
     WHERE user_id = $1 AND booked_on >= $2 AND booked_on <= $3
       AND (booked_on, id) < ($4::date, $5::uuid)
       AND NOT removed
@@ -28,7 +28,7 @@ ORDER BY t.booked_on DESC, t.id DESC
 -- name: sync
 SELECT f.position AS feed_position, coalesce(f.undone @> $4::bigint, false) AS undone, t.*
 FROM feeds f LEFT JOIN LATERAL (
-    SELECT * FROM transactions
+    SELECT {columns} FROM transactions
     WHERE user_id = $1 AND booked_on >= $5 AND position > $2
       AND NOT (removed AND first_position > $2)
     ORDER BY position
@@ -40,11 +40,9 @@ ORDER BY t.position
 -- name: transaction
 SELECT f.position AS feed_position, t.*
 FROM feeds f LEFT JOIN LATERAL (
-    SELECT t.*
-    FROM identity i
-    JOIN transactions t
-      ON t.user_id = i.user_id AND t.booked_on = i.booked_on AND t.id = i.id
-    WHERE i.digest = $3 AND i.user_id = $1 AND i.id = $2 AND NOT t.removed
+    SELECT {columns}
+    FROM identity JOIN transactions USING (user_id, booked_on, id)
+    WHERE digest = $3 AND user_id = $1 AND id = $2 AND NOT removed
 ) t ON true
 WHERE f.user_id = $1
 
@@ -82,7 +80,7 @@ WHERE f.user_id = $1
 -- One row at least. What was accepted before a restore and is not stored: undone by it, unless it still
 -- waits in the queue.
 -- name: receipts
-SELECT r.*, (
+SELECT r.part, r.added, r.modified, r.unchanged, r.removed, r.discarded, r.users, r.positions, (
     SELECT reason FROM (
         SELECT part, reason FROM failures WHERE ingest_id = $1
         UNION ALL

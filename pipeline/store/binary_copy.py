@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.store.interleave import load_interleave
-from pipeline.transactions.rows import Column
+from pipeline.transactions.columns import Values
 
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
@@ -30,7 +30,7 @@ class Fields(NamedTuple):
     lengths: NDArray[np.int32]
 
 
-def encode(columns: Mapping[str, Column], nulls: Mapping[str, int]) -> tuple[list[str], memoryview]:
+def encode(columns: Mapping[str, Values], nulls: Mapping[str, int]) -> tuple[list[str], memoryview]:
     """The names in the order of the data, and the data of a binary COPY of n >= 1 rows.
 
     `nulls` names the element of a fixed-width column that stands for NULL.

@@ -15,8 +15,8 @@ import asyncpg
 from pipeline.database.pool import translated
 from pipeline.database.queries import queries
 from pipeline.errors import InvalidMessage
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.envelope import decode_envelope
 
 _SQL: Final = queries("pipeline.store", "dead_letters")
 
@@ -50,7 +50,7 @@ class Letters:
         if row is None:
             return None
         try:
-            (chunk,) = messages.decode(row["body"]).args
+            (chunk,) = decode_envelope(row["body"]).args
         except InvalidMessage:
             chunk = None
         return Letter(letter_id, row["reason"], row["died_at"], chunk)

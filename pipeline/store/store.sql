@@ -19,9 +19,9 @@ SELECT id, user_id, booked_on, removed_at FROM identity WHERE digest = ANY($1::t
 
 -- Both name one month's table: a plan over all months would take longer than the work.
 -- name: versions
-SELECT t.*
+SELECT {columns}
 FROM unnest($1::uuid[], $2::date[], $3::uuid[]) AS k (user_id, booked_on, id)
-JOIN {month} t ON t.user_id = k.user_id AND t.booked_on = k.booked_on AND t.id = k.id
+JOIN {month} USING (user_id, booked_on, id)
 
 -- name: delete_versions
 DELETE FROM {month} t

@@ -17,7 +17,6 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.database.clock import earliest_uuid7
 from pipeline.database.partitions import table_of
 from pipeline.database.pool import translated
 from pipeline.database.queries import queries
@@ -26,16 +25,17 @@ from pipeline.fail_point import NEVER, FailPoint
 from pipeline.store.binary_copy import encode
 from pipeline.transactions.changes import Absent, Changes, plan
 from pipeline.transactions.chunk import Chunk
-from pipeline.transactions.identity import digest
-from pipeline.transactions.rows import (
-    IDENTITY_NULLS,
-    NULLS,
-    Candidates,
+from pipeline.transactions.columns import (
+    IDENTITY_COLUMNS,
+    SELECT_LIST,
+    TRANSACTION_COLUMNS,
     Column,
-    Row,
-    Scored,
-    candidates,
+    Values,
+    null_elements,
 )
+from pipeline.transactions.identity import digest
+from pipeline.transactions.ids import earliest_uuid7
+from pipeline.transactions.rows import Candidates, Row, Scored, make_candidates
 
 _SQL: Final = queries("pipeline.store", "store")
 _RECEIPT: Final = (
@@ -64,7 +64,7 @@ class Store:
         Raises StoreUnavailable when another try can help, NoPartition for a date outside the
         managed months; in both cases nothing was written.
         """
-        pushed = candidates(chunk, scored)
+        pushed = make_candidates(chunk, scored)
         async with _managed(), self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
                 feeds = await connection.fetch(_SQL["feeds"], _array(_hex(pushed.users)))
@@ -75,7 +75,7 @@ class Store:
 
     async def rehearse(self, chunk: Chunk, scored: Scored) -> None:
         """Raise what `write` would raise for this chunk, and write nothing."""
-        pushed = candidates(chunk, scored)
+        pushed = make_candidates(chunk, scored)
         async with _managed(), self._pool.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
@@ -166,18 +166,18 @@ async def _replace(connection: asyncpg.Connection, changes: Changes) -> None:
         await connection.execute(sql, *keys)
     if changes.moves:
         await connection.execute(_SQL["move_identities"], *_transposed(changes.moves))
-    await _copy(connection, "identity", changes.identities, IDENTITY_NULLS)
-    await _copy(connection, "transactions", changes.copies, NULLS)
+    await _copy(connection, "identity", IDENTITY_COLUMNS, changes.identities)
+    await _copy(connection, "transactions", TRANSACTION_COLUMNS, changes.copies)
 
 
 async def _copy(
     connection: asyncpg.Connection,
     table: str,
-    columns: Mapping[str, Column],
-    nulls: Mapping[str, int],
+    columns: Sequence[Column],
+    values: Mapping[str, Values],
 ) -> None:
-    if len(columns["id"]):
-        names, data = encode(columns, nulls)
+    if len(values["id"]):
+        names, data = encode(values, null_elements(columns))
         await connection.copy_to_table(table, source=data, columns=names, format="binary")
 
 
@@ -210,7 +210,7 @@ def _by_month(
     for place in places:
         months.setdefault(table_of(place[1]), []).append(place)
     for month, keys in months.items():
-        yield _SQL[query].format(month=month), _transposed(keys)
+        yield _SQL[query].format(month=month, columns=SELECT_LIST), _transposed(keys)
 
 
 def _transposed(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

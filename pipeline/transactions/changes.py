@@ -12,7 +12,7 @@ and inherits the user's category; a user's own category survives every update of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import IntEnum
@@ -24,17 +24,16 @@ import numpy as np
 from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
-from pipeline.transactions.identity import digest
-from pipeline.transactions.rows import (
-    IDENTITY_NULLS,
-    NULLS,
-    Candidates,
+from pipeline.transactions.columns import (
+    IDENTITY_COLUMNS,
+    NO_TIME,
+    TRANSACTION_COLUMNS,
     Column,
-    Removal,
-    Row,
-    same_content,
-    to_column,
+    Values,
+    to_elements,
 )
+from pipeline.transactions.identity import digest
+from pipeline.transactions.rows import Candidates, Removal, Row, has_same_content
 
 FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _FIRST_VERSION: Final = ("added", "pending_posted")
@@ -78,9 +77,9 @@ class Changes:
     `fates` counts by part and Fate.
     """
 
-    copies: dict[str, Column] = field(default_factory=dict)
+    copies: dict[str, Values] = field(default_factory=dict)
     deletes: list[Row] = field(default_factory=list)
-    identities: dict[str, Column] = field(default_factory=dict)
+    identities: dict[str, Values] = field(default_factory=dict)
     moves: list[Identity] = field(default_factory=list)
     positions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     fates: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
@@ -166,7 +165,7 @@ class Walk:
 
 def _replaces(new: Row, old: Row) -> bool:
     stale = old.removed or new.accepted_at < old.accepted_at
-    return not stale and not same_content(old, new)
+    return not stale and not has_same_content(old, new)
 
 
 def _updated(old: Row, new: Row) -> Row:
@@ -177,13 +176,14 @@ def _updated(old: Row, new: Row) -> Row:
 def _with_users_category(old: Row, new: Row) -> Row:
     if not old.locked:
         return new
-    return new._replace(
+    inherited: Row = new._replace(
         category=old.category,
         confidence=old.confidence,
         source=old.source,
         needs_review=old.needs_review,
         locked=True,
     )
+    return inherited
 
 
 def _place(version: Row | Absent) -> tuple[date | None, datetime | None]:
@@ -253,7 +253,7 @@ def _walked(
     return rows, removed
 
 
-def _selected(columns: Mapping[str, Column], mask: NDArray[np.bool_]) -> dict[str, Column]:
+def _selected(columns: Mapping[str, Values], mask: NDArray[np.bool_]) -> dict[str, Values]:
     if mask.all():
         return dict(columns)
     chosen = mask.tolist()
@@ -264,27 +264,21 @@ def _selected(columns: Mapping[str, Column], mask: NDArray[np.bool_]) -> dict[st
 
 
 def _with_plain_identities(
-    columns: Mapping[str, Column], digests: NDArray[np.int64], identities: list[Identity]
-) -> dict[str, Column]:
-    plain: dict[str, Column] = {
+    columns: Mapping[str, Values], digests: NDArray[np.int64], identities: list[Identity]
+) -> dict[str, Values]:
+    plain: dict[str, Values] = {
         "digest": digests,
-        "removed_at": np.full(len(digests), NULLS["removed_at"], ">i8"),
+        "removed_at": np.full(len(digests), NO_TIME, ">i8"),
         **{name: columns[name] for name in ("booked_on", "user_id", "id")},
     }
-    return {
-        name: _joined(name, column, [getattr(entry, name) for entry in identities], IDENTITY_NULLS)
-        for name, column in plain.items()
-    }
+    return _joined(IDENTITY_COLUMNS, plain, identities)
 
 
 def _with_versions(
-    columns: Mapping[str, Column], versions: list[Row], positions: NDArray[np.int64]
-) -> dict[str, Column]:
+    columns: Mapping[str, Values], versions: list[Row], positions: NDArray[np.int64]
+) -> dict[str, Values]:
     """The plain rows, then the walked ones; a row that first appears now starts at its position."""
-    copies = {
-        name: _joined(name, column, [getattr(row, name) for row in versions], NULLS)
-        for name, column in columns.items()
-    }
+    copies = _joined(TRANSACTION_COLUMNS, columns, versions)
     firsts = positions.copy()
     plain = len(positions) - len(versions)
     firsts[plain:] = [
@@ -294,13 +288,24 @@ def _with_versions(
     return copies | {"position": positions.astype(">i8"), "first_position": firsts.astype(">i8")}
 
 
-def _joined(name: str, column: Column, values: list[object], nulls: Mapping[str, int]) -> Column:
-    if not values:
-        return column
-    more = to_column(name, values, nulls.get(name))
-    if isinstance(column, list):
-        return [*column, *more]
-    return np.concatenate([column, more]).astype(column.dtype)  # concatenate is native-endian
+def _joined(
+    table: Sequence[Column], columns: Mapping[str, Values], rows: Sequence[NamedTuple]
+) -> dict[str, Values]:
+    """The columns, each followed by its values of these rows."""
+    if not rows:
+        return dict(columns)
+    return {
+        column.name: _followed(columns[column.name], column, rows)
+        for column in table
+        if column.name in columns
+    }
+
+
+def _followed(values: Values, column: Column, rows: Sequence[NamedTuple]) -> Values:
+    more = to_elements(column.kind, [getattr(row, column.name) for row in rows])
+    if isinstance(values, list):
+        return [*values, *more]
+    return np.concatenate([values, more]).astype(values.dtype)  # concatenate is native-endian
 
 
 def _numbered(

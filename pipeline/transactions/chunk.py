@@ -1,13 +1,12 @@
-"""What travels through the broker: columnar chunks of transactions in a dramatiq envelope.
+"""A chunk: the rows of one or more ingests, column by column, as they travel through the broker.
 
-A chunk carries rows of one or more ingests. Columns of numbers are little-endian arrays in
-bytes; texts are lists; a column that is empty for all rows is absent (None). The envelope is
-dramatiq's own (same keys), in msgpack, and nothing else enters the queue.
+Columns of numbers are little-endian arrays in bytes, texts are lists. A nullable column that is
+empty for all rows is absent.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import msgspec
@@ -15,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidMessage
+from pipeline.transactions.columns import REQUIRED_COLUMNS, Column, chunk_column
 
-SCHEMA: Final = 1
-ACTOR: Final = "categorize"
-MAX_BYTES: Final = 16 * 1024 * 1024  # that RabbitMQ 4 takes of one message, unless told otherwise
-NO_DATE: Final = np.iinfo(np.int32).min
+SCHEMA: Final = 2
+PLACE: Final = "<i4"  # of an account among the accounts of a chunk
+CODE: Final = "u1"  # of a currency among the currencies of a chunk
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
@@ -34,8 +33,8 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Up to some ten thousand rows, in the order in which their ingests were accepted.
 
-    `account` and `currency` are positions in the dictionaries before them, `date` and
-    `authorized` are days since 1970-01-01 (NO_DATE: none), `amount` is minor units.
+    `account`, `currency` and `removed_account` are places in the dictionaries before them. `columns`
+    holds the other columns by the names that `transactions.columns` gives them.
     """
 
     schema: int
@@ -44,109 +43,85 @@ class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     accounts: list[bytes]  # distinct account ids, 16 bytes each
     users: list[bytes]  # the user of each of these accounts
     currencies: list[str]
-    account: bytes  # int32[rows]
-    currency: bytes  # uint8[rows]
-    date: bytes  # int32[rows]
-    amount: bytes  # int64[rows]
-    pending: bytes  # bool[rows]
-    transaction_id: list[str]
-    description: list[str]
-    mcc: bytes | None = None  # int16[rows], 0: none
-    authorized: bytes | None = None  # int32[rows]
-    merchant_name: list[str | None] | None = None
-    pending_transaction_id: list[str | None] | None = None
-    provider_category: list[str | None] | None = None
-    metadata: list[str | None] | None = None  # JSON objects, as text
-    removed_account: bytes = b""  # int32[removals]
+    account: bytes  # PLACE[rows]
+    currency: bytes  # CODE[rows]
+    columns: dict[str, bytes | list[str | None]]
+    removed_account: bytes = b""  # PLACE[removals]
     removed_transaction_id: list[str] = []
     trace: dict[str, str] = {}  # the request of each ingest (hexadecimal), and `traceparent`
 
     def __repr__(self) -> str:
         """Sizes only: a description must never reach a log."""
         return (
-            f"<Chunk {UUID(bytes=self.chunk_id)} rows={len(self.transaction_id)} "
+            f"<Chunk {UUID(bytes=self.chunk_id)} rows={len(self)} "
             f"removals={len(self.removed_transaction_id)} ingests={len(self.parts)}>"
         )
 
     __str__ = __repr__
 
     def __len__(self) -> int:
-        return len(self.transaction_id)
+        return len(self.currency)
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """A read-only array of the column; of a nullable column that is absent, all NULL."""
+        kind = chunk_column(name).kind
+        data = self.columns.get(name)
+        if data is None:
+            return np.full(len(self), kind.null, kind.chunk_type)
+        return np.frombuffer(cast("bytes", data), kind.chunk_type)
+
+    def texts(self, name: str) -> list[str]:
+        """A column of texts that no row may lack."""
+        return cast("list[str]", self.columns[name])
+
+    def optional_texts(self, name: str) -> list[str | None] | None:
+        """A nullable column of texts; None where no row has one."""
+        return cast("list[str | None] | None", self.columns.get(name))
+
+    def account_places(self) -> NDArray[np.int32]:
+        return np.frombuffer(self.account, PLACE)
+
+    def removed_account_places(self) -> NDArray[np.int32]:
+        return np.frombuffer(self.removed_account, PLACE)
+
+    def row_currencies(self) -> list[str]:
+        return [self.currencies[code] for code in self.currency]
 
     def check(self) -> None:
         """Raise InvalidMessage unless all columns agree in length and every index is in range."""
         rows, removals = len(self), len(self.removed_transaction_id)
         agree = (
-            len(self.description) == rows
-            and len(self.chunk_id) == 16
+            len(self.chunk_id) == 16
             and len(self.users) == len(self.accounts)
             and sum(p.rows for p in self.parts) == rows
             and sum(p.removals for p in self.parts) == removals
-            and all(len(column) == rows for column in self._optional_texts())
-            and _in_range(self.account, np.int32, rows, len(self.accounts))
-            and _in_range(self.currency, np.uint8, rows, len(self.currencies))
-            and _in_range(self.removed_account, np.int32, removals, len(self.accounts))
-            and len(self.date) == 4 * rows
-            and len(self.amount) == 8 * rows
-            and len(self.pending) == rows
-            and len(self.mcc or b"") in (0, 2 * rows)
-            and len(self.authorized or b"") in (0, 4 * rows)
+            and _in_range(self.account, PLACE, rows, len(self.accounts))
+            and _in_range(self.currency, CODE, rows, len(self.currencies))
+            and _in_range(self.removed_account, PLACE, removals, len(self.accounts))
+            and self.columns.keys() >= REQUIRED_COLUMNS
+            and all(_is_right(name, data, rows) for name, data in self.columns.items())
         )
         if not agree:
             raise InvalidMessage("the chunk's columns do not agree in length")
 
-    def _optional_texts(self) -> list[list[str | None]]:
-        columns = (
-            self.merchant_name,
-            self.pending_transaction_id,
-            self.provider_category,
-            self.metadata,
-        )
-        return [column for column in columns if column is not None]
 
-
-class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A dramatiq message; the keys are dramatiq's, times are milliseconds."""
-
-    queue_name: str
-    actor_name: str
-    args: tuple[Chunk]
-    kwargs: dict[str, Any]
-    options: dict[str, Any]
-    message_id: str
-    message_timestamp: int
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Envelope)
-
-
-def encode(chunk: Chunk, queue_name: str, timestamp_ms: int) -> bytes:
-    """The message body that dramatiq's workers accept; the chunk id is the message id."""
-    message_id = str(UUID(bytes=chunk.chunk_id))
-    return _encoder.encode(Envelope(queue_name, ACTOR, (chunk,), {}, {}, message_id, timestamp_ms))
-
-
-def decode(body: bytes) -> Envelope:
-    """Read and check a message body; InvalidMessage says what is wrong without quoting it."""
+def _is_right(name: str, data: bytes | list[str | None], rows: int) -> bool:
+    """Whether a column is known, of its type, and has one value for each row."""
     try:
-        envelope = _decoder.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidMessage(f"not a chunk message: {type(error).__name__}") from None
-    (chunk,) = envelope.args
-    if chunk.schema != SCHEMA:
-        raise InvalidMessage(f"chunk schema {chunk.schema}; this version reads {SCHEMA}")
-    chunk.check()
-    return envelope
+        column = chunk_column(name)
+    except KeyError:
+        return False
+    if isinstance(data, list):
+        return _texts_are_right(column, data, rows)
+    return not column.kind.is_text and len(data) == rows * np.dtype(column.kind.chunk_type).itemsize
 
 
-def column(data: bytes, dtype: type[np.generic]) -> NDArray[Any]:
-    """A read-only array over the bytes of a numeric column."""
-    return np.frombuffer(data, dtype=dtype)
+def _texts_are_right(column: Column, texts: list[str | None], rows: int) -> bool:
+    return column.kind.is_text and len(texts) == rows and (column.nullable or None not in texts)
 
 
-def _in_range(data: bytes, dtype: type[np.generic], rows: int, size: int) -> bool:
+def _in_range(data: bytes, dtype: str, rows: int, size: int) -> bool:
     if len(data) != rows * np.dtype(dtype).itemsize:
         return False
-    values = column(data, dtype)
-    return not rows or bool(values.min() >= 0 and values.max() < size)
+    places = np.frombuffer(data, dtype)
+    return not rows or bool(places.min() >= 0 and places.max() < size)

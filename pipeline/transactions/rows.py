@@ -1,149 +1,62 @@
-"""The columns of the `transactions` table: as arrays for a whole chunk, as a Row for one version.
+"""The rows of a chunk as versions of transactions, before they are compared with what is stored.
 
-`Candidates` holds a chunk's versions as columns, not yet compared with what is stored; a `Row` is
-one version with Python values, as a SELECT gives it.
+`Candidates` holds the versions of a chunk as columns of the table; a `Row` is one version with
+Python values, as a SELECT gives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import namedtuple
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
-from pipeline.database.clock import accepted_at
-from pipeline.transactions import chunk as messages
-from pipeline.transactions.chunk import NO_DATE, Chunk
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.columns import (
+    CHUNK_COLUMNS,
+    INTEGER,
+    TIMESTAMP,
+    TRANSACTION_COLUMNS,
+    Column,
+    Values,
+    content_of,
+    to_elements,
+    to_table,
+    to_values,
+    transaction_column,
+)
 from pipeline.transactions.identity import digests, split_ids, transaction_ids
+from pipeline.transactions.ids import accepted_at
+
+_namedtuple: Any = namedtuple  # noqa: PYI024 - the fields are those of the table
+_Columns: Any = _namedtuple("_Columns", [column.name for column in TRANSACTION_COLUMNS])
 
 
-class Row(NamedTuple):
-    """One version of a transaction; the fields are the columns of the table, in its order."""
+class Row(_Columns):  # type: ignore[misc]
+    """One version of a transaction; the fields are the columns of the table, in its order.
 
-    position: int
+    Those that the rules of a row's life read are typed here.
+    """
+
+    __slots__ = ()
+
     first_position: int
-    amount: int
     accepted_at: datetime
     booked_on: date
-    authorized_on: date | None
-    confidence: float
-    model_version: int
-    mcc: int | None
-    pending: bool
     removed: bool
     locked: bool
-    needs_review: bool
     user_id: UUID
     id: UUID
-    account_id: UUID
-    currency: str
-    category: str
-    source: str
     reason: str
-    transaction_id: str
-    description: str
-    merchant: str
-    merchant_key: str
-    merchant_name: str | None
-    provider_category: str | None
-    pending_transaction_id: str | None
-    metadata: str | None
 
 
-Column = NDArray[Any] | list[str] | list[str | None]
-
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts days and microseconds from it
-_EPOCH_ORDINAL: Final = _EPOCH.toordinal()
-_UNIX_DAYS: Final = _EPOCH_ORDINAL - date(1970, 1, 1).toordinal()
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-class Kind(NamedTuple):
-    """How values of a type stand in an array: PostgreSQL's binary form, and back."""
-
-    dtype: str
-    dump: Callable[[Any], Any]
-    load: Callable[[Any], Any]
-
-
-_BIGINT = Kind(">i8", int, int)
-_INTEGER = Kind(">i4", int, int)
-_SMALLINT = Kind(">i2", int, int)
-_REAL = Kind(">f4", float, float)
-_BOOLEAN = Kind("u1", int, bool)
-_DATE = Kind(
-    ">i4",
-    lambda day: day.toordinal() - _EPOCH_ORDINAL,
-    lambda days: date.fromordinal(int(days) + _EPOCH_ORDINAL),
-)
-_TIMESTAMP = Kind(
-    ">i8",
-    lambda time: (time - _EPOCH) // _MICROSECOND,
-    lambda micros: _EPOCH + timedelta(microseconds=int(micros)),
-)
-_UUID = Kind("V16", lambda uuid: uuid.bytes, AsyncpgUUID)
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "digest": _BIGINT,
-    "position": _BIGINT,
-    "first_position": _BIGINT,
-    "amount": _BIGINT,
-    "accepted_at": _TIMESTAMP,
-    "booked_on": _DATE,
-    "authorized_on": _DATE,
-    "confidence": _REAL,
-    "model_version": _INTEGER,
-    "mcc": _SMALLINT,
-    "pending": _BOOLEAN,
-    "removed": _BOOLEAN,
-    "locked": _BOOLEAN,
-    "needs_review": _BOOLEAN,
-    "user_id": _UUID,
-    "id": _UUID,
-    "account_id": _UUID,
-    "removed_at": _TIMESTAMP,
-}
-NULLS: Final[Mapping[str, int]] = {
-    "authorized_on": NO_DATE,
-    "mcc": 0,
-    "removed_at": np.iinfo(np.int64).min,
-}
-# The name of a column in `identity` whose NULL means something that it does not in `transactions`.
-IDENTITY_NULLS: Final[Mapping[str, int]] = {**NULLS, "booked_on": NO_DATE}
-
-_CONTENT: Final = (
-    "amount",
-    "booked_on",
-    "authorized_on",
-    "mcc",
-    "pending",
-    "currency",
-    "description",
-    "merchant_name",
-    "provider_category",
-    "pending_transaction_id",
-    "metadata",
-)
-_content: Final = attrgetter(*_CONTENT)
-
-
-def same_content(one: Row, other: Row) -> bool:
+def has_same_content(one: Row, other: Row) -> bool:
     """Whether the provider said the same in both versions."""
-    return bool(_content(one) == _content(other))
-
-
-def to_column(name: str, values: Iterable[Any], null: int | None = None) -> Column:
-    """A column of Python values; None becomes `null` where the column is an array."""
-    kind = KINDS.get(name)
-    if kind is None:
-        return list(values)
-    return np.array([null if v is None else kind.dump(v) for v in values], kind.dtype)
+    return bool(content_of(one) == content_of(other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +91,7 @@ class Candidates:
     pending row that it names.
     """
 
-    columns: dict[str, Column]
+    columns: dict[str, Values]
     ids: NDArray[np.void]
     digest: NDArray[Any]
     user: NDArray[np.intp]
@@ -194,65 +107,38 @@ class Candidates:
     def rows(self, chosen: NDArray[np.intp]) -> list[Row]:
         """These versions, with positions 0."""
         nowhere = [0] * len(chosen)
-        columns = {name: _values(name, column, chosen) for name, column in self.columns.items()}
-        values = (columns.get(name, nowhere) for name in Row._fields)
+        columns = {
+            name: to_values(transaction_column(name), elements, chosen)
+            for name, elements in self.columns.items()
+        }
+        values = (columns.get(column.name, nowhere) for column in TRANSACTION_COLUMNS)
         return [Row._make(row) for row in zip(*values, strict=True)]
 
 
-def _values(name: str, column: Column, chosen: NDArray[np.intp]) -> list[Any]:
-    if isinstance(column, list):
-        return [column[i] for i in chosen.tolist()]
-    load, null = KINDS[name].load, NULLS.get(name)
-    return [None if element == null else load(element) for element in column[chosen].tolist()]
-
-
-def candidates(chunk: Chunk, scored: Scored) -> Candidates:
+def make_candidates(chunk: Chunk, scored: Scored) -> Candidates:
     """Columns of the table from the columns of the message."""
-    n = len(chunk)
     users = sorted(set(chunk.users))
-    account = messages.column(chunk.account, np.int32)
+    account = chunk.account_places()
     user = account_users(chunk, users)[account]
-    ids = transaction_ids([chunk.accounts[a] for a in account.tolist()], chunk.transaction_id)
-    user_ids, transactions = _uuids(users)[user], np.frombuffer(ids, "V16")
+    joined = transaction_ids(
+        [chunk.accounts[a] for a in account.tolist()], chunk.texts("transaction_id")
+    )
+    user_ids, ids = _uuids(users)[user], np.frombuffer(joined, "V16")
     part = np.repeat(np.arange(len(chunk.parts)), [p.rows for p in chunk.parts])
-    accepted = to_column("accepted_at", [accepted_at(p.ingest_id) for p in chunk.parts])
-    currency = messages.column(chunk.currency, np.uint8).tolist()
-    no = np.zeros(n, np.uint8)
-    nothing: list[str | None] = [None] * n
-    columns: dict[str, Column] = {
-        "amount": messages.column(chunk.amount, np.int64).astype(">i8"),
+    accepted = to_elements(TIMESTAMP, [accepted_at(p.ingest_id) for p in chunk.parts])
+    columns: dict[str, Values] = {
+        **{column.name: _pushed(chunk, column) for column in CHUNK_COLUMNS},
+        **_decided(scored, len(chunk)),
         "accepted_at": np.asarray(accepted)[part],
-        "booked_on": _days(chunk.date),
-        "authorized_on": _days(chunk.authorized)
-        if chunk.authorized
-        else np.full(n, NO_DATE, ">i4"),
-        "confidence": scored.confidence.astype(">f4"),
-        "model_version": np.full(n, scored.model_version, ">i4"),
-        "mcc": messages.column(chunk.mcc or bytes(2 * n), np.int16).astype(">i2"),
-        "pending": messages.column(chunk.pending, np.uint8),
-        "removed": no,
-        "locked": no,
-        "needs_review": scored.needs_review.astype(np.uint8),
         "user_id": user_ids,
-        "id": transactions,
+        "id": ids,
         "account_id": _uuids(chunk.accounts)[account],
-        "currency": [chunk.currencies[c] for c in currency],
-        "category": scored.category,
-        "source": scored.source,
-        "reason": ["added"] * n,
-        "transaction_id": chunk.transaction_id,
-        "description": chunk.description,
-        "merchant": scored.merchant,
-        "merchant_key": scored.merchant_key,
-        "merchant_name": chunk.merchant_name or nothing,
-        "provider_category": chunk.provider_category or nothing,
-        "pending_transaction_id": chunk.pending_transaction_id or nothing,
-        "metadata": chunk.metadata or nothing,
+        "currency": chunk.row_currencies(),
     }
     return Candidates(
         columns=columns,
-        ids=transactions,
-        digest=digests(user_ids, transactions),
+        ids=ids,
+        digest=digests(user_ids, ids),
         user=user,
         users=users,
         part=part,
@@ -262,11 +148,36 @@ def candidates(chunk: Chunk, scored: Scored) -> Candidates:
     )
 
 
+def _pushed(chunk: Chunk, column: Column) -> Values:
+    """What was pushed, as a column of the table."""
+    if column.kind.is_text:
+        nothing: list[str | None] = [None] * len(chunk)
+        return chunk.optional_texts(column.name) or nothing
+    return to_table(column, chunk.numbers(column.name))
+
+
+def _decided(scored: Scored, rows: int) -> dict[str, Values]:
+    """What the pipeline itself says of new rows."""
+    no = np.zeros(rows, np.uint8)
+    return {
+        "confidence": scored.confidence.astype(">f4"),
+        "model_version": np.full(rows, scored.model_version, INTEGER.table_type),
+        "removed": no,
+        "locked": no,
+        "needs_review": scored.needs_review.astype(np.uint8),
+        "category": scored.category,
+        "source": scored.source,
+        "reason": ["added"] * rows,
+        "merchant": scored.merchant,
+        "merchant_key": scored.merchant_key,
+    }
+
+
 def _removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
     """The chunk's removals, with the ids of the transactions that they name."""
     if not chunk.removed_transaction_id:
         return []
-    account = messages.column(chunk.removed_account, np.int32)
+    account = chunk.removed_account_places()
     ids = split_ids(
         transaction_ids([chunk.accounts[a] for a in account], chunk.removed_transaction_id)
     )
@@ -278,11 +189,11 @@ def _removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
 
 def _references(chunk: Chunk) -> dict[int, bytes]:
     """Row number -> id of the pending row that it names."""
-    names = chunk.pending_transaction_id
+    names = chunk.optional_texts("pending_transaction_id")
     if names is None:
         return {}
     rows = [i for i, name in enumerate(names) if name is not None]
-    account = messages.column(chunk.account, np.int32)[rows]
+    account = chunk.account_places()[rows]
     ids = transaction_ids(
         [chunk.accounts[a] for a in account], [name for name in names if name is not None]
     )
@@ -297,9 +208,3 @@ def account_users(chunk: Chunk, users: list[bytes]) -> NDArray[np.intp]:
 
 def _uuids(raw: list[bytes]) -> NDArray[np.void]:
     return np.frombuffer(b"".join(raw), "V16")
-
-
-def _days(data: bytes) -> NDArray[Any]:
-    """Days since 1970, as in the message, to PostgreSQL's days; NO_DATE stays."""
-    days = messages.column(data, np.int32)
-    return np.where(days == NO_DATE, NO_DATE, days - _UNIX_DAYS).astype(">i4")

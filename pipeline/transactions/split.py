@@ -14,28 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.transactions import chunk as messages
-from pipeline.transactions.chunk import Chunk, Part
+from pipeline.transactions.chunk import CODE, Chunk, Part
+from pipeline.transactions.columns import chunk_column
 
 Rows = NDArray[np.intp]
 
-_NUMBERS: Final = {
-    "account": np.int32,
-    "currency": np.uint8,
-    "date": np.int32,
-    "amount": np.int64,
-    "pending": np.bool_,
-    "mcc": np.int16,
-    "authorized": np.int32,
-}
-_TEXTS: Final = (
-    "transaction_id",
-    "description",
-    "merchant_name",
-    "pending_transaction_id",
-    "provider_category",
-    "metadata",
-)
 _OFFSET_BITS: Final = 16  # of a part's number; an ingest has fewer parts than that
 
 
@@ -80,15 +63,18 @@ def culprits(chunk: Chunk, fails: Callable[[Chunk], bool], most: int) -> list[in
 
 
 def _columns(chunk: Chunk, rows: Rows) -> dict[str, Any]:
-    chosen = rows.tolist()
-    columns: dict[str, Any] = {}
-    for name, dtype in _NUMBERS.items():
-        if (data := getattr(chunk, name)) is not None:
-            columns[name] = messages.column(data, dtype)[rows].tobytes()
-    for name in _TEXTS:
-        if (texts := getattr(chunk, name)) is not None:
-            columns[name] = [texts[row] for row in chosen]
-    return columns
+    return {
+        "account": chunk.account_places()[rows].tobytes(),
+        "currency": np.frombuffer(chunk.currency, CODE)[rows].tobytes(),
+        "columns": {name: _chosen(chunk, name, rows) for name in chunk.columns},
+    }
+
+
+def _chosen(chunk: Chunk, name: str, rows: Rows) -> bytes | list[str]:
+    if chunk_column(name).kind.is_text:
+        texts = chunk.texts(name)
+        return [texts[row] for row in rows.tolist()]
+    return chunk.numbers(name)[rows].tobytes()
 
 
 def _parts(chunk: Chunk, rows: Rows, *, removals: bool) -> list[Part]:

@@ -16,7 +16,6 @@ from pipeline.errors import BrokerUnavailable
 from pipeline.queue.publisher import Publisher
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
 from tests.support.chunks import chunk, register
 from tests.support.ledger import Key, Ledger
@@ -77,5 +76,7 @@ class Flow(Ledger):
 
 def keys(one: Chunk) -> set[Key]:
     """Account and bank-side id of the rows of a chunk."""
-    accounts = messages.column(one.account, "i4").tolist()
-    return {(one.accounts[a], i) for a, i in zip(accounts, one.transaction_id, strict=True)}
+    accounts = one.account_places().tolist()
+    return {
+        (one.accounts[a], i) for a, i in zip(accounts, one.texts("transaction_id"), strict=True)
+    }

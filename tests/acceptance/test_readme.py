@@ -16,7 +16,7 @@ import pytest
 from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database.pool import open_pool
 from tests.acceptance.workers import start_worker
-from tests.programs import program
+from tests.support.programs import program
 from workers.local.supervisor import System
 
 _README = Path(__file__).parents[2] / "README.md"

@@ -43,10 +43,13 @@ async def test_a_pushed_transaction_is_accepted_stored_and_read_back(
     (read,) = await feed(client, account)
     assert read.keys() == {
         "id", "transaction_id", "account_id", "date", "amount", "currency", "description",
-        "merchant", "category", "pending", "position", "reason",
+        "merchant", "category", "pending", "position", "reason", "authorized_date",
+        "merchant_name", "mcc", "pending_transaction_id", "metadata",
     }  # fmt: skip
-    for name in ("transaction_id", "account_id", "date", "amount", "currency", "description"):
-        assert read[name] == pushed[name]
+    assert {name: read[name] for name in pushed} == pushed
+    assert (
+        read["authorized_date"] is read["merchant_name"] is read["pending_transaction_id"] is None
+    )
     assert read["category"]["primary"] == "FOOD_AND_DRINK"
     assert read["category"]["detailed"] == "FOOD_AND_DRINK_GROCERIES"
     assert (read["reason"], read["position"], read["pending"]) == ("added", 1, False)

@@ -17,9 +17,9 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from pipeline.access.tokens import Tokens
-from pipeline.database.clock import earliest_uuid7
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
+from pipeline.transactions.ids import earliest_uuid7
 from tests.faults.insights import recomputed, served
 from tests.faults.report import Row
 from tests.faults.traffic import Traffic

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.transactions import chunk as messages
+from pipeline.transactions.envelope import encode_envelope
 from tests.contract.client import Client, purchase
 from tests.support.chunks import chunk, register
 from workers.local.supervisor import System
@@ -107,10 +107,10 @@ class Traffic:
     async def fail(self) -> None:
         """Put a chunk into the queue whose dates no partition holds."""
         settings = self._observed.settings
-        lost = chunk(2, date=np.full(2, 60_000, np.int32).tobytes())
+        lost = chunk(2, booked_on=np.full(2, 60_000, np.int32).tobytes())
         await register(self._pool, lost)
         queue = Queues(settings.queue_prefix).ingest
-        body = messages.encode(lost, queue, 0)
+        body = encode_envelope(lost, queue, 0)
         with closing(
             pika.BlockingConnection(pika.URLParameters(settings.broker_url))
         ) as connection:

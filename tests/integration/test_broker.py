@@ -27,7 +27,8 @@ from pipeline.queue.topology import (
     declare,
 )
 from pipeline.settings import QueueBound
-from pipeline.transactions import chunk as messages
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.envelope import ACTOR, encode_envelope
 from tests.support.chunks import chunk
 
 LENGTH = 50
@@ -56,7 +57,7 @@ def opened(url: str) -> Iterator[BlockingChannel]:
 
 
 @contextmanager
-def working(broker: RabbitBroker, act: Callable[[messages.Chunk], None]) -> Iterator[None]:
+def working(broker: RabbitBroker, act: Callable[[Chunk], None]) -> Iterator[None]:
     """A worker of two threads whose only actor is `act`."""
     actor(broker, act)
     worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)
@@ -66,11 +67,11 @@ def working(broker: RabbitBroker, act: Callable[[messages.Chunk], None]) -> Iter
     worker.stop(timeout=10_000)
 
 
-def actor(broker: RabbitBroker, act: Callable[[messages.Chunk], None]) -> dramatiq.Actor[Any, Any]:
+def actor(broker: RabbitBroker, act: Callable[[Chunk], None]) -> dramatiq.Actor[Any, Any]:
     return dramatiq.Actor(
         act,
         broker=broker,
-        actor_name=messages.ACTOR,
+        actor_name=ACTOR,
         queue_name=broker.names.ingest,
         priority=0,
         options={},
@@ -97,7 +98,7 @@ def publish(url: str, queue: str, body: bytes, headers: dict[str, Any] | None = 
 
 
 def encoded(queues: Queues, rows: int = 3) -> bytes:
-    return messages.encode(chunk(rows), queues.ingest, 0)
+    return encode_envelope(chunk(rows), queues.ingest, 0)
 
 
 def dead_letter(url: str, queues: Queues) -> tuple[dict[str, Any], bytes]:
@@ -131,11 +132,11 @@ def test_a_processed_chunk_leaves_the_queue(
     broker: RabbitBroker, broker_url: str, queues: Queues
 ) -> None:
     # Given a worker
-    seen: list[messages.Chunk] = []
+    seen: list[Chunk] = []
     with working(broker, seen.append):
         # When a chunk is sent
         sent = chunk()
-        actor = broker.get_actor(messages.ACTOR)
+        actor = broker.get_actor(ACTOR)
         actor.send(sent)
         until(lambda: seen)
     # Then the actor got that chunk, and nothing is left behind
@@ -149,7 +150,7 @@ def test_a_transient_failure_waits_for_its_step_and_returns(
     # Given a store that is away at the first attempt
     times: list[float] = []
 
-    def act(_: messages.Chunk) -> None:
+    def act(_: Chunk) -> None:
         times.append(time.monotonic())
         if len(times) == 1:
             raise StoreUnavailable("away")
@@ -167,7 +168,7 @@ def test_a_transient_failure_never_dies(
     broker: RabbitBroker, broker_url: str, queues: Queues
 ) -> None:
     # Given a chunk that failed a hundred times
-    def act(_: messages.Chunk) -> None:
+    def act(_: Chunk) -> None:
         raise StoreUnavailable("away")
 
     # When it fails again for a reason that can pass
@@ -181,7 +182,7 @@ def test_a_transient_failure_never_dies(
 def test_a_permanent_failure_is_dead_at_once_with_its_reason(
     broker: RabbitBroker, broker_url: str, queues: Queues
 ) -> None:
-    def act(_: messages.Chunk) -> None:
+    def act(_: Chunk) -> None:
         raise NoPartition("a date outside the managed months")
 
     body = encoded(queues)
@@ -201,7 +202,7 @@ def test_a_defect_dies_at_the_end_of_the_ladder_without_quoting_its_data(
     # Given an actor with a defect that quotes a description
     caplog.set_level(logging.DEBUG)
 
-    def act(poison: messages.Chunk) -> None:
+    def act(poison: Chunk) -> None:
         raise RuntimeError(poison.chunk_id.hex())
 
     with working(broker, act):
@@ -234,7 +235,7 @@ def test_what_cannot_be_read_is_dead_and_the_next_chunk_is_processed(
     body = broken
     if isinstance(broken, dict):
         body = msgspec.msgpack.encode(msgspec.msgpack.decode(encoded(queues)) | broken)
-    seen: list[messages.Chunk] = []
+    seen: list[Chunk] = []
     with working(broker, seen.append):
         # When it comes before a good chunk
         publish(broker_url, queues.ingest, body)
@@ -284,7 +285,7 @@ def test_a_retry_without_confirm_holds_the_chunk_until_it_is_safe(
     # Given that the retry queue is gone while the chunk fails
     attempts: list[int] = []
 
-    def act(_: messages.Chunk) -> None:
+    def act(_: Chunk) -> None:
         with opened(broker_url) as channel:
             channel.queue_delete(queues.retries[0])
         attempts.append(1)
@@ -338,7 +339,7 @@ def test_an_innocent_suspect_is_processed(
     publish(broker_url, queues.ingest, encoded(queues))
     for _ in range(SHARED_DELIVERIES):
         die_with_delivery(broker, queues.ingest)
-    seen: list[messages.Chunk] = []
+    seen: list[Chunk] = []
     with working(broker, seen.append):
         until(lambda: seen)
     assert [count(broker_url, name) for name in queues.all] == [0] * len(queues.all)

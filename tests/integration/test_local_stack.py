@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from pipeline.errors import AlreadyUp, ServerFailed
 from pipeline.settings import Settings
-from tests import children
+from tests.support import children
 from tests.support.waiting import until
 from workers.commands.system.down import command as down
 from workers.local.stack import LocalStack, ServerUrls, discover

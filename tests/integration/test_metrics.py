@@ -26,7 +26,7 @@ from tests.integration.observed import (
     answers,
     free_ports,
 )
-from tests.programs import program
+from tests.support.programs import program
 from tests.support.prometheus import Prometheus
 from tests.support.waiting import until
 from workers.commands.data.migrate import bring_up

@@ -17,7 +17,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.queue.publisher import Publisher
-from pipeline.transactions import chunk as messages
+from pipeline.transactions.envelope import MAX_BYTES, Envelope, decode_envelope
 from tests.support.chunks import chunk
 from tests.support.link import Link
 
@@ -59,13 +59,13 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def arrived(channel: BlockingChannel, queue: str) -> list[messages.Envelope]:
+def arrived(channel: BlockingChannel, queue: str) -> list[Envelope]:
     found = []
     while True:
         frame, _, body = channel.basic_get(queue, auto_ack=True)
         if frame is None:
             return found
-        found.append(messages.decode(body))
+        found.append(decode_envelope(body))
 
 
 async def test_a_confirmed_chunk_is_in_the_queue(
@@ -82,7 +82,7 @@ async def test_a_confirmed_chunk_is_in_the_queue(
 async def test_a_message_that_a_broker_need_not_take_is_not_sent(
     publisher: Publisher, channel: BlockingChannel, queue: str
 ) -> None:
-    large = chunk(description=["x" * messages.MAX_BYTES])
+    large = chunk(description=["x" * MAX_BYTES])
     with pytest.raises(MessageTooLarge, match="at most"):
         await publisher.publish(large)
     assert arrived(channel, queue) == []

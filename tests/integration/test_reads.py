@@ -11,8 +11,8 @@ import pytest
 from pipeline.database import partitions
 from pipeline.database.migrate import migrate
 from pipeline.database.pool import open_pool
-from pipeline.database.queries import queries
 from pipeline.reads.feed import START, FeedFilter, Reads, SyncCursor
+from pipeline.reads.statements import STATEMENTS
 from pipeline.store.writer import Store
 from tests.unit.pipeline.builders import Ingest, Push, Remove, chunk, scored, user
 
@@ -206,9 +206,7 @@ async def test_an_empty_feed_and_an_unknown_user_differ(pool):
 async def plan_of(pool, name, *values):
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        lines = await connection.fetch(
-            f"EXPLAIN (ANALYZE, COSTS OFF) {queries('pipeline.reads', 'reads')[name]}", *values
-        )
+        lines = await connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {STATEMENTS[name]}", *values)
     return "\n".join(line[0] for line in lines)
 
 

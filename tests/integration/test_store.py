@@ -21,6 +21,7 @@ from pipeline.errors import NoPartition
 from pipeline.reads.feed import Reads
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Part
+from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS
 from pipeline.transactions.identity import digest, transaction_ids
 from pipeline.transactions.ticket import Ticket
 from tests.unit.pipeline.builders import (
@@ -294,12 +295,13 @@ async def test_rows_of_an_erased_user_are_discarded(pool, store):
 
 
 async def test_optional_columns_come_back_as_they_were(pool, store):
-    message = msgspec.structs.replace(
-        chunk(Ingest([Push("t1"), Push("t2")])),
-        mcc=(5814).to_bytes(2, "little") + bytes(2),
-        merchant_name=["Bottle é", None],
-        metadata=[None, '{"a": 1}'],
-    )
+    bare = chunk(Ingest([Push("t1"), Push("t2")]))
+    optional = {
+        "mcc": (5814).to_bytes(2, "little") + bytes(2),
+        "merchant_name": ["Bottle é", None],
+        "metadata": [None, '{"a": 1}'],
+    }
+    message = msgspec.structs.replace(bare, columns=bare.columns | optional)
     await store.write(message, scored(message))
     rows = await feed(pool)
     assert (rows["t1"]["mcc"], rows["t2"]["mcc"]) == (5814, None)
@@ -309,3 +311,18 @@ async def test_optional_columns_come_back_as_they_were(pool, store):
     again = msgspec.structs.replace(message, chunk_id=tick(), parts=[Part(tick(), 0, 2, 0)])
     await store.write(again, scored(again))
     assert max(r["position"] for r in (await feed(pool)).values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"), [("transactions", TRANSACTION_COLUMNS), ("identity", IDENTITY_COLUMNS)]
+)
+async def test_the_columns_are_those_of_the_migrated_table(pool, table, columns):
+    described = await pool.fetch(
+        "SELECT attname, format_type(atttypid, NULL), NOT attnotnull FROM pg_attribute "
+        "WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped",
+        table,
+    )
+    names = {"timestamp with time zone": "timestamptz"}
+    assert {(name, names.get(kind, kind), null) for name, kind, null in described} == {
+        (column.name, column.kind.name, column.nullable) for column in columns
+    }

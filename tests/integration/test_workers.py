@@ -20,9 +20,9 @@ from pipeline.errors import StoreUnavailable
 from pipeline.queue.topology import REASON, Queues
 from pipeline.settings import Settings
 from pipeline.store.writer import Store
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
-from tests.children import running
+from pipeline.transactions.envelope import encode_envelope
+from tests.support.children import running
 from tests.support.chunks import chunk, register
 from workers.commands.data.migrate import bring_up
 from workers.jobs.dead_letters import bury_letters
@@ -65,7 +65,7 @@ def _publish(settings: Settings, queue: str, *bodies: bytes, reason: str | None 
 
 def _ingest(settings: Settings, *chunks: Chunk) -> None:
     queue = Queues(settings.queue_prefix).ingest
-    _publish(settings, queue, *(messages.encode(c, queue, 0) for c in chunks))
+    _publish(settings, queue, *(encode_envelope(c, queue, 0) for c in chunks))
 
 
 def _waiting(settings: Settings, queue: str) -> int:
@@ -169,7 +169,7 @@ async def test_a_date_outside_the_managed_months_ends_as_a_failed_ingest(
     system: Settings, pool: asyncpg.Pool
 ) -> None:
     # Given a chunk with a date that the door should have refused
-    sent = chunk(1, date=(-40_000).to_bytes(4, "little", signed=True))
+    sent = chunk(1, booked_on=(-40_000).to_bytes(4, "little", signed=True))
     await register(pool, sent)
     # When a worker meets it
     _ingest(system, sent)
@@ -211,7 +211,7 @@ async def test_a_letter_is_kept_with_its_reason_and_fails_its_ingests(
     # Given a dead letter
     queues = Queues(system.queue_prefix)
     sent = chunk(3)
-    body = messages.encode(sent, queues.ingest, 0)
+    body = encode_envelope(sent, queues.ingest, 0)
     _publish(system, queues.dead, body, reason="NoPartition: because")
     # When it is buried
     async with _burying(system, Store(pool)):
@@ -250,7 +250,7 @@ async def test_a_letter_waits_while_the_store_is_away(system: Settings, pool: as
 
     queues = Queues(system.queue_prefix)
     sent = chunk(1)
-    _publish(system, queues.dead, messages.encode(sent, queues.ingest, 0))
+    _publish(system, queues.dead, encode_envelope(sent, queues.ingest, 0))
     # When the undertaker comes twice
     async with _burying(system, Unsteady(pool)):
         # Then the letter is buried

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import numpy as np
 
 from pipeline.database.clock import Clock
@@ -19,28 +21,35 @@ def chunk(
     users: list[bytes] | None = None,
     accounts: list[bytes] | None = None,
     ids: list[str] | None = None,
-    **columns: object,
+    **fields: Any,
 ) -> Chunk:
-    """One ingest of `rows` purchases, spread over `users` (each with one account) in turn."""
+    """One ingest of `rows` purchases, spread over `users` (each with one account) in turn.
+
+    `fields` are fields of the chunk, or columns by name.
+    """
     users = users or [uuid4().bytes]
     accounts = accounts or [UUID(bytes=user).bytes[::-1] for user in users]
     rows = len(ids) if ids is not None else rows
-    values: dict[str, object] = {
-        "schema": SCHEMA,
-        "chunk_id": clock.uuid7(),
-        "parts": [Part(clock.uuid7(), 0, rows, 0)],
-        "accounts": accounts,
-        "users": users,
-        "currencies": ["GBP"],
-        "account": (np.arange(rows) % len(accounts)).astype(np.int32).tobytes(),
-        "currency": bytes(rows),
-        "date": np.full(rows, 20_400, np.int32).tobytes(),
-        "amount": (-np.arange(100, 100 + rows, dtype=np.int64)).tobytes(),
+    columns: dict[str, Any] = {
+        "booked_on": np.full(rows, 20_400, "<i4").tobytes(),
+        "amount": (-np.arange(100, 100 + rows, dtype="<i8")).tobytes(),
         "pending": bytes(rows),
         "transaction_id": ids if ids is not None else [f"t{i}" for i in range(rows)],
         "description": [f"TESCO STORES {i % 7}" for i in range(rows)],
     }
-    return Chunk(**values | columns)  # type: ignore[arg-type]
+    default = Chunk(
+        schema=SCHEMA,
+        chunk_id=clock.uuid7(),
+        parts=[Part(clock.uuid7(), 0, rows, 0)],
+        accounts=accounts,
+        users=users,
+        currencies=["GBP"],
+        account=(np.arange(rows) % len(accounts)).astype("<i4").tobytes(),
+        currency=bytes(rows),
+        columns=columns | {n: v for n, v in fields.items() if n not in Chunk.__struct_fields__},
+    )
+    others = {name: v for name, v in fields.items() if name in Chunk.__struct_fields__}
+    return msgspec.structs.replace(default, **others)
 
 
 async def register(pool: asyncpg.Pool, *chunks: Chunk) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from tests.programs import program
+from tests.support.programs import program
 from tests.support.waiting import until
 from workers.local.stack.child import Child
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests import programs
+from tests.support import programs
 
 
 def test_all_that_is_missing_is_installed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

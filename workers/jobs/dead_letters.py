@@ -18,8 +18,8 @@ from pipeline.errors import InvalidMessage, Transient
 from pipeline.observe import metrics as telemetry
 from pipeline.queue.broker import read_envelope
 from pipeline.queue.topology import HEARTBEAT_SECONDS, REASON, Queues
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.envelope import decode_envelope
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,6 @@ def reason_of(body: bytes, headers: Mapping[str, Any], queues: Queues) -> str:
 
 def _chunk(body: bytes) -> Chunk | None:
     try:
-        return messages.decode(body).args[0]
+        return decode_envelope(body).args[0]
     except InvalidMessage:
         return None

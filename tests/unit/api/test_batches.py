@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from api.http.bodies import JSON, NDJSON
 from api.http.problems import Invalid, Malformed, TooLarge
-from api.ingest import parse as batches
+from api.ingest import validate
 from api.ingest.columns import Columns, chunk_of
-from api.ingest.parse import columns, read_items
+from api.ingest.parse import read_items
+from api.ingest.validate import check_items
 from pipeline.access.accounts import Owner
 from pipeline.database.partitions import Managed
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.envelope import MAX_BYTES, encode_envelope
 from pipeline.transactions.money import CURRENCIES, MAX_BODY, decimal_text, minor_units
 
 ACCOUNT = str(uuid4())
@@ -42,7 +43,7 @@ def row(**fields: Any) -> dict[str, Any]:
 
 def read(*rows: dict[str, Any]) -> Columns:
     items = read_items(msgspec.json.encode({"transactions": rows}), JSON)
-    return columns(items, OWNERS, MANAGED)
+    return check_items(items, OWNERS, MANAGED)
 
 
 def sent(columns: Columns) -> Chunk:
@@ -59,14 +60,14 @@ def test_a_message_is_shorter_than_the_body_whose_rows_it_carries() -> None:
     removed = [{"account_id": account, "transaction_id": "ü"} for account in owners]
     body = msgspec.json.encode({"transactions": rows, "removed": removed})
     # When
-    chunk = sent(columns(read_items(body, JSON), owners, MANAGED))
+    chunk = sent(check_items(read_items(body, JSON), owners, MANAGED))
     # Then a body that may be pushed fits into a message
-    assert len(messages.encode(chunk, "ingest", 0)) < len(body) <= MAX_BODY <= messages.MAX_BYTES
+    assert len(encode_envelope(chunk, "ingest", 0)) < len(body) <= MAX_BODY <= MAX_BYTES
 
 
 def test_a_right_batch_takes_the_short_way() -> None:
     items = read_items(msgspec.json.encode({"transactions": [row(), row(mcc="5411")]}), JSON)
-    assert batches._columns_at_once(items, OWNERS, MANAGED) is not None
+    assert validate._columns_at_once(items, OWNERS, MANAGED) is not None
 
 
 @given(
@@ -89,7 +90,7 @@ def test_amounts_are_exact_in_any_form_and_currency(
         rows.append(
             row(currency=currency, amount=msgspec.Raw(text.encode()) if as_number else text)
         )
-    assert read(*rows).amount.tolist() == [minor for minor, _, _ in amounts]
+    assert read(*rows).values["amount"].tolist() == [minor for minor, _, _ in amounts]
 
 
 @given(st.text(max_size=12) | st.from_regex(r"-?[0-9]{0,4}\.?[0-9]{0,3}", fullmatch=True))
@@ -99,7 +100,7 @@ def test_both_ways_accept_the_same_amounts(text: str) -> None:
     except ValueError:
         expected = None
     try:
-        found: object = read(row(amount=text)).amount.tolist()
+        found: object = read(row(amount=text)).values["amount"].tolist()
     except Invalid:
         found = None
     assert found == expected
@@ -109,7 +110,7 @@ def test_both_ways_accept_the_same_amounts(text: str) -> None:
 def test_a_description_is_kept_or_refused_for_a_control_character(text: str) -> None:
     control = any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)
     try:
-        assert sent(read(row(description=text))).description == [text]
+        assert sent(read(row(description=text))).columns["description"] == [text]
         assert not control
     except Invalid:
         assert control
@@ -128,17 +129,18 @@ def test_optional_fields_arrive_in_their_columns() -> None:
             authorized_date="2026-11-19", category="X", metadata={"k": [1.10]},
         )
     )  # fmt: skip
-    assert (full.merchant_name, full.mcc, full.pending) == (["Tesco"], [742], [True])
-    assert full.authorized == [(date(2026, 11, 19) - date(1970, 1, 1)).days]
-    assert (full.pending_transaction_id, full.provider_category) == (["p"], ["X"])
-    assert full.metadata == ['{"k":[1.1]}']
+    values = {name: list(column) for name, column in full.values.items()}
+    assert (values["merchant_name"], values["mcc"], values["pending"]) == (["Tesco"], [742], [1])
+    assert values["authorized_on"] == [(date(2026, 11, 19) - date(1970, 1, 1)).days]
+    assert (values["pending_transaction_id"], values["provider_category"]) == (["p"], ["X"])
+    assert values["metadata"] == ['{"k":[1.1]}']
 
 
 def test_metadata_keeps_its_text() -> None:
     body = msgspec.json.encode({"transactions": [row(metadata="HERE")]})
     text = b'{ "n": 1.10, "n2": 12345678901234567890123 }'
     items = read_items(body.replace(b'"HERE"', text), JSON)
-    assert columns(items, OWNERS, MANAGED).metadata == [text.decode()]
+    assert check_items(items, OWNERS, MANAGED).values["metadata"] == [text.decode()]
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : ")])
@@ -157,7 +159,7 @@ def test_a_repeated_key_within_metadata_is_found() -> None:
     body = msgspec.json.encode({"transactions": [row(metadata="HERE")]})
     items = read_items(body.replace(b'"HERE"', b'{"a" : 1, "a" : 2}'), JSON)
     with pytest.raises(Invalid) as refusal:
-        columns(items, OWNERS, MANAGED)
+        check_items(items, OWNERS, MANAGED)
     assert [fault.pointer for fault in refusal.value.faults] == ["/transactions/0/metadata"]
 
 
@@ -176,7 +178,7 @@ def test_lines_are_counted_without_blank_ones() -> None:
     body = b"\n\n".join(msgspec.json.encode(r) for r in (row(), row(amount=True)))
     items = read_items(b"\n" + body + b"\r\n\n", NDJSON)
     with pytest.raises(Invalid) as refusal:
-        columns(items, OWNERS, MANAGED)
+        check_items(items, OWNERS, MANAGED)
     assert [fault.pointer for fault in refusal.value.faults] == ["/transactions/1/amount"]
 
 
@@ -188,10 +190,12 @@ def test_ten_thousand_items_are_accepted_and_one_more_is_not() -> None:
 
 def test_removals_alone_are_a_batch() -> None:
     body = {"removed": [{"account_id": ACCOUNT, "transaction_id": "t"}]}
-    made = columns(read_items(msgspec.json.encode(body), JSON), OWNERS, MANAGED)
+    made = check_items(read_items(msgspec.json.encode(body), JSON), OWNERS, MANAGED)
     assert (made.rows, made.removals, len(made)) == (0, 1, 1)
 
 
 def test_every_currency_is_read_with_its_decimals() -> None:
     rows = [row(currency=code, amount="1") for code in CURRENCIES]
-    assert read(*rows).amount.tolist() == [10**decimals for decimals in CURRENCIES.values()]
+    assert read(*rows).values["amount"].tolist() == [
+        10**decimals for decimals in CURRENCIES.values()
+    ]

@@ -15,7 +15,8 @@ from api.ingest.columns import Columns, chunk_of
 from pipeline.access.accounts import Owner
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
-from pipeline.transactions.chunk import NO_DATE, Chunk, column
+from pipeline.transactions.chunk import Chunk
+from pipeline.transactions.columns import NO_DATE
 
 TODAY = (date(2026, 11, 20) - date(1970, 1, 1)).days
 
@@ -53,27 +54,34 @@ class Broker:
         return [[part.rows + part.removals for part in chunk.parts] for chunk, _ in self.sent]
 
 
-def rows(count: int, removals: int = 0, **some: object) -> Columns:
-    given: dict[str, object] = {
-        "owners": [Owner(uuid4().bytes, uuid4().bytes)],
-        "currencies": ["GBP"],
-        "account": np.zeros(count, np.int32),
+def rows(
+    count: int,
+    removals: int = 0,
+    *,
+    owners: list[Owner] | None = None,
+    account: object = None,
+    removed_account: object = None,
+    currencies: tuple[str, ...] = ("GBP",),
+    **values: object,
+) -> Columns:
+    required: dict[str, object] = {
         "transaction_id": [f"t{i}" for i in range(count)],
-        "date": np.full(count, TODAY, np.int32),
+        "booked_on": np.full(count, TODAY, np.int32),
         "amount": np.arange(count),
-        "currency": np.zeros(count, np.uint8),
         "description": [f"d{i}" for i in range(count)],
-        "pending": np.zeros(count, np.bool_),
-        "mcc": None,
-        "authorized": None,
-        "merchant_name": None,
-        "pending_transaction_id": None,
-        "provider_category": None,
-        "metadata": None,
-        "removed_account": np.zeros(removals, np.int32),
-        "removed_transaction_id": [f"r{i}" for i in range(removals)],
+        "pending": np.zeros(count, np.uint8),
     }
-    return Columns(**given | some)  # type: ignore[arg-type]
+    return Columns(
+        owners=owners or [Owner(uuid4().bytes, uuid4().bytes)],
+        currencies=currencies,
+        account=np.zeros(count, np.int32) if account is None else account,  # type: ignore[arg-type]
+        currency=np.zeros(count, np.uint8),
+        values=required | values,  # type: ignore[arg-type]
+        removed_account=np.zeros(removals, np.int32)
+        if removed_account is None
+        else removed_account,  # type: ignore[arg-type]
+        removed_transaction_id=[f"r{i}" for i in range(removals)],
+    )
 
 
 @pytest.fixture
@@ -188,7 +196,7 @@ async def test_a_large_request_is_split_and_waits_for_all_its_chunks(
     assert len(await request) == 3
     chunks = [chunk for chunk, _ in broker.sent]
     assert [part.number for chunk in chunks for part in chunk.parts] == [0, 1, 2]
-    assert [i for c in chunks for i in c.transaction_id] == [f"t{i}" for i in range(18)]
+    assert [i for c in chunks for i in c.texts("transaction_id")] == [f"t{i}" for i in range(18)]
     assert [i for c in chunks for i in c.removed_transaction_id] == [f"r{i}" for i in range(5)]
 
 
@@ -250,10 +258,10 @@ async def test_messages_of_two_lanes_share_no_user_and_keep_the_order_of_each(
     await settle()
     # Then
     even, odd = (chunk for chunk, _ in broker.sent)
-    assert (even.users, even.transaction_id, even.removed_transaction_id) == (
+    assert (even.users, even.columns["transaction_id"], even.removed_transaction_id) == (
         [owners[0].user_id], ["t0", "t2", "t4"], ["r0"],
     )  # fmt: skip
-    assert (odd.users, odd.transaction_id, odd.removed_transaction_id) == (
+    assert (odd.users, odd.columns["transaction_id"], odd.removed_transaction_id) == (
         [owners[1].user_id], ["t1", "t3", "t5"], ["r1"],
     )  # fmt: skip
     assert [part.number for chunk in (even, odd) for part in chunk.parts] == [0, 1]
@@ -335,10 +343,10 @@ def test_a_chunk_holds_the_columns_of_its_parts_in_order() -> None:
     one = rows(
         2,
         mcc=np.array([5411, 0], np.int16),
-        authorized=np.array([TODAY - 1, NO_DATE], np.int32),
+        authorized_on=np.array([TODAY - 1, NO_DATE], np.int32),
         merchant_name=["Tesco", None],
     )
-    two = rows(1, removals=1, currencies=["JPY"], amount=np.array([-7]), pending=np.array([True]))
+    two = rows(1, removals=1, currencies=("JPY",), amount=np.array([-7]), pending=np.array([True]))
     # When
     chunk = chunk_of(uuid4().bytes, [(b"a" * 16, 0, one), (b"b" * 16, 3, two)])
     # Then
@@ -347,14 +355,12 @@ def test_a_chunk_holds_the_columns_of_its_parts_in_order() -> None:
         (b"a", 0, 2, 0),
         (b"b", 3, 1, 1),
     ]
-    assert column(chunk.amount, np.int64).tolist() == [0, 1, -7]
-    assert column(chunk.account, np.int32).tolist() == [0, 0, 1]
-    assert [chunk.currencies[i] for i in chunk.currency] == ["GBP", "GBP", "JPY"]
-    assert chunk.pending == bytes([0, 0, 1])
-    assert chunk.mcc is not None
-    assert column(chunk.mcc, np.int16).tolist() == [5411, 0, 0]
-    assert chunk.authorized is not None
-    assert column(chunk.authorized, np.int32).tolist() == [TODAY - 1, NO_DATE, NO_DATE]
-    assert chunk.merchant_name == ["Tesco", None, None]
-    assert chunk.metadata is chunk.provider_category is chunk.pending_transaction_id is None
-    assert chunk.accounts[column(chunk.removed_account, np.int32)[0]] == chunk.accounts[1]
+    assert chunk.numbers("amount").tolist() == [0, 1, -7]
+    assert chunk.account_places().tolist() == [0, 0, 1]
+    assert chunk.row_currencies() == ["GBP", "GBP", "JPY"]
+    assert chunk.columns["pending"] == bytes([0, 0, 1])
+    assert chunk.numbers("mcc").tolist() == [5411, 0, 0]
+    assert chunk.numbers("authorized_on").tolist() == [TODAY - 1, NO_DATE, NO_DATE]
+    assert chunk.columns["merchant_name"] == ["Tesco", None, None]
+    assert not {"metadata", "provider_category", "pending_transaction_id"} & chunk.columns.keys()
+    assert chunk.accounts[chunk.removed_account_places()[0]] == chunk.accounts[1]

@@ -16,7 +16,7 @@ from api.http.problems import Forbidden
 from api.http.versioned import versioned
 from api.routes import ROUTES, add_routes, route_of
 from pipeline.access.tokens import Principal
-from tests.routing import matched
+from tests.support.routing import matched
 
 
 async def handler(_: web.Request) -> web.Response:

@@ -10,7 +10,8 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from pipeline.transactions.chunk import NO_DATE, SCHEMA, Chunk, Part
+from pipeline.transactions.chunk import SCHEMA, Chunk, Part
+from pipeline.transactions.columns import NO_DATE
 from pipeline.transactions.rows import Scored
 
 SPACE = UUID(int=7)
@@ -78,6 +79,15 @@ def chunk(*ingests: Ingest) -> Chunk:
     rows, gone = list(chain.from_iterable(pushes)), list(chain.from_iterable(removes))
     names = list(dict.fromkeys(item.account for item in [*rows, *gone]))
     currencies = list(dict.fromkeys(row.currency for row in rows))
+    columns: dict[str, bytes | list[str | None]] = {
+        "booked_on": np.array([days(r.day) for r in rows], "i4").tobytes(),
+        "amount": np.array([r.amount for r in rows], "i8").tobytes(),
+        "pending": np.array([r.pending for r in rows], "?").tobytes(),
+        "transaction_id": [r.id for r in rows],
+        "description": [r.description for r in rows],
+    }
+    if any(r.names_pending for r in rows):
+        columns["pending_transaction_id"] = [r.names_pending for r in rows]
     return Chunk(
         schema=SCHEMA,
         chunk_id=tick(),
@@ -90,14 +100,7 @@ def chunk(*ingests: Ingest) -> Chunk:
         currencies=currencies,
         account=np.array([names.index(r.account) for r in rows], "i4").tobytes(),
         currency=np.array([currencies.index(r.currency) for r in rows], "u1").tobytes(),
-        date=np.array([days(r.day) for r in rows], "i4").tobytes(),
-        amount=np.array([r.amount for r in rows], "i8").tobytes(),
-        pending=np.array([r.pending for r in rows], "?").tobytes(),
-        transaction_id=[r.id for r in rows],
-        description=[r.description for r in rows],
-        pending_transaction_id=(
-            [r.names_pending for r in rows] if any(r.names_pending for r in rows) else None
-        ),
+        columns=columns,
         removed_account=np.array([names.index(r.account) for r in gone], "i4").tobytes(),
         removed_transaction_id=[r.id for r in gone],
     )

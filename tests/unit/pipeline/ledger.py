@@ -8,25 +8,14 @@ import numpy as np
 
 from pipeline.transactions.changes import Absent, Changes, plan
 from pipeline.transactions.chunk import Chunk
-from pipeline.transactions.rows import IDENTITY_NULLS, KINDS, NULLS, Row, Scored, candidates
+from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS, to_values
+from pipeline.transactions.rows import Row, Scored, make_candidates
 
 
-def _rows(columns, nulls, names):
-    count = len(columns["id"])
-    loaded = {
-        name: [
-            _load(name, element, nulls)
-            for element in (column if isinstance(column, list) else column.tolist())
-        ]
-        for name, column in columns.items()
-    }
-    return [{name: loaded[name][i] for name in names} for i in range(count)]
-
-
-def _load(name, element, nulls):
-    if name not in KINDS:
-        return element
-    return None if name in nulls and element == nulls[name] else KINDS[name].load(element)
+def _rows(table, columns):
+    rows = np.arange(len(columns["id"]))
+    loaded = {column.name: to_values(column, columns[column.name], rows) for column in table}
+    return [{name: loaded[name][row] for name in loaded} for row in rows.tolist()]
 
 
 class MemoryStore:
@@ -38,7 +27,7 @@ class MemoryStore:
         self.feeds: dict[bytes, int] = dict.fromkeys(users, 0)
 
     def write(self, chunk: Chunk, scored: Scored) -> Changes:
-        pushed = candidates(chunk, scored)
+        pushed = make_candidates(chunk, scored)
         feeds = np.array([self.feeds.get(user, -1) for user in pushed.users], np.int64)
         changes = plan(pushed, self._stored(), feeds)
         self._carry_out(changes)
@@ -60,10 +49,10 @@ class MemoryStore:
         for entry in changes.moves:
             assert entry.id in self.identity
             self.identity[entry.id] = (entry.booked_on, entry.removed_at)
-        for entry in _rows(changes.identities, IDENTITY_NULLS, ("id", "booked_on", "removed_at")):
+        for entry in _rows(IDENTITY_COLUMNS, changes.identities):
             assert entry["id"] not in self.identity
             self.identity[entry["id"]] = (entry["booked_on"], entry["removed_at"])
-        for values in _rows(changes.copies, NULLS, Row._fields):
+        for values in _rows(TRANSACTION_COLUMNS, changes.copies):
             row = Row(**values)
             key = (row.user_id, row.booked_on, row.id)
             assert key not in self.transactions

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.database.clock import accepted_at
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Part
+from pipeline.transactions.envelope import decode_envelope, encode_envelope
+from pipeline.transactions.ids import accepted_at
 from pipeline.transactions.split import culprits, halves, piece, rest
 from tests.support.chunks import chunk, clock
 
@@ -31,9 +31,15 @@ def test_halves_hold_every_row_once_and_the_removals_once():
     first, second = halves(whole)
     for half in (first, second):
         half.check()
-    assert first.transaction_id + second.transaction_id == whole.transaction_id
-    assert first.mcc + second.mcc == whole.mcc
-    assert first.merchant_name + second.merchant_name == whole.merchant_name
+    assert (
+        first.columns["transaction_id"] + second.columns["transaction_id"]
+        == whole.columns["transaction_id"]
+    )
+    assert first.columns["mcc"] + second.columns["mcc"] == whole.columns["mcc"]
+    assert (
+        first.columns["merchant_name"] + second.columns["merchant_name"]
+        == whole.columns["merchant_name"]
+    )
     assert (first.removed_transaction_id, second.removed_transaction_id) == (["gone"], [])
     assert len({whole.chunk_id, first.chunk_id, second.chunk_id}) == 3
 
@@ -68,7 +74,7 @@ def test_the_rest_keeps_its_id_so_that_it_is_written_once():
 
 
 def failing(*bad: str):
-    return lambda cut: bool(set(bad) & set(cut.transaction_id))
+    return lambda cut: bool(set(bad) & set(cut.columns["transaction_id"]))
 
 
 def test_the_rows_at_fault_are_found():
@@ -83,4 +89,4 @@ def test_nobody_is_blamed_when_only_the_whole_fails_or_too_many_do():
 
 def test_a_piece_travels_as_a_message():
     cut = piece(of_two_ingests(), np.array([6]))
-    assert messages.decode(messages.encode(cut, "q", 0)).args[0] == cut
+    assert decode_envelope(encode_envelope(cut, "q", 0)).args[0] == cut

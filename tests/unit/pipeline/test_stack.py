@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import AlreadyUp, ServersMissing
-from tests.children import running
+from tests.support.children import running
 from tests.support.waiting import until
 from workers.local.stack import install as installing
 from workers.local.stack.account import Account, server_account

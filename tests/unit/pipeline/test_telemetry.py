@@ -13,9 +13,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from pipeline.database.clock import accepted_at
 from pipeline.observe import metrics as telemetry
 from pipeline.transactions.chunk import Part
+from pipeline.transactions.ids import accepted_at
 from pipeline.transactions.rows import Scored
 from tests.support.chunks import chunk, clock
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from pipeline.database.clock import Clock, accepted_at, earliest_uuid7
+from pipeline.database.clock import Clock
+from pipeline.transactions.ids import accepted_at, earliest_uuid7
 from pipeline.transactions.ticket import Signer, Ticket
 
 ANN, BOB = bytes(16), bytes([1] * 16)

@@ -28,11 +28,11 @@ from pipeline.errors import InvalidSettings, StoreUnavailable
 from pipeline.observe import tracing
 from pipeline.observe.spans import Spans
 from pipeline.settings import Settings
-from pipeline.transactions import chunk as messages
 from pipeline.transactions.chunk import Chunk
-from tests.routing import matched
+from pipeline.transactions.envelope import decode_envelope, encode_envelope
 from tests.support.chunks import chunk, clock
 from tests.support.doubles import ConstantScorer
+from tests.support.routing import matched
 from tests.unit.api.test_coalesce import Broker, rows
 from workers.actors import Work
 from workers.model_slot import ModelSlot
@@ -116,7 +116,7 @@ async def pushed(*posts: tuple[Columns, dict[str, str]]) -> list[Chunk]:
         for number in range(min(2, len(posts))):
             await broker.reached(number + 1)
             broker.confirm(number)
-    read = [messages.decode(messages.encode(sent, "q", 0)) for sent, _ in broker.sent]
+    read = [decode_envelope(encode_envelope(sent, "q", 0)) for sent, _ in broker.sent]
     return [envelope.args[0] for envelope in read]
 
 

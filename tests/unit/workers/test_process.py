@@ -28,7 +28,7 @@ def test_the_categorizer_is_given_the_rows_of_the_chunk() -> None:
     # When it is scored
     score(given, scorer)
     # Then its columns are the rows, in order
-    assert scorer.given.descriptions == given.description
+    assert scorer.given.descriptions == given.columns["description"]
     assert list(scorer.given.currencies) == ["GBP", "EUR", "GBP"]
     assert scorer.given.amounts.tolist() == [-100, -101, -102]
     assert scorer.given.mccs.tolist() == [0, 5411, 0]

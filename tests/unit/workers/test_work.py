@@ -21,7 +21,7 @@ class Broker:
         self.buried: list[tuple[list[str], str]] = []
 
     def bury(self, letter, error):
-        self.buried.append((letter.transaction_id, type(error).__name__))
+        self.buried.append((letter.columns["transaction_id"], type(error).__name__))
 
 
 class Store:
@@ -37,12 +37,12 @@ class Store:
     def rehearse(self, given, _):
         if self.away:
             raise StoreUnavailable("away")
-        if self.refused & set(given.transaction_id):
+        if self.refused & set(given.texts("transaction_id")):
             raise NoPartition("no month")
 
     def commit(self, given, scored):
         self.rehearse(given, scored)
-        self.stored += given.transaction_id
+        self.stored += given.texts("transaction_id")
 
 
 def work(store):

@@ -1,4 +1,4 @@
-"""Programs of the machine that tests run; `python -m tests.programs` installs what is missing."""
+"""Programs of the machine that tests run; `python -m tests.support.programs` installs what is missing."""
 
 from __future__ import annotations
 

@@ -1,0 +1,183 @@
+"""The checks of a push: whole columns first, and each item only when one of these checks fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
+
+from api.http.bodies import refuse_repeated_keys
+from api.http.problems import Fault, Invalid, Malformed
+from api.ingest.columns import NO_METADATA, Columns, columns_of
+from api.ingest.parse import Items
+from api.wire import MAX_METADATA, Transaction
+from pipeline.access.accounts import Owner
+from pipeline.database.partitions import Managed
+from pipeline.transactions.columns import CHUNK_COLUMNS, TEXT
+from pipeline.transactions.money import CURRENCIES, minor_units
+
+_CENTS: Final = re.compile(rb'(?:"?-?(?:0|[1-9][0-9]{0,12})\.[0-9]{2}"?\n)*+')
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_TEXTS: Final = tuple(column.wire for column in CHUNK_COLUMNS if column.kind is TEXT)
+_UNKNOWN_ACCOUNT: Final = "there is no such account"
+
+_anything: Final = msgspec.json.Decoder()
+
+
+def check_items(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Columns:
+    """The batch as columns. Raises Invalid with every fault.
+
+    `owners` holds the accounts that the caller may write, `managed` the dates that can be stored.
+    """
+    made = _columns_at_once(items, owners, managed)
+    if made is not None:
+        return made
+    faults = [*_transaction_faults(items, owners, managed), *_removal_faults(items, owners)]
+    if faults:
+        raise Invalid(faults)
+    return columns_of(items, owners, _amounts_one_by_one(items))
+
+
+def _columns_at_once(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Columns | None:
+    """The columns if nothing about the batch is unusual; None: look at each item."""
+    right = (
+        items.accounts <= owners.keys()
+        and _texts_are_clean(items)
+        and _codes_are_right(items.fields["mcc"])
+        and not any(map(_metadata_fault, set(items.metadata())))
+        and all(day in managed for day in set(items.fields["date"]))
+    )
+    amounts = _amounts(items) if right else None
+    return None if amounts is None else columns_of(items, owners, amounts)
+
+
+def _texts_are_clean(items: Items) -> bool:
+    """Whether no text holds a character that needs a closer look, and no id is blank."""
+    fields = items.fields
+    removed = [removal.transaction_id for removal in items.removed]
+    if not all(map(str.strip, [*fields["transaction_id"], *removed])):
+        return False
+    texts = [text for name in _TEXTS for text in fields[name] if text]
+    return "".join([*texts, *removed]).isprintable()
+
+
+def _amounts(items: Items) -> NDArray[np.int64] | None:
+    """Minor units; None: at least one is wrong."""
+    amounts = _amounts_at_once(items)
+    if amounts is not None:
+        return amounts
+    with suppress(ValueError, KeyError, msgspec.DecodeError):
+        return _amounts_one_by_one(items)
+    return None
+
+
+def _amounts_at_once(items: Items) -> NDArray[np.int64] | None:
+    """Minor units if every amount has exactly the two decimals of its currency."""
+    if any(CURRENCIES.get(code) != 2 for code in set(items.fields["currency"])):
+        return None
+    text = b"\n".join([*items.fields["amount"], b""])
+    if not text or _CENTS.fullmatch(text) is None:
+        return None
+    return np.fromstring(text.translate(None, b'".'), np.int64, sep="\n")
+
+
+def _amounts_one_by_one(items: Items) -> NDArray[np.int64]:
+    return np.array([_amount(t) for t in items.transactions], np.int64)
+
+
+def _codes_are_right(codes: Sequence[str | UnsetType | None]) -> bool:
+    """Whether every merchant category code is four digits or absent."""
+    given = [code for code in codes if code]
+    text = "".join(given)
+    return not text or (text.isascii() and text.isdigit() and set(map(len, given)) == {4})
+
+
+def _amount(transaction: Transaction) -> int:
+    """Minor units; ValueError says what is wrong."""
+    text = bytes(transaction.amount).decode()
+    if text.startswith('"'):
+        text = msgspec.json.decode(text, type=str)
+    return minor_units(text, transaction.currency)
+
+
+def _transaction_faults(
+    items: Items, owners: Mapping[str, Owner], managed: Managed
+) -> Iterable[Fault]:
+    for index, row in enumerate(items.transactions):
+        for field, detail in _row_faults(row, owners, managed):
+            yield Fault(f"/transactions/{index}/{field}", detail)
+
+
+def _row_faults(
+    row: Transaction, owners: Mapping[str, Owner], managed: Managed
+) -> Iterable[tuple[str, str]]:
+    if row.account_id not in owners:
+        yield "account_id", _UNKNOWN_ACCOUNT
+    if row.date not in managed:
+        yield "date", f"outside the managed months, {managed.first} to {managed.last}"
+    if row.currency not in CURRENCIES:
+        yield "currency", "not an active ISO 4217 code"
+    else:
+        yield from _raised("amount", _amount, row)
+    for field in _TEXTS:
+        yield from _text_faults(field, getattr(row, field))
+    yield from _mcc_faults(row)
+    yield from _metadata_faults(row)
+
+
+def _raised(
+    field: str, parse: Callable[[Transaction], Any], row: Transaction
+) -> Iterable[tuple[str, str]]:
+    try:
+        parse(row)
+    except (ValueError, msgspec.DecodeError) as error:
+        yield field, str(error)
+
+
+def _text_faults(field: str, text: str | UnsetType | None) -> list[tuple[str, str]]:
+    if text and _CONTROL.search(text):
+        return [(field, "holds a control character")]
+    if text and field.endswith("_id") and not text.strip():
+        return [(field, "is blank")]
+    return []
+
+
+def _mcc_faults(row: Transaction) -> list[tuple[str, str]]:
+    return [] if _codes_are_right([row.mcc]) else [("mcc", "not four digits")]
+
+
+def _metadata_faults(row: Transaction) -> list[tuple[str, str]]:
+    detail = None if row.metadata is UNSET else _metadata_fault(bytes(row.metadata))
+    return [("metadata", detail)] if detail else []
+
+
+def _metadata_fault(raw: bytes) -> str | None:
+    if raw in NO_METADATA:
+        return None
+    if len(raw) > MAX_METADATA:
+        return f"longer than {MAX_METADATA} bytes"
+    try:
+        value = _anything.decode(raw)
+        refuse_repeated_keys(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "not JSON in UTF-8"
+    except Malformed as error:
+        return str(error)
+    if not isinstance(value, dict):
+        return "not an object"
+    return "holds a NUL character" if rb"\u0000" in raw else None
+
+
+def _removal_faults(items: Items, owners: Mapping[str, Owner]) -> Iterable[Fault]:
+    for index, removal in enumerate(items.removed):
+        base = f"/removed/{index}"
+        if removal.account_id not in owners:
+            yield Fault(f"{base}/account_id", _UNKNOWN_ACCOUNT)
+        for field, detail in _text_faults("transaction_id", removal.transaction_id):
+            yield Fault(f"{base}/{field}", detail)
