@@ -24,14 +24,14 @@ class User(Struct, frozen=True):
     position: int
 
 
-class UserToken(Struct, frozen=True):
+class AppToken(Struct, frozen=True):
     """A token bound to one user. Its secret stays out of the representation."""
 
     token: str
     expires_at: dt.datetime
 
     def __repr__(self) -> str:
-        return f"UserToken(token='***', expires_at={self.expires_at!r})"
+        return f"AppToken(token='***', expires_at={self.expires_at!r})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("token", "***"), ("expires_at", self.expires_at)]
@@ -46,7 +46,7 @@ class Account(Struct, frozen=True):
     currency: str
 
 
-class AccountList(Struct, frozen=True):
+class AccountsAnswer(Struct, frozen=True):
     accounts: tuple[Account, ...]
 
 
@@ -76,7 +76,7 @@ class PushReceipt(Struct, frozen=True):
     reason: str | None = None
 
 
-class Category(Struct, frozen=True):
+class AssignedCategory(Struct, frozen=True):
     """`source` names what decided: `model`, `rule`, `memory`, `user` or a newer one."""
 
     primary: str
@@ -98,13 +98,13 @@ class Transaction(Struct, frozen=True):
     currency: str
     description: str
     merchant: str | None
-    category: Category
+    category: AssignedCategory
     pending: bool
     position: int
     reason: str
 
 
-class Explanation(Struct, frozen=True):
+class CategoryExplanation(Struct, frozen=True):
     """What decided the category; `merchant_key` is what the feed's `merchant` filter takes."""
 
     decided_by: str
@@ -115,7 +115,7 @@ class Explanation(Struct, frozen=True):
 
 
 class ExplainedTransaction(Transaction, frozen=True):
-    explanation: Explanation
+    explanation: CategoryExplanation
 
 
 class RemovedTransaction(Struct, frozen=True):
@@ -126,7 +126,7 @@ class RemovedTransaction(Struct, frozen=True):
     reason: str
 
 
-class FeedPage(Struct, frozen=True):
+class TransactionPage(Struct, frozen=True):
     """Newest first; `next_cursor` is None on the last page."""
 
     transactions: tuple[Transaction, ...]
@@ -134,7 +134,7 @@ class FeedPage(Struct, frozen=True):
     position: int
 
 
-class Changes(Struct, frozen=True):
+class ChangePage(Struct, frozen=True):
     """One page of what changed since a cursor.
 
     With `reset` the page is the first of a whole feed, and what the reader holds is void.
@@ -157,7 +157,7 @@ class Changes(Struct, frozen=True):
             rows.pop(row.id, None)
 
 
-class Period(Struct, frozen=True):
+class DateRange(Struct, frozen=True):
     """Both dates are inclusive."""
 
     first: dt.date = field(name="from")
@@ -211,7 +211,7 @@ class SpendingReport(Struct, frozen=True):
     """Sums of a feed over a period, at one feed position. Totals are by currency code."""
 
     position: int
-    period: Period
+    period: DateRange
     currency_totals: dict[str, CurrencyTotal]
     by_category: tuple[CategorySum, ...]
     by_merchant: tuple[MerchantSum, ...]
@@ -227,7 +227,7 @@ class TaxonomyCategory(Struct, frozen=True):
     parent: str | None
 
 
-class TaxonomyList(Struct, frozen=True):
+class TaxonomyAnswer(Struct, frozen=True):
     categories: tuple[TaxonomyCategory, ...]
 
 
@@ -246,5 +246,5 @@ class Readiness(Struct, frozen=True):
         return self.status != "not ready"
 
 
-class InstalledVersion(Struct, frozen=True):
+class VersionAnswer(Struct, frozen=True):
     version: str

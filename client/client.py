@@ -19,7 +19,7 @@ from client.errors import (
     UnavailableError,
     UnreadableAnswerError,
 )
-from client.queries import FeedFilter, Id, build_path, build_query
+from client.queries import Id, TransactionFilter, build_path, build_query
 from client.retries import Retries
 from client.transport import Observe, Request, Transport
 
@@ -30,7 +30,7 @@ _A_DAY: Final = dt.timedelta(days=1)
 _MOST_ROWS: Final = 1000  # of a page
 
 
-_ALL_ROWS: Final = FeedFilter()
+_ALL_ROWS: Final = TransactionFilter()
 
 
 class Client:
@@ -38,7 +38,7 @@ class Client:
 
     Every method raises ClientError. `timeout` (seconds) bounds one try; `retries` bounds how often
     what can safely be repeated is tried. At most `connections` requests are on their way at a time.
-    Answers with an ETag are kept up to `kept_bytes` bytes, and are asked for again only if they
+    Answers with an ETag are kept up to `kept_bytes` bytes, and are sent again only if they
     have changed. `observe` is called after each try.
     """
 
@@ -87,10 +87,10 @@ class Client:
 
     async def create_user_token(
         self, user_id: Id, scopes: Collection[str], *, expires_in: dt.timedelta = _A_DAY
-    ) -> answers.UserToken:
+    ) -> answers.AppToken:
         """A token for the user's own app, with the scopes `read`, `ingest` or both."""
         body = {"scopes": sorted(scopes), "expires_in": int(expires_in.total_seconds())}
-        return await self._post(answers.UserToken, build_path("users", user_id, "tokens"), body)
+        return await self._post(answers.AppToken, build_path("users", user_id, "tokens"), body)
 
     async def create_account(
         self,
@@ -112,13 +112,13 @@ class Client:
         return await self._post(answers.Account, build_path("accounts"), body)
 
     async def list_accounts(self, user_id: Id) -> tuple[answers.Account, ...]:
-        listed = await self._get(answers.AccountList, build_path("users", user_id, "accounts"))
+        listed = await self._get(answers.AccountsAnswer, build_path("users", user_id, "accounts"))
         return listed.accounts
 
     async def push(
         self,
         transactions: Iterable[pushes.NewTransaction],
-        removed: Iterable[pushes.Removal] = (),
+        removed: Iterable[pushes.NewRemoval] = (),
         *,
         ndjson: bool = False,
         gzip: bool = False,
@@ -169,18 +169,18 @@ class Client:
     async def get_feed_page(
         self,
         user_id: Id,
-        rows: FeedFilter = _ALL_ROWS,
+        rows: TransactionFilter = _ALL_ROWS,
         *,
         limit: int = 100,
         cursor: str | None = None,
-    ) -> answers.FeedPage:
+    ) -> answers.TransactionPage:
         """Up to `limit` (1 to 1000) rows, newest first."""
         query = rows.build_query() | build_query(limit=limit, cursor=cursor)
         path = build_path("users", user_id, "transactions")
-        return await self._get(answers.FeedPage, path, query)
+        return await self._get(answers.TransactionPage, path, query)
 
     async def iterate_feed(
-        self, user_id: Id, rows: FeedFilter = _ALL_ROWS, *, page_rows: int = _MOST_ROWS
+        self, user_id: Id, rows: TransactionFilter = _ALL_ROWS, *, page_rows: int = _MOST_ROWS
     ) -> AsyncIterator[answers.Transaction]:
         """All rows, newest first, fetched page by page.
 
@@ -197,18 +197,18 @@ class Client:
 
     async def get_changes(
         self, user_id: Id, cursor: str | None = None, *, limit: int = 100
-    ) -> answers.Changes:
+    ) -> answers.ChangePage:
         """Up to `limit` (1 to 1000) changes since `cursor`; without one, since the beginning."""
         path = build_path("users", user_id, "transactions", "sync")
-        return await self._get(answers.Changes, path, build_query(cursor=cursor, limit=limit))
+        return await self._get(answers.ChangePage, path, build_query(cursor=cursor, limit=limit))
 
     async def iterate_changes(
         self, user_id: Id, cursor: str | None = None, *, page_rows: int = _MOST_ROWS
-    ) -> AsyncIterator[answers.Changes]:
+    ) -> AsyncIterator[answers.ChangePage]:
         """Pages of changes since `cursor`, up to the end of the feed.
 
-        Apply each page with `Changes.apply_to`, which also obeys `reset`, and keep its
-        `next_cursor`: it is valid for ever, and reading can go on from any page.
+        Apply each page with `ChangePage.apply_to`, which also obeys `reset`. Its `next_cursor` is
+        valid for ever, and reading can go on from any page.
         """
         more = True
         while more:
@@ -238,7 +238,7 @@ class Client:
         return await self._get(answers.SpendingReport, path, query)
 
     async def get_taxonomy(self) -> tuple[answers.TaxonomyCategory, ...]:
-        return (await self._get(answers.TaxonomyList, build_path("taxonomy"))).categories
+        return (await self._get(answers.TaxonomyAnswer, build_path("taxonomy"))).categories
 
     async def is_alive(self) -> bool:
         """Whether an API process answers; asked once."""
@@ -258,7 +258,7 @@ class Client:
             return answers.Readiness("not ready", parts)
 
     async def get_version(self) -> str:
-        return (await self._get(answers.InstalledVersion, "/version")).version
+        return (await self._get(answers.VersionAnswer, "/version")).version
 
     async def _get(
         self, kind: type[T], path: str, query: Mapping[str, str] = {}, *, wait: float = 0.0

@@ -28,24 +28,24 @@ from client.answers import PushReceipt
 _STILL_RUNNING: Final = "urn:spendline:problem:still-running"
 
 
-class Fault(Struct, frozen=True):
+class InvalidValue(Struct, frozen=True):
     """One wrong value: where it is (a JSON Pointer into the body or query) and what is wrong."""
 
     pointer: str
     detail: str
 
 
-class ProblemDocument(Struct, frozen=True, kw_only=True):
+class ErrorDocument(Struct, frozen=True, kw_only=True):
     """The body of an error, as far as it is one."""
 
     type: str = "about:blank"
     title: str = ""
     detail: str = ""
     request_id: str = ""
-    errors: tuple[Fault, ...] = ()
+    errors: tuple[InvalidValue, ...] = ()
 
 
-class Problem(ProblemDocument, frozen=True, kw_only=True):
+class ErrorAnswer(ErrorDocument, frozen=True, kw_only=True):
     """An error answer: its document, its status, and the seconds of its `Retry-After`."""
 
     status: int
@@ -53,9 +53,9 @@ class Problem(ProblemDocument, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         faults = [f"{fault.pointer} {fault.detail}" for fault in self.errors[:3]]
-        said = "; ".join(filter(None, (self.detail, *faults)))
+        reason = "; ".join(filter(None, (self.detail, *faults)))
         request = f" (request {self.request_id})" if self.request_id else ""
-        return ": ".join(filter(None, (f"{self.status} {self.title}", said))) + request
+        return ": ".join(filter(None, (f"{self.status} {self.title}", reason))) + request
 
 
 class ClientError(Exception):
@@ -77,7 +77,7 @@ class UnreadableAnswerError(ClientError):
 class ProblemError(ClientError):
     """The API answered with an error; the attributes are those of its problem document."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: ErrorAnswer) -> None:
         super().__init__(problem)
         self.status = problem.status
         self.type = problem.type
@@ -100,7 +100,7 @@ class NotFoundError(ProblemError): ...
 class ConflictError(ProblemError):
     """Transient while an earlier try with the same Idempotency-Key is still running."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: ErrorAnswer) -> None:
         super().__init__(problem)
         self.transient = problem.type == _STILL_RUNNING
 
@@ -152,10 +152,12 @@ _KINDS: Final[dict[int, type[ProblemError]]] = {
 def problem_error(status: int, body: bytes, retry_after: float | None) -> ProblemError:
     """The error for an answer of 400 or above; `body` need not be a problem document."""
     try:
-        document = msgspec.json.decode(body, type=ProblemDocument)
+        document = msgspec.json.decode(body, type=ErrorDocument)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        document = ProblemDocument(title=_phrase(status))
-    problem = Problem(status=status, retry_after=retry_after, **msgspec.structs.asdict(document))
+        document = ErrorDocument(title=_phrase(status))
+    problem = ErrorAnswer(
+        status=status, retry_after=retry_after, **msgspec.structs.asdict(document)
+    )
     return _KINDS.get(status, ProblemError)(problem)
 
 

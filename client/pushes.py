@@ -20,7 +20,7 @@ JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 
 _FRAME_BYTES: Final = len(b'{"transactions":[],"removed":[]}')
-_GZIP_LEVEL: Final = 1  # JSON shrinks to a tenth, and higher levels cost much CPU for little
+_GZIP_LEVEL: Final = 1  # level 6 takes twice the CPU for a sixth fewer bytes
 
 
 class NewTransaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,7 +45,7 @@ class NewTransaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, Any] | None = None
 
 
-class Removal(Struct, frozen=True, kw_only=True):
+class NewRemoval(Struct, frozen=True, kw_only=True):
     """A transaction that the bank has taken back."""
 
     account_id: UUID
@@ -75,7 +75,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def split_push(
-    transactions: Iterable[NewTransaction], removed: Iterable[Removal], *, ndjson: bool
+    transactions: Iterable[NewTransaction], removed: Iterable[NewRemoval], *, ndjson: bool
 ) -> Iterator[PushBody]:
     """Bodies of at most MAX_ITEMS items and MAX_BYTES bytes, in the order of what is given.
 

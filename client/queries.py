@@ -16,7 +16,7 @@ Id = UUID | str
 _PARAMETERS: Final = {"first": "from", "last": "to"}  # Python reserves the API's names
 
 
-class FeedFilter(Struct, frozen=True, kw_only=True):
+class TransactionFilter(Struct, frozen=True, kw_only=True):
     """Which rows of a feed; dates and amounts are inclusive.
 
     `category` is a primary or a detailed code, `merchant` a merchant key.

@@ -1,6 +1,6 @@
 """HTTP under the client: one pool of connections, tries, and answers kept by ETag.
 
-The token is in the header of each request and nowhere else: no message, log line or representation
+The token is in the header of each request and nowhere else. No message, log line or representation
 has it, and no redirect is followed with it.
 """
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-ROOMS = ("pipeline", "categorizer", "models", "api", "workers")
+ROOMS = ("pipeline", "categorizer", "models", "api", "workers", "client")
 
 IMPORT_ALL = """
 import os, pkgutil, sys

@@ -13,7 +13,7 @@ import pytest
 from rich.pretty import pretty_repr
 
 import client
-from client import Changes, PushReceipt, RemovedTransaction, Transaction, UserToken, errors
+from client import AppToken, ChangePage, PushReceipt, RemovedTransaction, Transaction, errors
 from client.errors import problem_error
 
 CATEGORY = {
@@ -32,9 +32,9 @@ def transaction(number: int, **fields: Any) -> Transaction:
     return msgspec.json.decode(msgspec.json.encode(content | fields), type=Transaction)
 
 
-def changes(**fields: Any) -> Changes:
+def changes(**fields: Any) -> ChangePage:
     empty: dict[str, Any] = {"added": (), "modified": (), "removed": (), "reset": False}
-    return Changes(**(empty | fields), next_cursor="c", has_more=False, position=1)
+    return ChangePage(**(empty | fields), next_cursor="c", has_more=False, position=1)
 
 
 def test_every_error_is_public() -> None:
@@ -80,7 +80,7 @@ def test_a_reset_voids_the_copy() -> None:
 
 
 def test_the_representation_of_a_token_hides_its_secret() -> None:
-    token = UserToken("sl_secret", dt.datetime(2026, 11, 28, tzinfo=dt.UTC))
+    token = AppToken("sl_secret", dt.datetime(2026, 11, 28, tzinfo=dt.UTC))
     for text in (repr(token), str(token), f"{token}", pretty_repr(token)):
         assert "sl_secret" not in text
         assert "2026" in text
@@ -124,7 +124,7 @@ def test_a_problem_document_becomes_the_attributes_of_the_error() -> None:
     # When
     error = problem_error(422, msgspec.json.encode(document), None)
     # Then
-    assert error.errors == (client.Fault("/transactions/0/amount", "is no decimal"),)
+    assert error.errors == (client.InvalidValue("/transactions/0/amount", "is no decimal"),)
     assert (error.title, error.detail, error.request_id) == (
         "Invalid values", "1 invalid value", "abc",
     )  # fmt: skip

@@ -13,7 +13,15 @@ import pytest
 
 from api.ingest.parse import read_items
 from client import pushes
-from client.pushes import JSON, MAX_BYTES, MAX_ITEMS, NewTransaction, PushBody, Removal, split_push
+from client.pushes import (
+    JSON,
+    MAX_BYTES,
+    MAX_ITEMS,
+    NewRemoval,
+    NewTransaction,
+    PushBody,
+    split_push,
+)
 from pipeline.transactions import money as transactions
 
 ACCOUNT = UUID(int=7)
@@ -33,8 +41,8 @@ def row(number: int = 0, **fields: Any) -> NewTransaction:
     )
 
 
-def removal(number: int = 0) -> Removal:
-    return Removal(account_id=ACCOUNT, transaction_id=f"t{number}")
+def removal(number: int = 0) -> NewRemoval:
+    return NewRemoval(account_id=ACCOUNT, transaction_id=f"t{number}")
 
 
 def ids(bodies: list[PushBody]) -> list[tuple[list[str], list[str]]]:

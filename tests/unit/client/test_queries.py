@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from client import Client, FeedFilter
+from client import Client, TransactionFilter
 from client.queries import build_path, build_query
 
 
 def test_a_filter_is_written_as_the_api_reads_it() -> None:
-    rows = FeedFilter(
+    rows = TransactionFilter(
         first=dt.date(2026, 11, 1),
         last=dt.date(2026, 11, 30),
         account_id=UUID(int=7),
@@ -31,7 +31,7 @@ def test_a_filter_is_written_as_the_api_reads_it() -> None:
 
 def test_what_is_none_is_no_parameter() -> None:
     assert build_query(cursor=None, limit=10) == {"limit": "10"}
-    assert FeedFilter().build_query() == {}
+    assert TransactionFilter().build_query() == {}
 
 
 def test_a_segment_cannot_lead_to_another_path() -> None:
