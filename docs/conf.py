@@ -14,10 +14,10 @@ version = release = installed_version("spendline")
 extensions = ["myst_parser", "sphinx_click", "from_code"]
 exclude_patterns = ["_build"]
 nitpicky = True
-suppress_warnings = ["toc.empty_glob"]
 
 highlight_language = "none"  # a fence without a language is a picture
 myst_heading_anchors = 3
+smartquotes = False  # `--option` stays as it is typed
 
 html_theme = "furo"
 html_title = f"Spendline {version}"

@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
+from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -19,6 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 from api.openapi import document
+from api.problems import ERRORS
 from api.routes import ROUTES, Binding
 from pipeline.settings import PREFIX, Settings
 
@@ -51,7 +54,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path; `body` is None for a request without one."""
+    """One method of one path; `answers` are status, meaning and body, `errors` statuses."""
 
     title: str
     summary: str
@@ -59,6 +62,7 @@ class Operation:
     parameters: list[Field]
     body: str | None
     answers: list[tuple[str, str, str]]
+    errors: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,14 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+def index() -> dict[str, Any]:
+    """The version, and the decisions, of which the overview comes first."""
+    here = Path(__file__).parent
+    pages = sorted(here.glob("decisions/*.md"), key=lambda page: (page.stem != "index", page))
+    decisions = [page.relative_to(here).with_suffix("").as_posix() for page in pages]
+    return {"version": installed_version("spendline"), "decisions": decisions}
+
+
 def http() -> dict[str, Any]:
     """The operations by their noun, and the schemas, of the OpenAPI document."""
     contract = json.loads(document(ROUTES))
@@ -86,7 +98,7 @@ def http() -> dict[str, Any]:
             noun = operation["operationId"].partition(".")[0]
             nouns.setdefault(noun, []).append(_operation(f"{method.upper()} {path}", operation))
     schemas = [_schema(*item) for item in sorted(contract["components"]["schemas"].items())]
-    return {"nouns": nouns, "schemas": schemas}
+    return {"nouns": nouns, "schemas": schemas, "errors": sorted(ERRORS.items())}
 
 
 def settings() -> dict[str, Any]:
@@ -105,14 +117,15 @@ def settings() -> dict[str, Any]:
 
 
 def commands() -> dict[str, Any]:
-    """The commands of `spendline` as `module:attribute`, by their names."""
+    """The commands of `spendline`: name, what it does, and `module:attribute`."""
     (script,) = entry_points(group="console_scripts", name="spendline")
     group: click.Group = script.load()
     context = click.Context(group, info_name="spendline")
-    return {"commands": dict(_commands(group, context))}
+    return {"commands": list(_commands(group, context))}
 
 
 PAGES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
+    "index": index,
     "reference/http": http,
     "reference/settings": settings,
     "reference/command-line": commands,
@@ -125,7 +138,7 @@ def _render(_: Sphinx, page: str, source: list[str]) -> None:
 
 
 def _operation(title: str, operation: Mapping[str, Any]) -> Operation:
-    body = operation.get("requestBody")
+    body, answers = operation.get("requestBody"), sorted(operation["responses"].items())
     return Operation(
         title,
         operation["summary"],
@@ -134,8 +147,10 @@ def _operation(title: str, operation: Mapping[str, Any]) -> Operation:
         None if body is None else _content(body["content"]),
         [
             (status, answer["description"], _content(answer.get("content", {})))
-            for status, answer in sorted(operation["responses"].items())
+            for status, answer in answers
+            if status < "400"
         ],
+        [status for status, _ in answers if status >= "400"],
     )
 
 
@@ -144,7 +159,7 @@ def _access(operation: Mapping[str, Any]) -> str:
         return "No token is needed."
     scopes = " or ".join(f"`{scope}`" for scope in operation["x-scopes"])
     binding = Binding[operation["x-binding"]].value
-    return f"The token needs the scope {scopes}. A token bound to one user gets: {binding}."
+    return f"The token needs the scope {scopes}. For a token bound to one user: {binding}."
 
 
 def _content(content: Mapping[str, Any]) -> str:
@@ -226,11 +241,12 @@ def _comments(source: str) -> dict[str, str]:
     return found
 
 
-def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, str]]:
+def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, str, str]]:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        if command is not None and command.callback is not None:
-            yield f"spendline {name}", f"{command.callback.__module__}:command"
+        if command is not None and (module := inspect.getmodule(command.callback)):
+            summary, _, _ = (module.__doc__ or "").partition("\n")
+            yield f"spendline {name}", _cell(summary), f"{module.__name__}:command"
 
 
 def _code(value: object) -> str:

@@ -22,6 +22,7 @@ from pipeline.settings import Settings
 from pipeline.tokens import SCOPES, Tokens
 from pipeline.topology import Queues
 from tests.acceptance.flow import Flow
+from tests.programs import program
 from workers.cli.migrate import bring_up
 from workers.processes import API, WORKERS, System
 
@@ -50,17 +51,18 @@ def reader(
     settings: Settings, make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """The environment of somebody who follows the pages: a system as `make up` leaves it, and a token."""
+    program("curl"), program("psql")
     folder = tmp_path_factory.mktemp("system")
-    with migrated(replace(settings, api_port=free_port()), make_database()) as ours:
-        with System(ours, folder) as processes:
-            processes.start("api", API)
-            processes.start("worker", WORKERS)
-            processes.wait_until_ready()
-            yield ours.environment_of_children() | {
-                "API": f"http://{ours.api_host}:{ours.api_port}",
-                "TOKEN": asyncio.run(_token(ours.database_url)),
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            }
+    listening = replace(settings, api_port=free_port())
+    with migrated(listening, make_database()) as ours, System(ours, folder) as processes:
+        processes.start("api", API)
+        processes.start("worker", WORKERS)
+        processes.wait_until_ready()
+        yield ours.environment_of_children() | {
+            "API": f"http://{ours.api_host}:{ours.api_port}",
+            "TOKEN": asyncio.run(_token(ours.database_url)),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
 
 
 def free_port() -> int:
