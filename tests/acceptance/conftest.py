@@ -28,7 +28,7 @@ from workers.processes import API, WORKERS, System
 
 
 @contextmanager
-def migrated(settings: Settings, database_url: str) -> Iterator[Settings]:
+def migrate_system(settings: Settings, database_url: str) -> Iterator[Settings]:
     """Settings of a migrated system in that empty database, with queues and keys of its own."""
     prefix = f"test-{uuid4().hex[:8]}"
     ours = replace(settings, database_url=database_url, queue_prefix=prefix, key_prefix=prefix)
@@ -42,7 +42,7 @@ def migrated(settings: Settings, database_url: str) -> Iterator[Settings]:
 @pytest.fixture
 def own(settings: Settings, make_database: Callable[[], str]) -> Iterator[Settings]:
     """Settings of a migrated system that only this test uses."""
-    with migrated(settings, make_database()) as ours:
+    with migrate_system(settings, make_database()) as ours:
         yield ours
 
 
@@ -53,30 +53,30 @@ def reader(
     """The environment of somebody who follows the pages: a system as `make up` leaves it, and a token."""
     program("curl"), program("psql")
     folder = tmp_path_factory.mktemp("system")
-    listening = replace(settings, api_port=free_port())
-    with migrated(listening, make_database()) as ours, System(ours, folder) as processes:
+    listening = replace(settings, api_port=find_free_port())
+    with migrate_system(listening, make_database()) as ours, System(ours, folder) as processes:
         processes.start("api", API)
         processes.start("worker", WORKERS)
         processes.wait_until_ready()
         yield ours.environment_of_children() | {
             "API": f"http://{ours.api_host}:{ours.api_port}",
-            "TOKEN": asyncio.run(_token(ours.database_url)),
+            "TOKEN": asyncio.run(_create_token(ours.database_url)),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-async def _token(url: str) -> str:
+async def _create_token(url: str) -> str:
     async with await open_pool(url, size=1, name="test", timeout=10) as pool:
-        made = await Tokens(pool).create("reader", SCOPES, expires_in=timedelta(hours=1))
-    assert made is not None
-    return made.text
+        token = await Tokens(pool).create("reader", SCOPES, expires_in=timedelta(hours=1))
+    assert token is not None
+    return token.text
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import ROOT, RUN, blocks, pages, run
+from tests.support.pages import ROOT, RUN, list_pages, read_blocks, run_page
 
 
 def _runs(page: Path) -> bool:
-    return page.parent != ROOT and any(b.language in RUN and not b.excuse for b in blocks(page))
+    return page.parent != ROOT and any(
+        b.language in RUN and not b.excuse for b in read_blocks(page)
+    )
 
 
-@pytest.mark.parametrize("page", [*filter(_runs, pages())], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*filter(_runs, list_pages())], ids=lambda page: page.stem)
 def test_a_page_does_what_it_says(page, reader):
-    run(page, reader)
+    run_page(page, reader)
