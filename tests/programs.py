@@ -12,7 +12,7 @@ from pipeline.errors import ServersMissing
 from pipeline.stack.binaries import SERVERS, missing
 from pipeline.stack.install import install
 
-PROGRAMS = {"prometheus": "prometheus", "promtool": "prometheus", "curl": "curl", "psql": "postgresql-client"}
+PROGRAMS = {"prometheus": "prometheus", "promtool": "prometheus", "curl": "curl"}
 
 
 def program(name: str) -> str:

@@ -51,7 +51,7 @@ def reader(
     settings: Settings, make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """The environment of somebody who follows the pages: a system as `make up` leaves it, and a token."""
-    program("curl"), program("psql")
+    program("curl")
     folder = tmp_path_factory.mktemp("system")
     listening = replace(settings, api_port=find_free_port())
     with migrate_system(listening, make_database()) as ours, System(ours, folder) as processes:
