@@ -32,7 +32,7 @@ down: .venv/run  ## end what a crash has left running, and a system that is up
 doctor: .venv/run  ## what is here, what is missing, and the fix
 	@$(BIN)/spendline doctor
 
-test: programs lint test-unit test-slow test-servers test-faults  ## everything that CI checks
+test: programs lint docs test-unit test-slow test-servers test-faults  ## everything that CI checks
 
 programs: .venv/dev  # what the tests run beside Python
 	@$(BIN)/python -m tests.programs
@@ -42,6 +42,10 @@ lint: .venv/dev  ## style, types and the layer map
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/dev  ## the documentation as pages in docs/_build/html; every warning is an error
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
+	@echo "docs: docs/_build/html/index.html"
 
 test-unit: .venv/dev  ## no server, no socket
 	$(BIN)/pytest tests/unit -m "not slow"
@@ -121,5 +125,5 @@ audit:  ## known weaknesses of the locked packages, by PyPI's advisory database
 	@for lock in requirements.lock requirements-dev.lock docker/requirements-api.lock; do \
 	  .venv/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes -r $$lock || exit 1; done
 
-.PHONY: house coverage programs simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
+.PHONY: docs house coverage programs simulate audit histories evaluate train faults soak test-faults help setup demo up down doctor test lint test-unit test-slow test-integration test-acceptance \
 	test-servers bench

@@ -37,53 +37,52 @@ class QueueBound(NamedTuple):
 class Settings:
     """All settings of all processes, with the defaults of a laptop. Times are seconds."""
 
-    database_url: str = ""
-    broker_url: str = ""
-    redis_url: str = ""
-    data_folder: str = ".spendline"
-    model_folder: str = "models/shipped"
+    database_url: str = ""  # postgresql://...; `spendline up` starts one of its own if it is empty
+    broker_url: str = ""  # amqp://...; `spendline up` starts one of its own if it is empty
+    redis_url: str = ""  # redis://...; `spendline up` starts one of its own if it is empty
+    data_folder: str = ".spendline"  # where private servers keep data, logs and process ids
+    model_folder: str = "models/shipped"  # the model that workers load at start
     queue_prefix: str = "spendline"  # isolates runs that share one broker
     key_prefix: str = "spendline"  # isolates runs that share one Redis
-    log_level: str = "info"
+    log_level: str = "info"  # debug, info, warning or error
 
-    # Each process takes the first free port from its own on; 0: no metrics.
-    metrics_host: str = "127.0.0.1"
-    api_metrics_port: int = 9180
-    worker_metrics_port: int = 9190
+    metrics_host: str = "127.0.0.1"  # the address of the metrics, which have no authentication
+    api_metrics_port: int = 9180  # the first port that is free from here on; 0: no metrics
+    worker_metrics_port: int = 9190  # the first port that is free from here on; 0: no metrics
 
-    api_host: str = "127.0.0.1"
-    api_port: int = 8080
-    api_pool_size: int = 8
-    account_cache_size: int = 200_000
-    token_cache_seconds: float = 2.0
+    api_host: str = "127.0.0.1"  # the address on which the API listens
+    api_port: int = 8080  # the port of the API; several API processes share it
+    api_pool_size: int = 8  # PostgreSQL connections of an API process, at most
+    account_cache_size: int = 200_000  # accounts whose user an API process remembers, at most
+    token_cache_seconds: float = 2.0  # a revoked token is refused everywhere after this time
     rate_limit: int = 0  # requests of one token in a window, at most; beyond: 429; 0: no limit
-    rate_limit_seconds: int = 60  # one window
+    rate_limit_seconds: int = 60  # the length of such a window
 
     chunk_rows: int = 10_000  # rows that fill a message
     lanes: int = 2  # streams of messages that share no user; about as many as worker processes
-    gather_seconds: float = 0.1  # so long rows of a busy lane wait for its last message, at most
+    gather_seconds: float = 0.1  # rows of a busy lane wait for its last message, at most
     unconfirmed_chunks: int = 8  # messages on their way to the broker, at most
     pending_rows: int = 100_000  # rows waiting in one API process, at most; beyond: 503
-    confirm_seconds: float = 5.0
+    confirm_seconds: float = 5.0  # the broker confirms a message within this time; beyond: 503
     queue_length: int = 20_000  # messages in the ingest queue, at most; beyond: 503
-    queue_megabytes: int = 8_192  # of these messages, at most; beyond: 503
+    queue_megabytes: int = 8_192  # size of the messages in the ingest queue, at most; beyond: 503
 
-    worker_threads: int = 2
-    worker_prefetch: int = 1
-    write_seconds: float = 30.0
+    worker_threads: int = 2  # threads of one worker process
+    worker_prefetch: int = 1  # messages that a worker holds for each of its threads, at most
+    write_seconds: float = 30.0  # a message is written within this time, or tried again later
 
-    cache_seconds: float = 60.0  # that a position is known; 0: no cache
-    read_seconds: float = 5.0
+    cache_seconds: float = 60.0  # Redis keeps a position for this time; 0: no cache
+    read_seconds: float = 5.0  # a statement of the API ends within this time; beyond: 503
     replica_urls: str = ""  # PostgreSQL replicas, separated by commas
-    replica_seconds: float = 0.5  # a replica answers within, or the primary is asked
-    replica_rest_seconds: float = 5.0  # between a replica's failure and the next try
-    ledger_days: int = 7
-    months_ahead: int = 3
+    replica_seconds: float = 0.5  # a replica answers within this time, or the primary is asked
+    replica_rest_seconds: float = 5.0  # the pause between a replica's failure and the next try
+    ledger_days: int = 7  # how long the ids of stored messages and the receipts are kept
+    months_ahead: int = 3  # months after the current one that workers create in advance
 
     traces_url: str = ""  # http://collector:4318/v1/traces (OTLP/HTTP); empty: no traces
-    traces_share: float = 1.0  # of the requests whose client has not decided, from 0 to 1
+    traces_share: float = 1.0  # share of requests that are traced unless the client decides
 
-    environment: Literal["production", "test"] = "production"
+    environment: Literal["production", "test"] = "production"  # `test` allows the fail point
     fail_point: Place | Literal[""] = ""  # where a worker under test breaks; tests only
 
     def __post_init__(self) -> None:

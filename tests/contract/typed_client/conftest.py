@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from client import Account, Client, Exchange
-from pipeline.tokens import SCOPES, Tokens
+from pipeline.access.tokens import SCOPES, Tokens
 
 Connect = Callable[..., Awaitable[Client]]
 

@@ -24,7 +24,7 @@ from client import (
     NotFoundError,
     PermissionDeniedError,
 )
-from pipeline.tokens import SCOPES, Tokens
+from pipeline.access.tokens import SCOPES, Tokens
 from tests.contract.typed_client.steps import purchase, read_feed, statuses, store
 
 _ROOT = Path(__file__).parents[3]
