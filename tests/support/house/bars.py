@@ -36,10 +36,15 @@ ALLOWED_IMPORTS: Final = {
     "categorizer": set[str](),
     "models": {"categorizer"},
     "api": {"pipeline"},
-    "workers": {"pipeline", "models", "categorizer"},
+    "workers": {"pipeline", "models", "categorizer", "client"},
     "client": set[str](),
     "benchmarks": {"pipeline", "categorizer", "models", "api", "workers", "client"},
 }
+
+# All errors have one root, so every package may import it.
+ERROR_ROOT: Final = "pipeline.errors"
+# A package for others repeats the names of the API's answers, because it means the same things.
+OUTSIDE: Final = "client"
 
 
 class Layer(NamedTuple):

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import median
 
-from tests.support.house.bars import KERNELS, LONG_BODY
+from tests.support.house.bars import KERNELS, LONG_BODY, OUTSIDE
+from tests.support.house.layers import is_inside
 from tests.support.house.source import Count, Function, Source, find_docstring, walk_functions
 
 
@@ -55,10 +56,10 @@ def count_body_lines(function: Function) -> int:
 
 
 def count_repeated_classes(source: Source) -> Count:
-    """Class names that are defined more than once."""
+    """Class names that are defined more than once, outside of the package that is for others."""
     places: dict[str, list[str]] = defaultdict(list)
     for module in source.modules:
-        for node in module.nodes:
+        for node in () if is_inside(module.name, OUTSIDE) else module.nodes:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(module.place(node))
     repeated = {name: at for name, at in sorted(places.items()) if len(at) > 1}
