@@ -22,13 +22,17 @@ from pipeline.transactions.columns import (
     DATE,
     JSON,
     NO_DATE,
+    NO_TIME,
     SMALLINT,
     TEXT,
+    TIMESTAMP,
     Column,
 )
 
 NO_METADATA: Final = frozenset({b"", b"{}", b"null"})
-_UNIX_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+_UNIX_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_UNIX_ORDINAL: Final = _UNIX_EPOCH.toordinal()
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 N = TypeVar("N", bound=np.generic)
 Chosen = slice | NDArray[np.bool_]
@@ -176,6 +180,11 @@ def _to_days(dates: Sequence[Any]) -> NDArray[np.int32]:
     return np.array([d.toordinal() - _UNIX_ORDINAL if d else NO_DATE for d in dates], np.int32)
 
 
+def _to_micros(times: Sequence[dt.datetime | UnsetType | None]) -> NDArray[np.int64]:
+    """Microseconds since 1970, NO_TIME for none."""
+    return np.array([(t - _UNIX_EPOCH) // _MICROSECOND if t else NO_TIME for t in times], np.int64)
+
+
 def _to_codes(codes: Sequence[str | UnsetType | None]) -> NDArray[np.int16]:
     return np.array([int(code or 0) for code in codes], np.int16)
 
@@ -192,6 +201,7 @@ def _to_objects(objects: Sequence[Raw | UnsetType]) -> list[str | None]:
 _CONVERSIONS: Final[Mapping[str, Callable[[Sequence[Any]], Values]]] = {
     BOOLEAN.name: _to_flags,
     DATE.name: _to_days,
+    TIMESTAMP.name: _to_micros,
     SMALLINT.name: _to_codes,
     TEXT.name: _to_texts,
     JSON.name: _to_objects,

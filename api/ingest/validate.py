@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,12 +20,15 @@ from api.ingest.parse import Items
 from api.wire import MAX_METADATA, Transaction
 from pipeline.access.accounts import Owner
 from pipeline.database.partitions import Managed
-from pipeline.transactions.columns import CHUNK_COLUMNS, TEXT
+from pipeline.transactions.columns import CHUNK_COLUMNS, TEXT, TIMESTAMP
 from pipeline.transactions.money import CURRENCIES, minor_units
 
 _CENTS: Final = re.compile(rb'(?:"?-?(?:0|[1-9][0-9]{0,12})\.[0-9]{2}"?\n)*+')
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_EARLIEST: Final = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+_LATEST: Final = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)
 _TEXTS: Final = tuple(column.wire for column in CHUNK_COLUMNS if column.kind is TEXT)
+_TIMES: Final = tuple(column.wire for column in CHUNK_COLUMNS if column.kind is TIMESTAMP)
 _UNKNOWN_ACCOUNT: Final = "there is no such account"
 
 _anything: Final = msgspec.json.Decoder()
@@ -50,6 +54,7 @@ def _columns_at_once(items: Items, owners: Mapping[str, Owner], managed: Managed
         items.accounts <= owners.keys()
         and _texts_are_clean(items)
         and _codes_are_right(items.fields["mcc"])
+        and all(_are_storable(items.fields[name]) for name in _TIMES)
         and not any(map(_metadata_fault, set(items.metadata())))
         and all(day in managed for day in set(items.fields["date"]))
     )
@@ -65,6 +70,11 @@ def _texts_are_clean(items: Items) -> bool:
         return False
     texts = [text for name in _TEXTS for text in fields[name] if text]
     return "".join([*texts, *removed]).isprintable()
+
+
+def _are_storable(times: Iterable[dt.datetime | UnsetType | None]) -> bool:
+    """Whether every time can be written to PostgreSQL and read back."""
+    return all(_EARLIEST <= time < _LATEST for time in times if time)
 
 
 def _amounts(items: Items) -> NDArray[np.int64] | None:
@@ -127,6 +137,9 @@ def _row_faults(
         yield from _raised("amount", _amount, row)
     for field in _TEXTS:
         yield from _text_faults(field, getattr(row, field))
+    for field in _TIMES:
+        if not _are_storable([getattr(row, field)]):
+            yield field, f"not between {_EARLIEST:%Y} and {_LATEST:%Y}"
     yield from _mcc_faults(row)
     yield from _metadata_faults(row)
 
