@@ -25,6 +25,7 @@ Name = Annotated[str, Meta(max_length=256)]
 class Details(Struct, gc=False):
     """What a bank may say of a transaction, pushed in and read out alike."""
 
+    datetime: Annotated[dt.datetime, Meta(tz=True)] | UnsetType | None = UNSET
     authorized_date: dt.date | UnsetType | None = UNSET
     merchant_name: Name | UnsetType | None = UNSET
     mcc: str | UnsetType | None = UNSET

@@ -97,6 +97,7 @@ TRANSACTION_COLUMNS: Final = (
     Column("amount", BIGINT, "amount", content=True),
     Column("accepted_at", TIMESTAMP),
     Column("booked_on", DATE, "date", content=True),
+    Column("booked_at", TIMESTAMP, "datetime", nullable=True, content=True),
     Column("authorized_on", DATE, "authorized_date", nullable=True, content=True),
     Column("confidence", REAL),
     Column("model_version", INTEGER),

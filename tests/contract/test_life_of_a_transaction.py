@@ -29,7 +29,9 @@ async def test_a_pushed_transaction_is_accepted_stored_and_read_back(
     client: Client, account: Account
 ) -> None:
     # Given
-    pushed = purchase(account, mcc="5814", metadata={"terminal": 7})
+    pushed = purchase(
+        account, mcc="5814", metadata={"terminal": 7}, datetime="2026-11-20T08:05:00.250000Z"
+    )
     # When
     accepted = await client.post("/v1/transactions", {"transactions": [pushed]})
     receipt = await client.get(accepted.headers["Location"], wait=20)
@@ -43,7 +45,7 @@ async def test_a_pushed_transaction_is_accepted_stored_and_read_back(
     (read,) = await feed(client, account)
     assert read.keys() == {
         "id", "transaction_id", "account_id", "date", "amount", "currency", "description",
-        "merchant", "category", "pending", "position", "reason", "authorized_date",
+        "merchant", "category", "pending", "position", "reason", "datetime", "authorized_date",
         "merchant_name", "mcc", "pending_transaction_id", "metadata",
     }  # fmt: skip
     assert {name: read[name] for name in pushed} == pushed

@@ -199,3 +199,24 @@ def test_every_currency_is_read_with_its_decimals() -> None:
     assert read(*rows).values["amount"].tolist() == [
         10**decimals for decimals in CURRENCIES.values()
     ]
+
+
+@pytest.mark.parametrize(
+    ("time", "micros"),
+    [
+        ("1970-01-01T00:00:00.000001Z", 1),
+        ("2026-11-20T08:05:00+09:00", 1_763_593_500_000_000 + 365 * 86_400_000_000),
+    ],
+)
+def test_a_time_counts_from_1970_in_utc(time: str, micros: int) -> None:
+    assert read(row(datetime=time)).values["booked_at"].tolist() == [micros]
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["2026-11-20T08:05:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "noon"],
+)
+def test_a_time_without_zone_or_beyond_what_can_be_stored_is_refused(time: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        read(row(datetime=time))
+    assert [fault.pointer for fault in raised.value.faults] == ["/transactions/0/datetime"]
