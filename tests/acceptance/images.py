@@ -11,7 +11,7 @@ import venv
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copytree, ignore_patterns, rmtree
 
 from pipeline.settings import Settings
 
@@ -56,6 +56,15 @@ class Image:
         if "pip install --no-deps /wheels/*.whl" in stage:
             python = ("--python", folder / "bin/python")
             _pip(*python, "install", "--no-deps", "--no-index", "--no-compile", wheel)
+        for paths in re.findall(r"^RUN rm -r (.+)", stage, re.MULTILINE):
+            self._remove(paths.split())
+
+    def _remove(self, paths: list[str]) -> None:
+        """Remove what the stage removes: packages by name, programs by their path."""
+        packages = next(self.folder.glob("lib/python*/site-packages"))
+        for path in paths:
+            target = packages / path.replace("/opt/venv", str(self.folder))
+            rmtree(target) if target.is_dir() else target.unlink()
 
     def environment(self, settings: Settings) -> dict[str, str]:
         path = f"{self.folder}/bin:{os.environ['PATH']}"

@@ -153,7 +153,13 @@ def test_an_image_imports_its_wheel_and_not_the_checkout(
     assert Path(shown.strip()).is_relative_to(image.folder)
 
 
-@pytest.mark.parametrize("package", ["sklearn", "scipy", "numba", "dramatiq", "click"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("sklearn", "scipy", "numba", "dramatiq", "click"),
+        *sorted(packages() - {"api", "pipeline"}),
+    ],
+)
 def test_the_image_of_the_api_has_nothing_of_the_workers(
     api: Image, empty: Settings, package: str
 ) -> None:
