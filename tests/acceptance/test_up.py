@@ -55,10 +55,13 @@ class Up:
 
 @pytest.fixture
 def own(own: Settings, tmp_path: Path) -> Settings:
+    return replace(own, api_port=free_port(), data_folder=str(tmp_path), api_metrics_port=0)
+
+
+def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return replace(own, api_port=port, data_folder=str(tmp_path), api_metrics_port=0)
+        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -80,7 +83,7 @@ def test_the_printed_token_opens_the_printed_address_and_a_second_one_is_refused
     up: Up, tmp_path: Path
 ) -> None:
     up.wait_until_up()
-    second = Up(replace(up.settings, api_port=1), tmp_path / "second.log")
+    second = Up(replace(up.settings, api_port=free_port()), tmp_path / "second.log")
 
     token = next(line.split()[-1] for line in up.said.splitlines() if line.startswith("token"))
 
