@@ -7,18 +7,18 @@ PostgreSQL's and makes its ids in PostgreSQL's time.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from datetime import UTC, datetime
+from typing import Final
 
 import asyncpg
 
-from pipeline.database.pool import translated
-from pipeline.errors import StoreUnavailable
+from pipeline.database.queries import queries
+from pipeline.supervise import keep_running
 from pipeline.transactions.ids import make_uuid7
 
-_KEEP_SECONDS = 10.0
+_SQL: Final = queries("pipeline.database", "clock")
+_KEEP_SECONDS: Final = 10.0
 
 
 class Clock:
@@ -31,16 +31,12 @@ class Clock:
     async def synchronize(self, pool: asyncpg.Pool) -> None:
         """Measure the offset; half the round trip is its error."""
         before = time.time()
-        theirs = await pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+        theirs = await pool.fetchval(_SQL["now"])
         self._offset = float(theirs) - (before + time.time()) / 2
 
     async def keep(self, pool: asyncpg.Pool) -> None:
         """Synchronize now and then, until cancelled; while PostgreSQL is away the offset stays."""
-        while True:
-            await asyncio.sleep(_KEEP_SECONDS)
-            with contextlib.suppress(StoreUnavailable):
-                async with translated():
-                    await self.synchronize(pool)
+        await keep_running("the clock", lambda: self.synchronize(pool), every=_KEEP_SECONDS)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.time() + self._offset, UTC)

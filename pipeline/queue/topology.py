@@ -13,23 +13,19 @@ again, dying between the copy and the acknowledgement.
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from pipeline.errors import BrokerUnavailable, QueueMismatch
+from pipeline.queue.connection import open_blocking_connection
 from pipeline.settings import QueueBound
 
 RETRY_SECONDS: Final = (1, 5, 30, 120, 600)
 SHARED_DELIVERIES: Final = 2  # of one message, among others, before it becomes a suspect
 LONE_DELIVERIES: Final = 7  # of one suspect, before it is dead
-HEARTBEAT_SECONDS: Final = 10
-_TLS_FILES: Final = ("cafile", "certfile", "keyfile")  # of an amqps URL
 
 ATTEMPTS: Final = "attempts"  # header: how often processing failed so far
 REASON: Final = "reason"  # header of a dead letter
@@ -75,11 +71,8 @@ def declare(url: str, prefix: str, bound: QueueBound) -> None:
     Raises BrokerUnavailable, or QueueMismatch when a queue exists with other arguments.
     """
     try:
-        connection = pika.BlockingConnection(parameters(url))
-        try:
+        with open_blocking_connection(url) as connection:
             declare_on(connection.channel(), Queues(prefix), bound)
-        finally:
-            connection.close()
     except (AMQPError, OSError) as error:
         raise BrokerUnavailable(f"RabbitMQ: {type(error).__name__}") from error
 
@@ -97,32 +90,6 @@ def declare_on(channel: BlockingChannel, queues: Queues, bound: QueueBound) -> N
                 "drain and delete it, or restore SPENDLINE_QUEUE_LENGTH, "
                 "SPENDLINE_QUEUE_MEGABYTES or the version that made it"
             ) from None
-
-
-def parameters(url: str) -> pika.URLParameters:
-    """Connection parameters in which every wait is bounded.
-
-    An `amqps` URL may name `cafile`, and `certfile` with `keyfile`, as the API's client reads it.
-    """
-    parts = urlsplit(url)
-    given = dict(parse_qsl(parts.query))
-    files = {name: given.pop(name, None) for name in _TLS_FILES}
-    bounded = pika.URLParameters(parts._replace(query=urlencode(given)).geturl())
-    if bounded.ssl_options is not None:
-        bounded.ssl_options = pika.SSLOptions(_tls(**files), bounded.host)
-    bounded.heartbeat = HEARTBEAT_SECONDS
-    bounded.blocked_connection_timeout = 5
-    bounded.socket_timeout = 5
-    bounded.stack_timeout = 10
-    bounded.connection_attempts = 1
-    return bounded
-
-
-def _tls(cafile: str | None, certfile: str | None, keyfile: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=cafile)
-    if certfile is not None:
-        context.load_cert_chain(certfile, keyfile)
-    return context
 
 
 def _arguments(queues: Queues, bound: QueueBound) -> dict[str, dict[str, Any]]:
