@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from pipeline.database.pool import translated
+from pipeline.database.pool import open_connection, translated
 from pipeline.database.queries import queries
 from pipeline.errors import MigrationLocked, MigrationMismatch
 
@@ -50,14 +50,9 @@ async def migrate(url: str, lock_seconds: float = _LOCK_SECONDS) -> list[str]:
     another migrator holds the lock for longer than `lock_seconds`.
     """
     applied: list[str] = []
-    async with translated():
-        # A pooler may give the next transaction a session that has not prepared our statements.
-        connection = await asyncpg.connect(url, timeout=10, statement_cache_size=0)
-        try:
-            while (name := await _apply_next(connection, lock_seconds)) is not None:
-                applied.append(name)
-        finally:
-            await connection.close()
+    async with translated(), open_connection(url) as connection:
+        while (name := await _apply_next(connection, lock_seconds)) is not None:
+            applied.append(name)
     return applied
 
 

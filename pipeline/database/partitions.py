@@ -8,20 +8,15 @@ takes no exclusive lock on the parent.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import asyncpg
 
+from pipeline.database.queries import queries
 from pipeline.observe import metrics as telemetry
 
-_LIST = """
-SELECT c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows,
-       pg_total_relation_size(c.oid) AS bytes
-FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = 'transactions'::regclass
-ORDER BY c.relname"""
-
-_LOCK = 0x5BE4D11F
+_SQL: Final = queries("pipeline.database", "partitions")
+_LOCK: Final = 0x5BE4D11F
 
 
 class Month(NamedTuple):
@@ -46,7 +41,7 @@ async def months(connection: asyncpg.Connection | asyncpg.Pool) -> list[Month]:
     """The partitions, oldest first."""
     found = [
         Month(_first_day(row["name"]), row["rows"], row["bytes"])
-        for row in await connection.fetch(_LIST)
+        for row in await connection.fetch(_SQL["months"])
     ]
     if found:
         telemetry.partitions_end(next_month(found[-1].first))
@@ -67,12 +62,12 @@ async def ensure(connection: asyncpg.Connection, first: date, last: date) -> lis
     All or none, so no gap is left behind. Returns the first days of the months created now.
     """
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(_SQL["lock"], _LOCK)
         there = [m.first for m in await months(connection)]
         span = month_range(min([first, *there]), max([last, *there]))
         created = [month for month in span if month not in there]
         for month in created:
-            await connection.execute("SELECT create_month($1)", month)
+            await connection.execute(_SQL["create_month"], month)
     telemetry.partitions_end(next_month(span[-1]))
     return created
 

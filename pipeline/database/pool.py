@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
 
@@ -24,6 +25,8 @@ _SESSION = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",
 }
+
+_OPEN_SECONDS: Final = 10.0
 
 _TRANSIENT = (
     OSError,
@@ -61,6 +64,28 @@ async def open_pool(url: str, *, size: int, name: str, timeout: float) -> asyncp
             server_settings=session,
             reset=_keep,
         )
+
+
+@asynccontextmanager
+async def open_connection(
+    url: str, session: Mapping[str, str] | None = None
+) -> AsyncGenerator[asyncpg.Connection]:
+    """One connection for an administrative command; `session` holds its settings.
+
+    It prepares no statements, so it works behind a pooler that gives each transaction another
+    session. Raises StoreUnavailable when PostgreSQL is away; later failures pass as they are.
+    """
+    async with translated():
+        connection = await asyncpg.connect(
+            url,
+            timeout=_OPEN_SECONDS,
+            statement_cache_size=0,
+            server_settings=dict(session or {}),
+        )
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

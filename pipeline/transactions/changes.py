@@ -1,27 +1,19 @@
-"""What a chunk changes: the rules of a row's life, without any I/O.
+"""What a chunk changes in the store, without any I/O.
 
 Most rows of a chunk are plainly new and stay in their columns. The others (already stored, twice
 in the chunk, removed, or tied to a pending row) are walked one by one, in the order in which they
 were accepted, each against its current version. A change is always the same thing to the store:
 the old version is deleted, the new one copied.
-
-The rules: unchanged content changes nothing; an older version never replaces a newer one; what
-was removed stays removed; a posted row removes the pending one that it names, wherever that is,
-and inherits the user's category; a user's own category survives every update of the provider.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from enum import IntEnum
 from itertools import compress
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import NamedTuple
 
 import numpy as np
-from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline.transactions.columns import (
@@ -32,40 +24,8 @@ from pipeline.transactions.columns import (
     Values,
     to_elements,
 )
-from pipeline.transactions.identity import digest
-from pipeline.transactions.rows import Candidates, Removal, Row, has_same_content
-
-FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-_FIRST_VERSION: Final = ("added", "pending_posted")
-
-
-class Fate(IntEnum):
-    """What became of one pushed row or removal; a user who was erased meanwhile: discarded."""
-
-    ADDED = 0
-    MODIFIED = 1
-    UNCHANGED = 2
-    REMOVED = 3
-    DISCARDED = 4
-
-
-class Absent(NamedTuple):
-    """A transaction that was removed before it arrived: what was accepted by then stays out."""
-
-    until: datetime
-
-
-Version = Row | Absent | None
-
-
-class Identity(NamedTuple):
-    """A row of `identity`: where a transaction is, or until when it is kept out."""
-
-    digest: int
-    booked_on: date | None
-    removed_at: datetime | None
-    user_id: UUID
-    id: UUID
+from pipeline.transactions.lifecycle import Absent, Fate, Identity, Walk
+from pipeline.transactions.rows import Candidates, Row
 
 
 @dataclass(slots=True)
@@ -85,113 +45,6 @@ class Changes:
     fates: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
 
 
-class Walk:
-    """The special transactions of a chunk, from what is stored to what will be."""
-
-    def __init__(
-        self,
-        stored: Mapping[bytes, Row | Absent],
-        users: list[bytes],
-        feeds: NDArray[np.int64],
-    ) -> None:
-        self._stored = stored
-        self._users = [AsyncpgUUID(user) for user in users]
-        self._erased = set(np.flatnonzero(feeds < 0).tolist())
-        self.current: dict[bytes, Version] = dict(stored)
-        self.owner: dict[bytes, int] = {}
-
-    def push(self, key: bytes, user: int, new: Row, pending: bytes | None) -> Fate:
-        """One version arrives; `pending` is the id of the pending row that it names."""
-        if user in self._erased:
-            return Fate.DISCARDED
-        self.owner[key] = user
-        old = self.current.get(key)
-        if isinstance(old, Absent) and new.accepted_at > old.until:
-            old = None
-        if old is not None and (isinstance(old, Absent) or not _replaces(new, old)):
-            return Fate.UNCHANGED
-        if pending is not None:
-            new = self._settle(pending, user, new)
-        self.current[key] = new if old is None else _updated(old, new)
-        return Fate.ADDED if old is None else Fate.MODIFIED
-
-    def remove(self, removal: Removal) -> Fate:
-        if removal.user in self._erased:
-            return Fate.DISCARDED
-        self.owner[removal.id] = removal.user
-        old = self.current.get(removal.id)
-        if isinstance(old, Row):
-            newer = old.reason in _FIRST_VERSION and old.accepted_at > removal.accepted_at
-            if old.removed or newer:
-                return Fate.UNCHANGED
-            self.current[removal.id] = old._replace(removed=True, reason="removed")
-            return Fate.REMOVED
-        until = removal.accepted_at if old is None else max(old.until, removal.accepted_at)
-        self.current[removal.id] = Absent(until)
-        return Fate.UNCHANGED
-
-    def _settle(self, pending: bytes, user: int, posted: Row) -> Row:
-        """Remove the pending row, or keep it out for ever, and inherit from it."""
-        self.owner[pending] = user
-        old = self.current.get(pending)
-        posted = posted._replace(reason="pending_posted")
-        if not isinstance(old, Row):
-            self.current[pending] = Absent(FOREVER)
-            return posted
-        if not old.removed:
-            self.current[pending] = old._replace(removed=True, reason="pending_posted")
-        return _with_users_category(old, posted)
-
-    def settled(self, changes: Changes) -> tuple[list[int], list[Row], list[Identity]]:
-        """Note deletes and moves; returns new versions, their users, and new identities."""
-        owners: list[int] = []
-        versions: list[Row] = []
-        identities: list[Identity] = []
-        for key, new in self.current.items():
-            old = self._stored.get(key)
-            if new is old or new is None:
-                continue
-            if isinstance(old, Row):
-                changes.deletes.append(old)
-            if isinstance(new, Row):
-                owners.append(self.owner[key])
-                versions.append(new)
-            if old is None or _place(old) != _place(new):
-                user, transaction = self._users[self.owner[key]], AsyncpgUUID(key)
-                entry = Identity(digest(user, transaction), *_place(new), user, transaction)
-                (identities if old is None else changes.moves).append(entry)
-        return owners, versions, identities
-
-
-def _replaces(new: Row, old: Row) -> bool:
-    stale = old.removed or new.accepted_at < old.accepted_at
-    return not stale and not has_same_content(old, new)
-
-
-def _updated(old: Row, new: Row) -> Row:
-    kept = new._replace(first_position=old.first_position, reason="provider_update")
-    return _with_users_category(old, kept)
-
-
-def _with_users_category(old: Row, new: Row) -> Row:
-    if not old.locked:
-        return new
-    inherited: Row = new._replace(
-        category=old.category,
-        confidence=old.confidence,
-        source=old.source,
-        needs_review=old.needs_review,
-        locked=True,
-    )
-    return inherited
-
-
-def _place(version: Row | Absent) -> tuple[date | None, datetime | None]:
-    if isinstance(version, Row):
-        return version.booked_on, None
-    return None, version.until
-
-
 def plan(
     pushed: Candidates,
     stored: Mapping[bytes, Row | Absent],
@@ -205,13 +58,13 @@ def plan(
     plain = ~special
     walk = Walk(stored, pushed.users, feeds)
     row_fates, gone_fates = _walked(walk, pushed, special)
-    changes = Changes()
-    walked_owners, versions, identities = walk.settled(changes)
+    walked = walk.list_differences()
+    changes = Changes(deletes=walked.deletes, moves=walked.moves)
     columns = _selected(pushed.columns, plain)
-    changes.identities = _with_plain_identities(columns, pushed.digest[plain], identities)
-    owners = np.concatenate([pushed.user[plain], np.array(walked_owners, np.intp)])
+    changes.identities = _with_plain_identities(columns, pushed.digest[plain], walked.identities)
+    owners = np.concatenate([pushed.user[plain], np.array(walked.owners, np.intp)])
     positions, changes.positions = _numbered(owners, feeds)
-    changes.copies = _with_versions(columns, versions, positions)
+    changes.copies = _with_versions(columns, walked.versions, positions)
     parts = np.concatenate([pushed.part, np.array([r.part for r in pushed.removals], np.intp)])
     changes.fates = _tally(pushed.parts, parts, np.concatenate([row_fates, gone_fates]))
     return changes

@@ -12,7 +12,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import NamedTuple
 
-import asyncpg
 import msgspec
 
 _TAG = 10  # bytes: 2^-80 to guess one
@@ -73,8 +72,3 @@ class Signer:
         if not hmac.compare_digest(tag, self._tag(purpose, body)):
             raise ValueError("not ours")
         return body
-
-
-async def load_signer(pool: asyncpg.Pool) -> Signer:
-    """The signer of this database."""
-    return Signer(await pool.fetchval("SELECT value FROM secrets WHERE name = 'signing'"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+
+from pipeline.database.programs import Program, find_postgres
 
 SERVERS = ("postgres", "rabbitmq", "redis")
 PACKAGES = {
@@ -15,39 +16,17 @@ PACKAGES = {
     "prometheus": "prometheus",  # for the tests of alerts and dashboards
     "curl": "curl",  # for the test of the README
 }
-OLDEST_POSTGRES = 15
 
 _PATH = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/rabbitmq/sbin"))
 
 
-class Program(NamedTuple):
-    """A server's folder of programs, and its version where the path tells it."""
-
-    folder: Path
-    version: str = ""
-
-
 def find(server: str) -> Program | None:
     """The programs of `postgres`, `rabbitmq` or `redis` on this machine."""
-    return {"postgres": _postgres, "rabbitmq": _rabbitmq, "redis": _redis}[server]()
+    return {"postgres": find_postgres, "rabbitmq": _rabbitmq, "redis": _redis}[server]()
 
 
 def missing(servers: tuple[str, ...]) -> list[str]:
     return [server for server in servers if find(server) is None]
-
-
-def _postgres() -> Program | None:
-    """The newest of Debian's side-by-side versions, else the one in the search path."""
-    installed = {
-        int(folder.parent.name): folder
-        for folder in Path("/usr/lib/postgresql").glob("*/bin")
-        if folder.parent.name.isdigit() and (folder / "initdb").exists()
-    }
-    newest = max(installed, default=0)
-    if newest >= OLDEST_POSTGRES:
-        return Program(installed[newest], str(newest))
-    found = shutil.which("initdb")
-    return Program(Path(found).resolve().parent) if found and not installed else None
 
 
 def _rabbitmq() -> Program | None:
