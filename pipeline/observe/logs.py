@@ -19,11 +19,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from pipeline.transactions.chunk import Chunk
-
 log: Final = structlog.get_logger()
 
-_MOST_IDS: Final = 50  # ingests named in one line; every request names its chunks in its own
 _NOISY: Final = ("aio_pika", "aiormq", "pika")  # their complaints are told by our errors
 
 
@@ -80,23 +77,6 @@ def request_answered(
             "removals": pushed.removals,
         }
     log.info("request", request_id=request_id, route=route, status=status, ms=_ms(seconds), **more)
-
-
-def chunk_stored(chunk: Chunk, seconds: float) -> None:
-    """The line of a committed chunk; `seconds` since its oldest ingest was accepted."""
-    ingests = {
-        str(UUID(bytes=part.ingest_id)): chunk.trace.get(part.ingest_id.hex(), "")
-        for part in chunk.parts[:_MOST_IDS]
-    }
-    log.info(
-        "chunk",
-        chunk_id=str(UUID(bytes=chunk.chunk_id)),
-        rows=len(chunk),
-        removals=len(chunk.removed_transaction_id),
-        ms=_ms(seconds),
-        ingests=len(chunk.parts),
-        requests=ingests,
-    )
 
 
 def routine(line: str) -> bool:

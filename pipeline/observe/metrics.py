@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from threading import Lock
-from time import perf_counter
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -30,10 +28,6 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
-
-from pipeline.transactions.chunk import Chunk
-from pipeline.transactions.ids import accepted_at
-from pipeline.transactions.rows import Scored
 
 logger = logging.getLogger(__name__)
 
@@ -186,30 +180,6 @@ def ingest_accepted(rows: int, removals: int) -> None:
     INGESTED.labels("removed").inc(removals)
 
 
-def chunk_taken(chunk: Chunk, now: datetime) -> float:
-    """Observe how long the chunk has waited for a worker; returns that, in seconds."""
-    QUEUE_AGE.observe(age := _since(chunk.chunk_id, now))
-    return age
-
-
-def chunk_scored(scored: Scored, began: float) -> None:
-    """Count a chunk's verdicts; `began` is the perf_counter before scoring."""
-    SCORING_SECONDS.observe(perf_counter() - began)
-    for source, rows in Counts(scored.source).items():
-        CATEGORIZED.labels(source).inc(rows)
-    NEEDS_REVIEW.inc(int(np.count_nonzero(scored.needs_review)))
-    CONFIDENCE.observe(scored.confidence)
-
-
-def chunk_stored(chunk: Chunk, committed: datetime, visible: datetime) -> float:
-    """Observe how long the oldest ingest of the chunk has taken; returns that, in seconds."""
-    CHUNK_ROWS.observe(len(chunk) + len(chunk.removed_transaction_id))
-    oldest = min((part.ingest_id for part in chunk.parts), default=chunk.chunk_id)
-    COMMIT_DELAY.observe(_since(oldest, committed))
-    VISIBLE_DELAY.observe(delay := _since(oldest, visible))
-    return delay
-
-
 def cache_looked_up(kind: str, *, hit: bool) -> None:
     """Count a read of the cache of a `position` or an `answer`."""
     CACHE.labels(kind, "hit" if hit else "miss").inc()
@@ -270,8 +240,3 @@ def serve(host: str, port: int) -> int:
         logger.info("metrics on http://%s:%d/metrics", host, candidate)
         return candidate
     return 0
-
-
-def _since(uuid7: bytes, now: datetime) -> float:
-    """Seconds from the making of one of our ids; clocks may disagree, time does not run back."""
-    return max((now - accepted_at(uuid7)) / timedelta(seconds=1), 0.0)
