@@ -1,4 +1,4 @@
-"""What the metrics and the log say of each chunk: one increment or one line, never one a row."""
+"""Each chunk counts once in the metrics and has one line in the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.ids import seconds_since
 from pipeline.transactions.rows import Scored
 
-_MOST_IDS: Final = 50  # ingests named in one line; every request names its chunks in its own
+_MOST_IDS: Final = 50  # ingests in one line; the line of a request names its chunks too
 
 
 def measure_wait(chunk: Chunk, now: datetime) -> float:

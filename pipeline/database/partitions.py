@@ -1,8 +1,8 @@
 """Monthly partitions of `transactions`: listed, and created without stopping readers or writers.
 
-The managed range has no gaps: a date inside it always has a table, a date outside is refused at
-the door. `create_month` builds a month beside the table and attaches it with a matching CHECK, which
-takes no exclusive lock on the parent.
+The managed range has no gaps: each date inside it has a table, and the API refuses dates outside.
+The function `create_month` builds a month beside the table and attaches it with a matching CHECK,
+which takes no exclusive lock on the parent.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ class Managed(NamedTuple):
 
 async def months(connection: asyncpg.Connection | asyncpg.Pool) -> list[Month]:
     """The partitions, oldest first."""
-    found = [
-        Month(_first_day(row["name"]), row["rows"], row["bytes"])
+    partitions = [
+        Month(_parse_month(row["name"]), row["rows"], row["bytes"])
         for row in await connection.fetch(_SQL["months"])
     ]
-    if found:
-        telemetry.partitions_end(next_month(found[-1].first))
-    return found
+    if partitions:
+        telemetry.partitions_end(next_month(partitions[-1].first))
+    return partitions
 
 
 async def managed(connection: asyncpg.Connection | asyncpg.Pool) -> Managed | None:
     """The managed range, or None before the first month exists."""
-    found = await months(connection)
-    if not found:
+    partitions = await months(connection)
+    if not partitions:
         return None
-    return Managed(found[0].first, next_month(found[-1].first) - timedelta(days=1))
+    return Managed(partitions[0].first, next_month(partitions[-1].first) - timedelta(days=1))
 
 
 async def ensure(connection: asyncpg.Connection, first: date, last: date) -> list[date]:
     """Create the months from `first` to `last`, and those between them and the managed range.
 
-    All or none, so no gap is left behind. Returns the first days of the months created now.
+    All months are created or none, so that no gap remains. Returns the first days of new months.
     """
     async with connection.transaction():
         await connection.execute(_SQL["lock"], _LOCK)
@@ -74,11 +74,11 @@ async def ensure(connection: asyncpg.Connection, first: date, last: date) -> lis
 
 def month_range(first: date, last: date) -> list[date]:
     """First days of the months from the one of `first` to the one of `last`."""
-    month, found = first.replace(day=1), []
+    month, first_days = first.replace(day=1), []
     while month <= last:
-        found.append(month)
+        first_days.append(month)
         month = next_month(month)
-    return found
+    return first_days
 
 
 def next_month(day: date) -> date:
@@ -96,6 +96,6 @@ def table_of(day: date) -> str:
     return f"transactions_{day:%Y_%m}"
 
 
-def _first_day(name: str) -> date:
+def _parse_month(name: str) -> date:
     year, month = name.removeprefix("transactions_").split("_")
     return date(int(year), int(month), 1)

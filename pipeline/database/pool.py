@@ -11,10 +11,10 @@ import asyncpg
 
 from pipeline.errors import StoreUnavailable
 
-# Session settings live here because RESET ALL at release would undo a SET. Joins against the
-# arrays of one batch must probe the index: a hash join would read the whole table, and so would a
-# plan that was made while the table was small. Plans are made
-# once: planning over all months takes longer than running, and months are pruned at run time.
+# Session settings live here because RESET ALL at release would undo a SET. Joins against the arrays
+# of one batch must probe the index: a hash join would read the whole table, and so would a plan
+# that was made while the table was small. Statements are planned once, because planning over all
+# months takes longer than running, and months are pruned at run time.
 _SESSION = {
     "jit": "off",
     "timezone": "UTC",
@@ -43,7 +43,7 @@ _TRANSIENT = (
 )
 
 
-async def _keep(_: asyncpg.Connection) -> None:
+async def _skip_reset(_: asyncpg.Connection) -> None:
     """Nothing of a session outlives a transaction, so a release has nothing to reset."""
 
 
@@ -62,7 +62,7 @@ async def open_pool(url: str, *, size: int, name: str, timeout: float) -> asyncp
             timeout=timeout,
             command_timeout=timeout + 1,
             server_settings=session,
-            reset=_keep,
+            reset=_skip_reset,
         )
 
 
@@ -90,7 +90,7 @@ async def open_connection(
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise StoreUnavailable for what another try can mend; let defects pass as they are."""
+    """Raise StoreUnavailable for failures that another try can mend; defects pass unchanged."""
     try:
         yield
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are on this machine."""
+"""PostgreSQL's programs on this machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ OLDEST_POSTGRES: Final = 15
 
 
 class Program(NamedTuple):
-    """A server's folder of programs, and its version where the path tells it."""
+    """The folder of a server's programs, and the version when the path contains it."""
 
     folder: Path
     version: str = ""
 
 
 def find_postgres() -> Program | None:
-    """The newest of Debian's side-by-side versions, else the one in the search path."""
+    """Find the newest of Debian's versions, else the one in the search path; None without any."""
     installed = {
         int(folder.parent.name): folder
         for folder in Path("/usr/lib/postgresql").glob("*/bin")
@@ -26,5 +26,5 @@ def find_postgres() -> Program | None:
     newest = max(installed, default=0)
     if newest >= OLDEST_POSTGRES:
         return Program(installed[newest], str(newest))
-    found = shutil.which("initdb")
-    return Program(Path(found).resolve().parent) if found and not installed else None
+    initdb = shutil.which("initdb")
+    return Program(Path(initdb).resolve().parent) if initdb and not installed else None

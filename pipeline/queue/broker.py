@@ -2,12 +2,12 @@
 
 It differs from the one that comes with dramatiq in what happens around failures:
 
-- a delivery is answered only on the connection that delivered it, and acknowledged only once
-  its outcome is settled: processed, or handed on to another queue with the broker's confirm;
+- a delivery is answered only on the connection that delivered it, and acknowledged only when it
+  was processed or when another queue has confirmed it;
 - a failure waits for its next attempt in a queue with a time to live, not in this process;
 - an envelope is checked before dramatiq sees it; what cannot be read goes to the dead letters;
-- a suspect, a chunk that was in flight whenever a worker died, is tried alone, and the one that
-  ends its worker is halved, so that only the row at fault reaches the delivery limit.
+- a chunk that was in flight when workers died waits in quarantine and is tried alone; one that
+  kills again is halved, so that only the faulty row reaches the delivery limit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RECONNECT_JITTER: Final = 2.0  # seconds, beside dramatiq's own 3
 
 
 class RabbitBroker(Broker):
-    """Consumes the ingest queue and the suspects of one system."""
+    """Consumes the ingest queue and the quarantine of one system."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class RabbitBroker(Broker):
         super().__init__(middleware=[outcome])
 
     def declare_queue(self, queue_name: str) -> None:
-        """Consume `queue_name`; the ingest queue is consumed together with its suspects."""
+        """Consume the ingest queue and its quarantine. Raises ValueError for another queue."""
         if queue_name != self.names.ingest:
             raise ValueError(f"actors listen on {self.names.ingest}, not on {queue_name}")
         for name in (self.names.ingest, self.names.suspects):
@@ -66,7 +66,7 @@ class RabbitBroker(Broker):
                 self.emit_after("declare_queue", name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> Consumer:  # noqa: ARG002 - dramatiq's signature
-        """A consumer on a connection of its own; the prefetch is the broker's, not the caller's.
+        """A consumer on its own connection; the prefetch is that of this broker.
 
         Raises ConnectionClosed, after a pause that spreads the reconnects of many workers.
         """
@@ -85,7 +85,7 @@ class RabbitBroker(Broker):
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> Any:
-        """Publish one chunk, confirmed; for waits there are the retry queues."""
+        """Publish one chunk with a confirm. Raises ValueError for a delay: retry queues make delays."""
         if delay is not None:
             raise ValueError("a delay is a step of the retry ladder")
         chunk: Chunk = message.args[0]
@@ -94,7 +94,7 @@ class RabbitBroker(Broker):
         return message
 
     def bury(self, chunk: Chunk, error: SpendlineError) -> None:
-        """Put a chunk among the dead letters, confirmed, with the reason."""
+        """Send a chunk to the dead letters with the reason. Raises BrokerUnavailable."""
         body = encode_envelope(chunk, self.names.ingest, int(time.time() * 1000))
         telemetry.FAILURES.labels(type(error).__name__).inc()
         self._sender.send(self.names.dead, body, {REASON: describe_error(error)})

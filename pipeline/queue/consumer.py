@@ -1,4 +1,4 @@
-"""Consumers of the workers: each delivery is answered once, on the connection that delivered it."""
+"""Consumers of the workers; each answers a delivery once, on the connection that delivered it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_envelope(body: bytes, queue: str) -> Envelope[Chunk]:
-    """The message of `queue` in `body`; InvalidMessage when it is not ours to process."""
+    """Read the message of `queue` in `body`. Raises InvalidMessage when it is not for our actor."""
     envelope = decode_envelope(body)
     if envelope.queue_name != queue:
         raise InvalidMessage("addressed to another queue")
@@ -37,7 +37,7 @@ def read_envelope(body: bytes, queue: str) -> Envelope[Chunk]:
 class Delivery(MessageProxy):
     """A message as one consumer received it.
 
-    `settled` says that its outcome is safe elsewhere, so that it may be acknowledged.
+    It may be acknowledged when it is `settled`: processed, or confirmed by another queue.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Delivery(MessageProxy):
 
 
 class RabbitConsumer(Consumer):
-    """One connection, one channel, one queue; `ack` and `nack` may come from any thread."""
+    """Consumes one queue on one connection; `ack` and `nack` may come from any thread."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class RabbitConsumer(Consumer):
         if method is None:
             return None
         headers = properties.headers or {}
-        return self._accept(method.delivery_tag, headers, body)
+        return self._make_delivery(method.delivery_tag, headers, body)
 
     @property
     def is_open(self) -> bool:
@@ -94,34 +94,34 @@ class RabbitConsumer(Consumer):
         return bool(self._connection.is_open)
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledge what is settled; what is not goes back to the queue."""
-        delivery = self._mine(message)
+        """Acknowledge a settled delivery; return another one to its queue."""
+        delivery = self._match_delivery(message)
         if delivery is None:
             return
         if delivery.settled:
-            self._answer(partial(self._channel.basic_ack, delivery.tag))
+            self._answer_broker(partial(self._channel.basic_ack, delivery.tag))
         else:
-            self._answer(partial(self._channel.basic_nack, delivery.tag, requeue=True))
+            self._answer_broker(partial(self._channel.basic_nack, delivery.tag, requeue=True))
 
     def nack(self, message: MessageProxy) -> None:
-        """Refuse the message: by way of the suspects it ends among the dead letters."""
-        delivery = self._mine(message)
+        """Refuse the message: RabbitMQ moves it to the quarantine, and later to the dead letters."""
+        delivery = self._match_delivery(message)
         if delivery is not None:
-            self._answer(partial(self._channel.basic_nack, delivery.tag, requeue=False))
+            self._answer_broker(partial(self._channel.basic_nack, delivery.tag, requeue=False))
 
     def close(self) -> None:
-        """Answer what waits to be answered, then close; unanswered deliveries go back."""
+        """Send waiting answers, then close; unanswered deliveries return to the queue."""
         answered = Event()
         try:
             self._connection.add_callback_threadsafe(answered.set)
-            while not answered.is_set():  # callbacks run in the order in which they were added
+            while not answered.is_set():  # callbacks run in the order of their addition
                 self._connection.process_data_events(time_limit=0.05)
         except BLOCKING_LOST:
             logger.debug("connection lost before it was closed")
         self._close_connection()
 
-    def _accept(self, tag: int, headers: dict[str, Any], body: bytes) -> Delivery | None:
-        if self._has_killed(headers) and self._halve(tag, body):
+    def _make_delivery(self, tag: int, headers: dict[str, Any], body: bytes) -> Delivery | None:
+        if self._has_killed(headers) and self._halve_suspect(tag, body):
             return None
         try:
             envelope = read_envelope(body, self._queues.ingest)
@@ -130,7 +130,7 @@ class RabbitConsumer(Consumer):
             self._channel.basic_nack(tag, requeue=False)
             return None
         message = dramatiq.Message[None](
-            queue_name=self._queue,  # by this name dramatiq finds the consumer to answer
+            queue_name=self._queue,  # dramatiq finds the consumer by this name
             actor_name=envelope.actor_name,
             args=envelope.args,
             kwargs={},
@@ -138,15 +138,15 @@ class RabbitConsumer(Consumer):
             message_id=envelope.message_id,
             message_timestamp=envelope.message_timestamp,
         )
-        return Delivery(self, tag, _count(headers, ATTEMPTS), body, message)
+        return Delivery(self, tag, _read_count(headers, ATTEMPTS), body, message)
 
     def _has_killed(self, headers: dict[str, Any]) -> bool:
-        """Whether a worker died of it although it had nothing else in work."""
+        """Whether a worker died while it processed this message alone."""
         alone = self._queue == self._queues.suspects
-        return alone and _count(headers, "x-delivery-count") > 0
+        return alone and _read_count(headers, "x-delivery-count") > 0
 
-    def _halve(self, tag: int, body: bytes) -> bool:
-        """Put its halves in its place: step by step the bad row is left alone."""
+    def _halve_suspect(self, tag: int, body: bytes) -> bool:
+        """Replace a chunk in quarantine by its halves; False when it must be tried whole."""
         try:
             envelope = read_envelope(body, self._queues.ingest)
             (chunk,) = envelope.args
@@ -156,17 +156,17 @@ class RabbitConsumer(Consumer):
                 said = encode_envelope(half, envelope.queue_name, envelope.message_timestamp)
                 self._sender.send(self._queues.suspects, said, {})
         except (InvalidMessage, BrokerUnavailable):
-            return False  # then it is tried as it is
+            return False
         self._channel.basic_ack(tag)
         return True
 
-    def _mine(self, message: MessageProxy) -> Delivery | None:
+    def _match_delivery(self, message: MessageProxy) -> Delivery | None:
         if isinstance(message, Delivery) and message.owner is self:
             return message
         logger.info("message %s was delivered on a lost connection", message.message_id)
         return None
 
-    def _answer(self, answer: Any) -> None:
+    def _answer_broker(self, answer: Any) -> None:
         try:
             self._connection.add_callback_threadsafe(answer)
         except BLOCKING_LOST:
@@ -179,6 +179,6 @@ class RabbitConsumer(Consumer):
             logger.debug("connection was closed already")
 
 
-def _count(headers: dict[str, Any], name: str) -> int:
+def _read_count(headers: dict[str, Any], name: str) -> int:
     value = headers.get(name, 0)
     return value if isinstance(value, int) else 0

@@ -1,7 +1,4 @@
-"""How many messages wait in each queue, asked of the broker now and then.
-
-It has a connection of its own: a publisher's must not wait for answers, a consumer's not for us.
-"""
+"""The depth of each queue, which the broker answers every few seconds on its own connection."""
 
 from __future__ import annotations
 
@@ -31,7 +28,9 @@ async def _measure_queues(url: str, queues: Queues) -> None:
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     queues_measured(
                         {
-                            name.removeprefix(f"{queues.prefix}."): await _ready(channel, name)
+                            name.removeprefix(f"{queues.prefix}."): await _count_ready(
+                                channel, name
+                            )
                             for name in queues.all
                         }
                     )
@@ -40,6 +39,6 @@ async def _measure_queues(url: str, queues: Queues) -> None:
         queues_measured({})
 
 
-async def _ready(channel: AbstractChannel, name: str) -> int:
+async def _count_ready(channel: AbstractChannel, name: str) -> int:
     queue = await channel.declare_queue(name, passive=True)
     return queue.declaration_result.message_count or 0

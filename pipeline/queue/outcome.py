@@ -1,4 +1,4 @@
-"""What becomes of a delivery after its actor has returned or failed."""
+"""The outcome of a delivery after its actor has returned or failed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outcome(Middleware):
-    """Settles every delivery: processed, waiting for its next attempt, or dead with a reason."""
+    """Settles each delivery: it is processed, waits for its next attempt, or is a dead letter."""
 
     def __init__(self, queues: Queues, sender: Sender, stopping: Event, retry_pause: float) -> None:
         self._queues = queues
@@ -39,24 +39,26 @@ class Outcome(Middleware):
         if exception is None:
             message.settled = True
             return
-        self._hand_on(message, exception)
+        self._settle_failure(message, exception)
 
-    def _hand_on(self, message: Delivery, error: BaseException) -> None:
-        """Hold the message until it is safe elsewhere.
+    def _settle_failure(self, message: Delivery, error: BaseException) -> None:
+        """Hold the message until another queue has confirmed it.
 
-        It returns to its queue only when this process stops or its connection is lost, because
+        It returns to its own queue only when this process stops or its connection is lost, because
         each return counts against the delivery limit.
         """
-        queue, headers = self._next(message.attempts + 1, error)
+        queue, headers = self._choose_queue(message.attempts + 1, error)
         logger.warning("chunk %s to %s: %s", message.message_id, queue, describe_error(error))
         telemetry.FAILURES.labels(type(error).__name__).inc()
         while not message.settled and message.owner.is_open and not self._stopping.is_set():
             message.settled = self._is_sent(queue, message.body, headers)
             if not (message.settled and isinstance(error, Permanent)):
-                self._stopping.wait(self._retry_pause)  # while a server is away, the queue waits
+                self._stopping.wait(
+                    self._retry_pause
+                )  # new deliveries would fail too while a server is away
 
-    def _next(self, attempts: int, error: BaseException) -> tuple[str, dict[str, Any]]:
-        """What another try can mend is tried for ever; a defect only once up the ladder."""
+    def _choose_queue(self, attempts: int, error: BaseException) -> tuple[str, dict[str, Any]]:
+        """The next queue and its headers: a transient error is retried for ever, a defect once a step."""
         exhausted = not isinstance(error, Transient) and attempts > len(RETRY_SECONDS)
         if isinstance(error, Permanent) or exhausted:
             return self._queues.dead, {ATTEMPTS: attempts, REASON: describe_error(error)}

@@ -1,8 +1,7 @@
-"""Chunks to the broker, each confirmed: `publish` returns only when RabbitMQ has taken it over.
+"""The publisher sends chunks to the broker and waits for the confirm of each.
 
-One plain connection with a small supervisor, which never consumes. Between chunks the supervisor
-asks the broker, with a message to nowhere, whether it would still take one: only so does an alarm
-show before a caller meets it.
+Its one connection never consumes. Between chunks the publisher probes the broker with a message to
+a queue that does not exist, so that it notices an alarm before a caller does.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _NO_CONFIRM: Final = "RabbitMQ: no confirm in time: it is frozen, or has a memor
 
 
 class Publisher:
-    """Publishes to one queue that must exist. `trouble` says why it cannot; None: it can."""
+    """Publishes to one queue that must exist; `trouble` is why it cannot, or None."""
 
     def __init__(self, url: str, queue: str, clock: Clock, confirm_seconds: float) -> None:
         self._url = url
@@ -42,17 +41,17 @@ class Publisher:
         telemetry.BROKER_USABLE.labels("publisher").set_function(lambda: self.trouble is None)
 
     async def start(self) -> None:
-        """Begin to connect; returns when connected, or after the deadline with `trouble` set."""
+        """Connect in the background; return when connected, or after the deadline with `trouble` set."""
         connected = asyncio.Event()
         self._supervisor = asyncio.create_task(
-            keep_running("the publisher's connection", lambda: self._serve(connected))
+            keep_running("the publisher's connection", lambda: self._hold_connection(connected))
         )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._confirm_seconds):
                 await connected.wait()
 
     async def stop(self) -> None:
-        """Close the connection; publish nothing any more."""
+        """Close the connection, after which nothing can be published."""
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
@@ -71,7 +70,7 @@ class Publisher:
             raise MessageTooLarge(f"{len(body):,} bytes; at most {MAX_BYTES:,}")
         try:
             with telemetry.CONFIRM_SECONDS.time(), telemetry.UNCONFIRMED.count_exceptions():
-                await self._send(body, self._queue, str(UUID(bytes=chunk.chunk_id)))
+                await self._send_message(body, self._queue, str(UUID(bytes=chunk.chunk_id)))
         except TimeoutError:
             self.trouble = _NO_CONFIRM
             raise BrokerUnavailable(_NO_CONFIRM) from None
@@ -83,7 +82,7 @@ class Publisher:
             self.trouble = f"RabbitMQ: {type(error).__name__}"
             raise BrokerUnavailable(self.trouble) from error
 
-    async def _send(self, body: bytes, routing_key: str, message_id: str | None) -> None:
+    async def _send_message(self, body: bytes, routing_key: str, message_id: str | None) -> None:
         if self._channel is None:
             raise ConnectionError
         message = aio_pika.Message(
@@ -93,7 +92,7 @@ class Publisher:
             async with asyncio.timeout(self._confirm_seconds):
                 await self._channel.default_exchange.publish(message, routing_key)
 
-    async def _serve(self, connected: asyncio.Event) -> None:
+    async def _hold_connection(self, connected: asyncio.Event) -> None:
         """Hold one connection until it dies. Raises the error that ended it."""
         try:
             with raise_lost_connections():
@@ -101,7 +100,7 @@ class Publisher:
                     self._channel = await self._open_channel(connection)
                     self.trouble = None
                     connected.set()
-                    await self._watch(connection)
+                    await self._watch_connection(connection)
         except Exception as error:
             self.trouble = f"RabbitMQ: {type(error).__name__}"
             raise
@@ -115,22 +114,22 @@ class Publisher:
             await channel.declare_queue(self._queue, passive=True)
         return channel
 
-    async def _watch(self, connection: AbstractConnection) -> None:
+    async def _watch_connection(self, connection: AbstractConnection) -> None:
         """Probe the broker now and then. Raises ConnectionResetError when the connection is closed."""
         closed = asyncio.ensure_future(connection.closed())
         try:
             while not closed.done():
                 await asyncio.wait([closed], timeout=_PROBE_SECONDS)
                 if not closed.done():
-                    await self._probe()
+                    await self._probe_broker()
         finally:
             closed.cancel()
         raise ConnectionResetError
 
-    async def _probe(self) -> None:
-        """A message to nowhere must come back; in an alarm it does not."""
+    async def _probe_broker(self) -> None:
+        """Send a message to no queue: a healthy broker returns it, and one with an alarm does not."""
         try:
-            await self._send(b"", f"{self._queue}.nowhere", None)
+            await self._send_message(b"", f"{self._queue}.nowhere", None)
         except PublishError:
             self.trouble = None
         except TimeoutError:

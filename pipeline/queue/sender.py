@@ -1,4 +1,4 @@
-"""Messages that a worker hands on: published with the broker's confirm, on a connection of their own."""
+"""Workers send messages to other queues with publisher confirms, each on a new connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PERSISTENT: Final = 2
 
 
 class Sender:
-    """Opens a connection for each message: sending is rare, and no consumer may share its fate."""
+    """Opens a connection for each message, because sending is rare and must not fail a consumer."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,8 +1,8 @@
 """The rules of one transaction's life, from its first version to its removal.
 
-Unchanged content changes nothing; an older version never replaces a newer one; what was removed
-stays removed. A posted row removes the pending one that it names, wherever that is, and inherits
-the user's category, which survives every update of the provider.
+Unchanged content changes nothing. An older version never replaces a newer one, and a removed
+transaction stays removed. A posted row removes the pending row that it names, in any month, and
+inherits the user's category. That category survives every update of the provider.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIRST_VERSION: Final = ("added", "pending_posted")
 
 
 class Fate(IntEnum):
-    """What became of one pushed row or removal; a user who was erased meanwhile: discarded."""
+    """The fate of one pushed row or removal; it is discarded when its user was erased."""
 
     ADDED = 0
     MODIFIED = 1
@@ -35,7 +35,7 @@ class Fate(IntEnum):
 
 
 class Absent(NamedTuple):
-    """A transaction that was removed before it arrived: what was accepted by then stays out."""
+    """A transaction that was removed before it arrived; versions accepted by `until` stay out."""
 
     until: datetime
 
@@ -44,7 +44,7 @@ Version = Row | Absent | None
 
 
 class Identity(NamedTuple):
-    """A row of `identity`: where a transaction is, or until when it is kept out."""
+    """A row of `identity`: the day of a transaction, or the time until which it stays out."""
 
     digest: int
     booked_on: date | None
@@ -54,9 +54,9 @@ class Identity(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """What walked transactions change: old versions to delete, new ones with their users' numbers.
+    """Old versions to delete, and new versions with the index of the user of each in `owners`.
 
-    `identities` are new, `moves` replace an identity that is stored.
+    `identities` are new; each of `moves` replaces a stored identity.
     """
 
     deletes: list[Row]
@@ -67,7 +67,7 @@ class Differences(NamedTuple):
 
 
 class Walk:
-    """The special transactions of a chunk, from what is stored to what will be."""
+    """Applies the pushed versions and removals of a chunk to its special transactions, in order."""
 
     def __init__(
         self,
@@ -81,22 +81,23 @@ class Walk:
         self.current: dict[bytes, Version] = dict(stored)
         self.owner: dict[bytes, int] = {}
 
-    def push(self, key: bytes, user: int, new: Row, pending: bytes | None) -> Fate:
-        """One version arrives; `pending` is the id of the pending row that it names."""
+    def push_version(self, key: bytes, user: int, new: Row, pending: bytes | None) -> Fate:
+        """Apply one pushed version; `pending` is the id of the pending row that it names."""
         if user in self._erased:
             return Fate.DISCARDED
         self.owner[key] = user
         old = self.current.get(key)
         if isinstance(old, Absent) and new.accepted_at > old.until:
             old = None
-        if old is not None and (isinstance(old, Absent) or not _replaces(new, old)):
+        if old is not None and (isinstance(old, Absent) or not _is_newer_content(new, old)):
             return Fate.UNCHANGED
         if pending is not None:
-            new = self._settle(pending, user, new)
-        self.current[key] = new if old is None else _updated(old, new)
+            new = self._settle_pending(pending, user, new)
+        self.current[key] = new if old is None else _update_version(old, new)
         return Fate.ADDED if old is None else Fate.MODIFIED
 
-    def remove(self, removal: Removal) -> Fate:
+    def remove_transaction(self, removal: Removal) -> Fate:
+        """Apply one removal by the provider."""
         if removal.user in self._erased:
             return Fate.DISCARDED
         self.owner[removal.id] = removal.user
@@ -111,8 +112,8 @@ class Walk:
         self.current[removal.id] = Absent(until)
         return Fate.UNCHANGED
 
-    def _settle(self, pending: bytes, user: int, posted: Row) -> Row:
-        """Remove the pending row, or keep it out for ever, and inherit from it."""
+    def _settle_pending(self, pending: bytes, user: int, posted: Row) -> Row:
+        """Remove the pending row, or keep it out for ever; the posted row inherits its category."""
         self.owner[pending] = user
         old = self.current.get(pending)
         posted = posted._replace(reason="pending_posted")
@@ -121,7 +122,7 @@ class Walk:
             return posted
         if not old.removed:
             self.current[pending] = old._replace(removed=True, reason="pending_posted")
-        return _with_users_category(old, posted)
+        return _keep_user_category(old, posted)
 
     def list_differences(self) -> Differences:
         """Compare the versions at the end with the stored ones."""
@@ -135,24 +136,26 @@ class Walk:
             if isinstance(new, Row):
                 differences.owners.append(self.owner[key])
                 differences.versions.append(new)
-            if old is None or _place(old) != _place(new):
+            if old is None or _locate_version(old) != _locate_version(new):
                 user, transaction = self._users[self.owner[key]], AsyncpgUUID(key)
-                entry = Identity(digest(user, transaction), *_place(new), user, transaction)
+                entry = Identity(
+                    digest(user, transaction), *_locate_version(new), user, transaction
+                )
                 (differences.identities if old is None else differences.moves).append(entry)
         return differences
 
 
-def _replaces(new: Row, old: Row) -> bool:
+def _is_newer_content(new: Row, old: Row) -> bool:
     stale = old.removed or new.accepted_at < old.accepted_at
     return not stale and not has_same_content(old, new)
 
 
-def _updated(old: Row, new: Row) -> Row:
+def _update_version(old: Row, new: Row) -> Row:
     kept = new._replace(first_position=old.first_position, reason="provider_update")
-    return _with_users_category(old, kept)
+    return _keep_user_category(old, kept)
 
 
-def _with_users_category(old: Row, new: Row) -> Row:
+def _keep_user_category(old: Row, new: Row) -> Row:
     if not old.locked:
         return new
     inherited: Row = new._replace(
@@ -165,7 +168,7 @@ def _with_users_category(old: Row, new: Row) -> Row:
     return inherited
 
 
-def _place(version: Row | Absent) -> tuple[date | None, datetime | None]:
+def _locate_version(version: Row | Absent) -> tuple[date | None, datetime | None]:
     if isinstance(version, Row):
         return version.booked_on, None
     return None, version.until

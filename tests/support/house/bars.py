@@ -100,8 +100,7 @@ JOURNEYS: Final = {
         Leg(
             "worker process, until the event is published",
             (
-                *("pipeline.queue.consumer", "pipeline.queue.outcome", "workers.actors"),
-                "pipeline.transactions.chunk",
+                *("pipeline.queue.broker", "workers.actors", "pipeline.transactions.chunk"),
                 *("workers.categorize", "categorizer.columns", "workers.resources"),
                 *("pipeline.store.writer", "pipeline.transactions.rows"),
                 *("pipeline.transactions.changes", "pipeline.transactions.lifecycle"),

@@ -1,4 +1,4 @@
-"""Where the servers' programs are, and what to type where they are not."""
+"""The programs of the servers on this machine, and the packages that contain them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _PATH = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/rabbitmq/sbin"))
 
 
 def find(server: str) -> Program | None:
-    """The programs of `postgres`, `rabbitmq` or `redis` on this machine."""
-    return {"postgres": find_postgres, "rabbitmq": _rabbitmq, "redis": _redis}[server]()
+    """Find the programs of `postgres`, `rabbitmq` or `redis`; None when they are missing."""
+    return {"postgres": find_postgres, "rabbitmq": _find_rabbitmq, "redis": _find_redis}[server]()
 
 
 def missing(servers: tuple[str, ...]) -> list[str]:
     return [server for server in servers if find(server) is None]
 
 
-def _rabbitmq() -> Program | None:
-    """The script itself: Debian's wrapper of the same name serves only the system's user."""
+def _find_rabbitmq() -> Program | None:
+    """Find the script itself, because Debian's wrapper serves only the system's user."""
     own = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    found = str(own) if own.exists() else shutil.which("rabbitmq-server")
-    found = found or shutil.which("rabbitmq-server", path=_PATH)
+    path = str(own) if own.exists() else shutil.which("rabbitmq-server")
+    path = path or shutil.which("rabbitmq-server", path=_PATH)
     needed = shutil.which("erl") and shutil.which("epmd")
-    return Program(Path(found).resolve().parent) if found and needed else None
+    return Program(Path(path).resolve().parent) if path and needed else None
 
 
-def _redis() -> Program | None:
-    found = shutil.which("redis-server")
-    return Program(Path(found).parent) if found else None
+def _find_redis() -> Program | None:
+    path = shutil.which("redis-server")
+    return Program(Path(path).parent) if path else None
