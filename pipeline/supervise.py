@@ -1,7 +1,7 @@
 """Background work that must not end: it is run again after every failure until it is cancelled.
 
-A connection that dies may cancel the tasks that wait on it, and an event loop may raise
-RuntimeError for a write to a closed transport. Neither may end the work.
+A connection that dies may cancel the tasks that wait on it. An event loop may raise RuntimeError
+for a write to a closed transport. Neither may end the work.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@ It differs from the one that comes with dramatiq in what happens around failures
   was processed or when another queue has confirmed it;
 - a failure waits for its next attempt in a queue with a time to live, not in this process;
 - an envelope is checked before dramatiq sees it; what cannot be read goes to the dead letters;
-- a chunk that was in flight when workers died waits in quarantine and is tried alone; one that
-  kills again is halved, so that only the faulty row reaches the delivery limit.
+- a chunk that was in flight when workers died waits in quarantine and is tried alone.
+
+A chunk that ends its worker from the quarantine is halved, so that only the faulty row reaches the
+delivery limit.
 """
 
 from __future__ import annotations

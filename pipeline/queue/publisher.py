@@ -1,7 +1,7 @@
 """The publisher sends chunks to the broker and waits for the confirm of each.
 
 Its one connection never consumes. Between chunks the publisher probes the broker with a message to
-a queue that does not exist, so that it notices an alarm before a caller does.
+no queue, so that it notices an alarm before a caller does.
 """
 
 from __future__ import annotations

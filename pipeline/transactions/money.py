@@ -46,8 +46,8 @@ _AMOUNT: Final = re.compile(r"(-?)(0|[1-9]\d{0,14})(?:\.(\d{1,4}))?", re.ASCII)
 def minor_units(text: str, currency: str) -> int:
     """Convert the decimal `text` to minor units of `currency` (a code of CURRENCIES), exactly.
 
-    Raises ValueError for a text that is no plain decimal, as NaN, exponents and thousands
-    separators, for more decimals than the currency has, and for an amount that is too large.
+    Raises ValueError for a text that is no plain decimal, such as NaN or one with an exponent. The
+    same holds for more decimals than the currency has, and for an amount that is too large.
     """
     match = _AMOUNT.fullmatch(text)
     if match is None:

@@ -85,9 +85,8 @@ class Removal(NamedTuple):
 class Candidates:
     """The rows of a chunk as versions that may be stored, and its removals.
 
-    `columns` are those of the table without position and first_position. Each row has its id (V16)
-    in `ids`, the digest of its identity in `digest`, the index of its user in `user`, and that of
-    its part in `part`. `users` ascend; the chunk has `parts` parts. `references` maps the index of
+    `columns` are those of the table without position and first_position. `ids` (V16) and `digest`
+    identify each row, `user` is the index of its user, `part` that of its part. `users` ascend; the chunk has `parts` parts. `references` maps the index of
     a row to the id of the pending row that it names.
     """
 
