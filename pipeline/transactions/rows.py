@@ -86,8 +86,8 @@ class Candidates:
     """The rows of a chunk as versions that may be stored, and its removals.
 
     `columns` are those of the table without position and first_position. `ids` (V16) and `digest`
-    identify each row, `user` is the index of its user, `part` that of its part. `users` ascend; the chunk has `parts` parts. `references` maps the index of
-    a row to the id of the pending row that it names.
+    identify each row, `user` is the index of its user, `part` that of its part. `users` ascend; the
+    chunk has `parts` parts. `references` maps the index of a row to the id of its pending row.
     """
 
     columns: dict[str, Values]
