@@ -25,6 +25,7 @@ from api.routes import ROUTES, add_routes
 from pipeline import garbage as collector
 from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
+from pipeline.access.signing import load_signer
 from pipeline.access.tokens import Tokens
 from pipeline.cache.answers import Cache, open_redis
 from pipeline.cache.events import Waiters
@@ -40,7 +41,7 @@ from pipeline.reads.replicas import Replica, Replicas
 from pipeline.settings import Settings
 from pipeline.store.dead_letters import Letters
 from pipeline.transactions.money import MAX_BODY
-from pipeline.transactions.ticket import Signer, load_signer
+from pipeline.transactions.ticket import Signer
 
 _NOTICE_SECONDS: Final = 1.0  # between not ready and closed: time for a balancer to notice
 _FINISH_SECONDS: Final = 30.0

@@ -52,15 +52,15 @@ class Permanent(SpendlineError):
 
 
 class InvalidMessage(Permanent):
-    """An envelope or chunk that cannot be read."""
+    """An envelope or chunk cannot be read."""
 
 
 class MessageTooLarge(Permanent):
-    """Not sent: a broker need not take a message of that many bytes."""
+    """The message was not sent: a broker need not take that many bytes."""
 
 
 class NoPartition(Permanent):
-    """A date outside the managed months."""
+    """A date is outside the managed months."""
 
 
 class InvalidSettings(Permanent):
@@ -68,7 +68,7 @@ class InvalidSettings(Permanent):
 
 
 class NotMigrated(Permanent):
-    """The database holds no table of ours; the message says what to type."""
+    """The database has no tables yet; the message says what to type."""
 
 
 class QueueMismatch(Permanent):
@@ -76,19 +76,19 @@ class QueueMismatch(Permanent):
 
 
 class MigrationMismatch(Permanent):
-    """The database was migrated by other files than these."""
+    """Other files than these have migrated the database."""
 
 
 class BackupFailed(Permanent):
-    """A backup was not made or not restored; what was there before is as it was."""
+    """A backup was not made or not restored; the database is unchanged."""
 
 
 class ServersMissing(Permanent):
-    """Neither URLs nor programs of the servers; the message says what to type."""
+    """The servers have neither URLs nor programs; the message says what to type."""
 
 
 class ServerFailed(Permanent):
-    """A server of the private stack failed; the message has its last words."""
+    """A server of the private stack failed; the message quotes the end of its log."""
 
 
 class AlreadyUp(Permanent):

@@ -1,7 +1,6 @@
-"""Where a worker under test ends at once, as if the machine had lost power there.
+"""A fail point ends a worker under test at once, as if the machine had lost power.
 
-The settings refuse a fail-point unless the environment is a test, so none can be armed in
-production.
+The settings refuse a fail point unless the environment is a test, so production cannot arm one.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ from typing import Final, Literal
 
 Place = Literal[
     "copied",  # rows copied, nothing committed
-    "committed",  # rows committed, nobody told
-    "announced",  # readers told, nothing acknowledged to the broker
-    "unannounced",  # ends nothing: the event after the commit is lost
+    "committed",  # rows committed, no event published
+    "announced",  # event published, nothing acknowledged to the broker
+    "unannounced",  # the process goes on: only the event after the commit is lost
 ]
 
 EXIT: Final = 86
 
 
 class FailPoint:
-    """One armed place, or none."""
+    """Holds one armed place, or none."""
 
     def __init__(self, armed: str) -> None:
         self._armed = armed
@@ -31,7 +30,7 @@ class FailPoint:
             os._exit(EXIT)
 
     def loses(self, place: Place) -> bool:
-        """Whether what happens here is to be left out."""
+        """Whether the caller must skip what happens at this place."""
         return self._armed == place
 
 

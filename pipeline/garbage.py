@@ -1,19 +1,17 @@
-"""Python's cycle collector, told what it need not look at."""
+"""The settings of Python's cycle collector for a process that serves."""
 
 from __future__ import annotations
 
 import gc
 
-_NEW_OBJECTS = (
-    50_000  # before a first look; the rows of a few chunks, freed by their reference counts
-)
+_NEW_OBJECTS = 50_000  # before a collection; reference counts free the rows of chunks without one
 
 
 def leave_the_started_alone() -> None:
-    """Once everything is open: what lives until the end is never traversed again, the rest seldom.
+    """Exempt the objects of the start from collections, and collect the others seldom.
 
-    Batches are thousands of short-lived objects without cycles: at the default of 700 a seventh of
-    an API's time went into looking for cycles among them.
+    Call it when everything is open. Batches are thousands of short-lived objects without cycles: at
+    the default threshold of 700, collections took a seventh of an API's time.
     """
     gc.collect()
     gc.freeze()

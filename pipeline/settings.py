@@ -1,4 +1,4 @@
-"""The settings, read once at start and passed down; nothing else reads the environment.
+"""The settings are read once at start and passed down; nothing else reads the environment.
 
 Every field is `SPENDLINE_<NAME>` in the environment, or `SPENDLINE_<NAME>_FILE` for a file that
 holds the value (secrets). Unknown `SPENDLINE_` names are an error: a misspelt setting must not pass.
@@ -27,7 +27,7 @@ _BETWEEN_URLS = re.compile(r"[,\s]+(?=\w+://)")
 
 
 class QueueBound(NamedTuple):
-    """Of the ingest queue; beyond either, it refuses."""
+    """The bounds of the ingest queue; beyond either, the queue refuses messages."""
 
     messages: int
     megabytes: int
@@ -104,11 +104,12 @@ class Settings:
 
     @property
     def queue_bound(self) -> QueueBound:
+        """The bounds of the ingest queue."""
         return QueueBound(self.queue_length, self.queue_megabytes)
 
     @property
     def replicas(self) -> tuple[str, ...]:
-        """The URLs of the replicas; a comma within one (several hosts) does not end it."""
+        """The URLs of the replicas; a comma between the hosts of one URL does not end it."""
         return tuple(filter(None, _BETWEEN_URLS.split(self.replica_urls.strip(", \n"))))
 
     def __repr__(self) -> str:
@@ -120,20 +121,20 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read the settings; InvalidSettings names the variable that is unknown or malformed."""
-        given = os.environ if environment is None else environment
-        return _converted(_plain(given))
+        source = os.environ if environment is None else environment
+        return _convert_variables(_read_variables(source))
 
     def to_environment(self) -> dict[str, str]:
         """The variables that give a child process these settings."""
         return {f"{PREFIX}{f.name.upper()}": str(getattr(self, f.name)) for f in fields(self)}
 
     def environment_of_children(self) -> dict[str, str]:
-        """Our own environment with these settings in place of those that we were started with."""
+        """The environment of this process with these settings in place of its own."""
         others = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         return others | self.to_environment()
 
     def require_servers(self, *names: str) -> None:
-        """Raise InvalidSettings, naming the first server URL that is missing, of these or of all."""
+        """Raise InvalidSettings that names the first missing URL, of these servers or of all."""
         for name in names or SERVERS:
             if not getattr(self, name):
                 raise InvalidSettings(
@@ -149,25 +150,25 @@ def redacted(url: str) -> str:
     return url.replace(f":{parts.password}@", ":***@", 1)
 
 
-def _plain(environment: Mapping[str, str]) -> dict[str, str]:
+def _read_variables(environment: Mapping[str, str]) -> dict[str, str]:
     plain: dict[str, str] = {}
     for name, value in environment.items():
         if name.startswith(PREFIX):
             field = name.removeprefix(PREFIX).lower()
             plain[field.removesuffix("_file")] = (
-                _secret(name, value) if field.endswith("_file") else value
+                _read_secret(name, value) if field.endswith("_file") else value
             )
     return plain
 
 
-def _secret(name: str, path: str) -> str:
+def _read_secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise InvalidSettings(f"{name}: cannot read {path}: {error.strerror}") from error
 
 
-def _converted(plain: Mapping[str, str]) -> Settings:
+def _convert_variables(plain: Mapping[str, str]) -> Settings:
     unknown = sorted(plain.keys() - {f.name for f in fields(Settings)})
     if unknown:
         raise InvalidSettings(f"unknown setting {PREFIX}{unknown[0].upper()}")

@@ -13,13 +13,13 @@ import dramatiq
 import numpy as np
 
 from pipeline.errors import SpendlineError, Transient
-from pipeline.observe import metrics as telemetry
 from pipeline.observe import tracing
 from pipeline.queue.broker import RabbitBroker
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import ACTOR
 from pipeline.transactions.split import culprits, piece, rest
 from workers import categorize as process
+from workers.measures import measure_scoring, measure_wait
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
 
@@ -81,12 +81,12 @@ class Work:
             guarded(lambda: self._store(others))
 
     def _store(self, chunk: Chunk) -> None:
-        waited = telemetry.chunk_taken(chunk, self._resources.clock.now())
+        waited = measure_wait(chunk, self._resources.clock.now())
         tracing.note(queue_seconds=waited)
         began = perf_counter()
         with tracing.span("score"):
             scored = process.score(chunk, self._slot.scorer)
-        telemetry.chunk_scored(scored, began)
+        measure_scoring(scored, perf_counter() - began)
         self._resources.commit(chunk, scored)
 
     def _set_aside(self, chunk: Chunk, error: SpendlineError) -> Chunk | None:

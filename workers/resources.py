@@ -22,12 +22,13 @@ from pipeline.database.migrate import require_migrated
 from pipeline.database.pool import open_pool, translated
 from pipeline.errors import StoreUnavailable
 from pipeline.fail_point import FailPoint
-from pipeline.observe import logs, tracing
 from pipeline.observe import metrics as telemetry
+from pipeline.observe import tracing
 from pipeline.settings import Settings
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
+from workers.measures import measure_commit
 
 logger = logging.getLogger(__name__)
 
@@ -120,8 +121,7 @@ class Resources:
             with tracing.span("announce", "client"):
                 await self.announce(positions, chunk)
         self._fail_point.reach("announced")
-        delay = telemetry.chunk_stored(chunk, committed, self.clock.now())
-        logs.chunk_stored(chunk, delay)
+        measure_commit(chunk, committed, self.clock.now())
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
         """Keep a dead letter, then wake those who wait for it."""

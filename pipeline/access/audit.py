@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 
+from pipeline.database.actor import set_actor
 from pipeline.database.pool import translated
 from pipeline.database.queries import queries
 
@@ -22,7 +23,7 @@ async def acting(pool: asyncpg.Pool, actor: str | None) -> AsyncIterator[asyncpg
     """A transaction whose acts are noted as those of `actor`. Raises StoreUnavailable."""
     async with translated(), pool.acquire() as connection, connection.transaction():
         if actor is not None:
-            await connection.execute(_SQL["act_for"], actor)
+            await set_actor(connection, actor)
         yield connection
 
 

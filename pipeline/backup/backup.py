@@ -19,7 +19,8 @@ import asyncpg
 import msgspec
 
 from pipeline.backup.programs import running
-from pipeline.database.pool import translated
+from pipeline.database.actor import set_actor
+from pipeline.database.pool import open_connection
 from pipeline.database.queries import queries
 from pipeline.errors import BackupFailed, MigrationMismatch, NotMigrated
 
@@ -28,6 +29,7 @@ PIECE: Final = 1 << 20  # bytes
 STEP: Final = 64 << 20  # bytes between two words about them
 _MANIFEST: Final = "manifest.json"
 _FORMAT: Final = "spendline backup 1"
+_APPLICATION: Final = "spendline-backup"
 _SQL: Final = queries("pipeline.backup", "backup")
 
 Say = Callable[[str], None]
@@ -56,21 +58,12 @@ async def back_up(url: str, file: Path, actor: str, say: Say) -> Manifest:
 
     Raises FileExistsError, BackupFailed, StoreUnavailable; nothing is left of a file that is not whole.
     """
-    connection = await _connected(url)
-    try:
+    async with open_connection(url, {"application_name": _APPLICATION}) as connection:
         with _whole(file) as opened, ZipFile(opened, "w") as archive:
             manifest = await _dump(connection, url, archive, say)
             archive.writestr(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
         await _note(connection, manifest, actor, say)
-    finally:
-        await connection.close()
     return manifest
-
-
-async def _connected(url: str) -> asyncpg.Connection:
-    async with translated():
-        session = {"application_name": "spendline-backup"}
-        return await asyncpg.connect(url, timeout=10, server_settings=session)
 
 
 async def _dump(connection: asyncpg.Connection, url: str, archive: ZipFile, say: Say) -> Manifest:
@@ -104,7 +97,7 @@ async def _copy_dump(url: str, snapshot: str, archive: ZipFile, say: Say) -> tup
     """Bytes and SHA-256 of what pg_dump gave."""
     size, digest = 0, sha256()
     arguments = ("--format=custom", "--no-owner", "--no-acl", f"--snapshot={snapshot}")
-    session = {"application_name": "spendline-backup", "statement_timeout": "0"}
+    session = {"application_name": _APPLICATION, "statement_timeout": "0"}
     async with running("pg_dump", *arguments, url=url, settings=session) as program:
         with archive.open(DUMP, "w", force_zip64=True) as member:
             while piece := await program.stdout.read(PIECE):  # type: ignore[union-attr]
@@ -121,7 +114,7 @@ async def _note(connection: asyncpg.Connection, manifest: Manifest, actor: str, 
     details = {"made_at": manifest.made_at, "sha256": manifest.sha256}
     try:
         async with connection.transaction():
-            await connection.execute(queries("pipeline.access", "audit")["act_for"], actor)
+            await set_actor(connection, actor)
             await connection.execute(_SQL["note_backup"], msgspec.json.encode(details).decode())
     except asyncpg.ReadOnlySQLTransactionError:
         say("a read-only server: the audit log has no line of this")

@@ -14,7 +14,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pipeline.database.binaries import find
+from pipeline.database.programs import find_postgres
 from pipeline.errors import BackupFailed, ServersMissing
 
 # Parameters of a URL that libpq reads from a variable; all others are settings of the session.
@@ -88,7 +88,7 @@ def _escaped(value: str) -> str:
 
 
 def _path(name: str) -> str:
-    servers = find("postgres")
+    servers = find_postgres()
     found = shutil.which(name, path=str(servers.folder)) if servers else None
     found = found or shutil.which(name)
     if found is None:

@@ -7,8 +7,7 @@ it ever gave out, and knows which of them are void.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,8 +18,9 @@ import asyncpg
 
 from pipeline.backup.backup import DUMP, PIECE, STEP, Manifest, Say, contents, verify
 from pipeline.backup.programs import running
+from pipeline.database.actor import set_actor
 from pipeline.database.migrate import migrations
-from pipeline.database.pool import translated
+from pipeline.database.pool import open_connection, translated
 from pipeline.database.queries import queries
 from pipeline.errors import BackupFailed, InvalidSettings
 
@@ -69,7 +69,7 @@ async def restore(
     target = await _target(url, replace=replace)
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     fresh = f"{target.name[:40]}_restoring_{stamp}"
-    async with _connected(_at(url, _MAINTENANCE)) as outside:
+    async with translated(), open_connection(_at(url, _MAINTENANCE), _SESSION) as outside:
         await _create(outside, fresh, target)
         try:
             await _load(_at(url, fresh), file, manifest, say)
@@ -90,7 +90,7 @@ async def _target(url: str, *, replace: bool) -> Target:
     name = unquote(urlsplit(url).path.lstrip("/"))
     if not name:
         raise InvalidSettings("SPENDLINE_DATABASE_URL names no database")
-    async with _connected(_at(url, _MAINTENANCE)) as outside:
+    async with translated(), open_connection(_at(url, _MAINTENANCE), _SESSION) as outside:
         there = await outside.fetchrow(_SQL["database"], name)
         if there is None:
             return Target(name, there=False, empty=False)
@@ -99,7 +99,7 @@ async def _target(url: str, *, replace: bool) -> Target:
         users = [row[0] for row in await outside.fetch(_SQL["sessions"], name)]
     if users:
         raise BackupFailed(f"{name} is in use: stop {', '.join(users)}")
-    async with _connected(url) as inside:
+    async with translated(), open_connection(url, _SESSION) as inside:
         empty = await inside.fetchval(_SQL["is_empty"])
     if not empty and not replace:
         raise BackupFailed(
@@ -135,7 +135,7 @@ async def _load(url: str, file: Path, manifest: Manifest, say: Say) -> None:
                 if done // STEP > (done - len(piece)) // STEP:
                     say(f"{done / 1e6:,.0f} of {manifest.dump_bytes / 1e6:,.0f} MB")
             say("building indexes")
-    async with _connected(url) as inside:
+    async with translated(), open_connection(url, _SESSION) as inside:
         rows, _ = await contents(inside)
     if rows != manifest.rows:
         raise BackupFailed(f"{file}: {rows} were restored where {manifest.rows} were backed up")
@@ -143,12 +143,12 @@ async def _load(url: str, file: Path, manifest: Manifest, say: Say) -> None:
 
 async def _resume(url: str, manifest: Manifest, actor: str) -> list[str]:
     """Let the feeds go on. Returns the groups that are missing on this server."""
-    async with _connected(url) as inside:
+    async with translated(), open_connection(url, _SESSION) as inside:
         async with inside.transaction():
             base = await inside.fetchval(_SQL["base"])
             if base <= manifest.made_at.timestamp() * 1e6:
                 raise BackupFailed("the backup was made in the future of this server's clock")
-            await inside.execute(queries("pipeline.access", "audit")["act_for"], actor)
+            await set_actor(inside, actor)
             await inside.execute(_SQL["resume"], base)
             await inside.execute(_SQL["note_restore"], manifest.made_at)
             await inside.execute(_SQL["forget_keys"])
@@ -172,16 +172,6 @@ async def _swap(outside: asyncpg.Connection, name: str, fresh: str, old: str | N
             f"{error}; the restored database is ready under the name {fresh}: "
             f"rename {name} away and {fresh} to {name}, or drop {fresh} and begin anew"
         ) from None
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    async with translated():
-        connection = await asyncpg.connect(url, timeout=10, server_settings=_SESSION)
-        try:
-            yield connection
-        finally:
-            await connection.close()
 
 
 def _at(url: str, database: str) -> str:

@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from redis.asyncio import Redis
 
 from pipeline.cache.answers import REDIS_AWAY, Cache
+from pipeline.supervise import keep_running
 from pipeline.transactions.chunk import Part
 
 _PART = struct.Struct(">16sI")  # of an event: the ingest's id and the number of its part
 _AGAIN_SECONDS = 0.5
+_LONGEST_PAUSE = 1.0  # seconds without events after Redis is back
 _MOST_UNTOLD = 500_000  # users
 
 
@@ -46,11 +48,12 @@ class Events:
 
     async def keep_telling(self) -> None:
         """Tell again, until cancelled, what Redis did not hear: it may still hold older positions."""
-        while True:
-            await asyncio.sleep(_AGAIN_SECONDS)
-            untold, self._untold = self._untold, {}
-            if not await self._cache.advance(untold):
-                self._remember(untold)
+        await keep_running("telling positions again", self._tell_again, every=_AGAIN_SECONDS)
+
+    async def _tell_again(self) -> None:
+        untold, self._untold = self._untold, {}
+        if not await self._cache.advance(untold):
+            self._remember(untold)
 
     def _remember(self, positions: Mapping[bytes, int]) -> None:
         if len(self._untold) > _MOST_UNTOLD:  # the time to live then has to do
@@ -108,10 +111,9 @@ class Waiters:
 
         `stored` is told every part that they name, by ingest and number.
         """
-        while True:
-            with contextlib.suppress(*REDIS_AWAY):
-                await self._receive(stored)
-            await asyncio.sleep(1)
+        await keep_running(
+            "listening to events", lambda: self._receive(stored), longest_pause=_LONGEST_PAUSE
+        )
 
     async def _receive(self, stored: Callable[[bytes, int], None]) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:

@@ -1,48 +1,44 @@
-"""One clock for all processes: PostgreSQL's.
+"""All processes make their ids in PostgreSQL's time.
 
-The order in which changes of a transaction were accepted is the order of the UUIDv7 of their
-ingests. Machines disagree about time; so every process measures how far its own clock is from
-PostgreSQL's and makes its ids in PostgreSQL's time.
+Changes of a transaction are ordered by the UUIDv7 of their ingests. Machines disagree about time,
+so each process measures the offset of its own clock from PostgreSQL's.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from datetime import UTC, datetime
+from typing import Final
 
 import asyncpg
 
-from pipeline.database.pool import translated
-from pipeline.errors import StoreUnavailable
+from pipeline.database.queries import queries
+from pipeline.supervise import keep_running
 from pipeline.transactions.ids import make_uuid7
 
-_KEEP_SECONDS = 10.0
+_SQL: Final = queries("pipeline.database", "clock")
+_KEEP_SECONDS: Final = 10.0
 
 
 class Clock:
-    """Time of the database and ids that grow with it."""
+    """The time of the database, and ids that grow with it."""
 
     def __init__(self) -> None:
         self._offset = 0.0
         self._last = 0
 
     async def synchronize(self, pool: asyncpg.Pool) -> None:
-        """Measure the offset; half the round trip is its error."""
+        """Measure the offset; its error is half of the round trip. Raises what asyncpg raises."""
         before = time.time()
-        theirs = await pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+        theirs = await pool.fetchval(_SQL["now"])
         self._offset = float(theirs) - (before + time.time()) / 2
 
     async def keep(self, pool: asyncpg.Pool) -> None:
-        """Synchronize now and then, until cancelled; while PostgreSQL is away the offset stays."""
-        while True:
-            await asyncio.sleep(_KEEP_SECONDS)
-            with contextlib.suppress(StoreUnavailable):
-                async with translated():
-                    await self.synchronize(pool)
+        """Synchronize every ten seconds until cancelled; while PostgreSQL is away the offset stays."""
+        await keep_running("the clock", lambda: self.synchronize(pool), every=_KEEP_SECONDS)
 
     def now(self) -> datetime:
+        """The current time of the database, in UTC."""
         return datetime.fromtimestamp(time.time() + self._offset, UTC)
 
     def uuid7(self) -> bytes:

@@ -1,8 +1,8 @@
 """Migrations: numbered SQL files, each applied once, in order, in a transaction of its own.
 
-The transaction takes the migrators' lock and reads the journal anew. So the lock ends with it, also
-behind a pooler that gives each transaction another session, and tables are locked no longer than
-one migration takes. What an interrupted run has applied stays applied.
+Each transaction takes the migrators' lock and reads the journal anew. The lock ends with the
+transaction, also behind a pooler, and tables are locked no longer than one migration takes.
+An interrupted run keeps the migrations that it has applied.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from pipeline.database.pool import translated
+from pipeline.database.pool import open_connection, translated
 from pipeline.database.queries import queries
 from pipeline.errors import MigrationLocked, MigrationMismatch
 
 _SQL: Final = queries("pipeline.database", "migrate")
-_LOCK: Final = 0x5BE4D11E  # any constant: two migrators wait for each other; see `lock_holders`
+_LOCK: Final = 0x5BE4D11E  # any constant; the statement `lock_holders` names it too
 _LOCK_SECONDS: Final = 60.0
 
 
 class Migration(NamedTuple):
-    """One file: `0001_foundation`, its text and the SHA-256 of it."""
+    """A file of SQL: its name as in `0001_foundation`, its text and the SHA-256 of the text."""
 
     name: str
     sql: str
@@ -33,38 +33,32 @@ class Migration(NamedTuple):
 def migrations() -> list[Migration]:
     """The migrations of this version, in order."""
     folder = files("pipeline.database").joinpath("migrations")
-    found = []
+    ours = []
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if file.name.endswith(".sql"):
             sql = file.read_text(encoding="utf-8")
             checksum = sha256(sql.encode()).hexdigest()
-            found.append(Migration(file.name.removesuffix(".sql"), sql, checksum))
-    return found
+            ours.append(Migration(file.name.removesuffix(".sql"), sql, checksum))
+    return ours
 
 
 async def migrate(url: str, lock_seconds: float = _LOCK_SECONDS) -> list[str]:
     """Bring the database to this version; returns the names applied now.
 
-    Raises MigrationMismatch when an applied file has changed or is unknown here: then the
-    database was made by another version, and nothing is touched. Raises MigrationLocked when
-    another migrator holds the lock for longer than `lock_seconds`.
+    Raises MigrationMismatch, and changes nothing, when another version made the database. Raises
+    MigrationLocked when another migrator holds the lock for longer than `lock_seconds`.
     """
     applied: list[str] = []
-    async with translated():
-        # A pooler may give the next transaction a session that has not prepared our statements.
-        connection = await asyncpg.connect(url, timeout=10, statement_cache_size=0)
-        try:
-            while (name := await _apply_next(connection, lock_seconds)) is not None:
-                applied.append(name)
-        finally:
-            await connection.close()
+    async with translated(), open_connection(url) as connection:
+        while (name := await _apply_next(connection, lock_seconds)) is not None:
+            applied.append(name)
     return applied
 
 
 async def require_migrated(pool: asyncpg.Pool) -> None:
     """Raise MigrationMismatch when a migration of this version is yet to be applied.
 
-    Later ones may be there: while a system is upgraded, old processes still serve.
+    The database may be newer: old processes still serve while a system is upgraded.
     """
     async with translated():
         try:
@@ -78,11 +72,11 @@ async def require_migrated(pool: asyncpg.Pool) -> None:
 async def _apply_next(connection: asyncpg.Connection, lock_seconds: float) -> str | None:
     """Apply the first migration that the journal lacks; returns its name, or None."""
     async with connection.transaction():
-        await _lock(connection, lock_seconds)
+        await _take_lock(connection, lock_seconds)
         await connection.execute(_SQL["make_journal"])
         done = dict(await connection.fetch(_SQL["applied"]))
         ours = migrations()
-        _verify(done, {m.name: m.checksum for m in ours})
+        _verify_journal(done, {m.name: m.checksum for m in ours})
         migration = next((m for m in ours if m.name not in done), None)
         if migration is None:
             return None
@@ -91,7 +85,7 @@ async def _apply_next(connection: asyncpg.Connection, lock_seconds: float) -> st
     return migration.name
 
 
-async def _lock(connection: asyncpg.Connection, seconds: float) -> None:
+async def _take_lock(connection: asyncpg.Connection, seconds: float) -> None:
     """Take the migrators' lock until the transaction ends."""
     await connection.execute(_SQL["bound_wait"], f"{max(1, round(seconds * 1000))}ms")
     try:
@@ -106,7 +100,7 @@ async def _lock(connection: asyncpg.Connection, seconds: float) -> None:
     await connection.execute(_SQL["unbound_wait"])
 
 
-def _verify(done: dict[str, str], ours: dict[str, str]) -> None:
+def _verify_journal(done: dict[str, str], ours: dict[str, str]) -> None:
     for name, checksum in done.items():
         if name not in ours:
             raise MigrationMismatch(f"{name} was applied by a newer version: upgrade first")

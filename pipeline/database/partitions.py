@@ -1,27 +1,22 @@
 """Monthly partitions of `transactions`: listed, and created without stopping readers or writers.
 
-The managed range has no gaps: a date inside it always has a table, a date outside is refused at
-the door. `create_month` builds a month beside the table and attaches it with a matching CHECK, which
-takes no exclusive lock on the parent.
+The managed range has no gaps: each date inside it has a table, and the API refuses dates outside.
+The function `create_month` builds a month beside the table and attaches it with a matching CHECK,
+which takes no exclusive lock on the parent.
 """
 
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import asyncpg
 
+from pipeline.database.queries import queries
 from pipeline.observe import metrics as telemetry
 
-_LIST = """
-SELECT c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows,
-       pg_total_relation_size(c.oid) AS bytes
-FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = 'transactions'::regclass
-ORDER BY c.relname"""
-
-_LOCK = 0x5BE4D11F
+_SQL: Final = queries("pipeline.database", "partitions")
+_LOCK: Final = 0x5BE4D11F
 
 
 class Month(NamedTuple):
@@ -44,46 +39,46 @@ class Managed(NamedTuple):
 
 async def months(connection: asyncpg.Connection | asyncpg.Pool) -> list[Month]:
     """The partitions, oldest first."""
-    found = [
-        Month(_first_day(row["name"]), row["rows"], row["bytes"])
-        for row in await connection.fetch(_LIST)
+    partitions = [
+        Month(_parse_month(row["name"]), row["rows"], row["bytes"])
+        for row in await connection.fetch(_SQL["months"])
     ]
-    if found:
-        telemetry.partitions_end(next_month(found[-1].first))
-    return found
+    if partitions:
+        telemetry.partitions_end(next_month(partitions[-1].first))
+    return partitions
 
 
 async def managed(connection: asyncpg.Connection | asyncpg.Pool) -> Managed | None:
     """The managed range, or None before the first month exists."""
-    found = await months(connection)
-    if not found:
+    partitions = await months(connection)
+    if not partitions:
         return None
-    return Managed(found[0].first, next_month(found[-1].first) - timedelta(days=1))
+    return Managed(partitions[0].first, next_month(partitions[-1].first) - timedelta(days=1))
 
 
 async def ensure(connection: asyncpg.Connection, first: date, last: date) -> list[date]:
     """Create the months from `first` to `last`, and those between them and the managed range.
 
-    All or none, so no gap is left behind. Returns the first days of the months created now.
+    All months are created or none, so that no gap remains. Returns the first days of new months.
     """
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(_SQL["lock"], _LOCK)
         there = [m.first for m in await months(connection)]
         span = month_range(min([first, *there]), max([last, *there]))
         created = [month for month in span if month not in there]
         for month in created:
-            await connection.execute("SELECT create_month($1)", month)
+            await connection.execute(_SQL["create_month"], month)
     telemetry.partitions_end(next_month(span[-1]))
     return created
 
 
 def month_range(first: date, last: date) -> list[date]:
     """First days of the months from the one of `first` to the one of `last`."""
-    month, found = first.replace(day=1), []
+    month, first_days = first.replace(day=1), []
     while month <= last:
-        found.append(month)
+        first_days.append(month)
         month = next_month(month)
-    return found
+    return first_days
 
 
 def next_month(day: date) -> date:
@@ -101,6 +96,6 @@ def table_of(day: date) -> str:
     return f"transactions_{day:%Y_%m}"
 
 
-def _first_day(name: str) -> date:
+def _parse_month(name: str) -> date:
     year, month = name.removeprefix("transactions_").split("_")
     return date(int(year), int(month), 1)

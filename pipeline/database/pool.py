@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
 
 from pipeline.errors import StoreUnavailable
 
-# Session settings live here because RESET ALL at release would undo a SET. Joins against the
-# arrays of one batch must probe the index: a hash join would read the whole table, and so would a
-# plan that was made while the table was small. Plans are made
-# once: planning over all months takes longer than running, and months are pruned at run time.
+# Session settings live here because RESET ALL at release would undo a SET. Joins against the arrays
+# of one batch must probe the index: a hash join would read the whole table, and so would a plan
+# that was made while the table was small. Statements are planned once, because planning over all
+# months takes longer than running, and months are pruned at run time.
 _SESSION = {
     "jit": "off",
     "timezone": "UTC",
@@ -24,6 +25,8 @@ _SESSION = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",
 }
+
+_OPEN_SECONDS: Final = 10.0
 
 _TRANSIENT = (
     OSError,
@@ -40,7 +43,7 @@ _TRANSIENT = (
 )
 
 
-async def _keep(_: asyncpg.Connection) -> None:
+async def _skip_reset(_: asyncpg.Connection) -> None:
     """Nothing of a session outlives a transaction, so a release has nothing to reset."""
 
 
@@ -59,13 +62,35 @@ async def open_pool(url: str, *, size: int, name: str, timeout: float) -> asyncp
             timeout=timeout,
             command_timeout=timeout + 1,
             server_settings=session,
-            reset=_keep,
+            reset=_skip_reset,
         )
 
 
 @asynccontextmanager
+async def open_connection(
+    url: str, session: Mapping[str, str] | None = None
+) -> AsyncGenerator[asyncpg.Connection]:
+    """One connection for an administrative command; `session` holds its settings.
+
+    It prepares no statements, so it works behind a pooler that gives each transaction another
+    session. Raises StoreUnavailable when PostgreSQL is away; later failures pass as they are.
+    """
+    async with translated():
+        connection = await asyncpg.connect(
+            url,
+            timeout=_OPEN_SECONDS,
+            statement_cache_size=0,
+            server_settings=dict(session or {}),
+        )
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise StoreUnavailable for what another try can mend; let defects pass as they are."""
+    """Raise StoreUnavailable for failures that another try can mend; defects pass unchanged."""
     try:
         yield
     except asyncio.CancelledError:

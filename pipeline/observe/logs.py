@@ -1,8 +1,8 @@
-"""Logs: one JSON object a line on standard error, from our own lines and from everybody else's.
+"""The log: each line on standard error is a JSON object, also those of libraries.
 
-A line of ours is an event with fields (`request`, `chunk`); ids tie them together from the POST to
-the commit. No line holds a description, an amount or a token: errors are told by kind and place,
-because their words may quote a row.
+A line of ours is an event with fields (`request`, `chunk`), and its ids follow a push from the POST
+to the commit. No line holds a description, an amount or a token. Of an error the log has the kind
+and the place, because its message may quote a row.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from pipeline.transactions.chunk import Chunk
-
 log: Final = structlog.get_logger()
 
-_MOST_IDS: Final = 50  # ingests named in one line; every request names its chunks in its own
-_NOISY: Final = ("aio_pika", "aiormq", "pika")  # their complaints are told by our errors
+_NOISY: Final = ("aio_pika", "aiormq", "pika")  # our own errors report their failures
 
 
 class Pushed(NamedTuple):
-    """What a push became: ids of 16 bytes, and how many rows and removals."""
+    """The ids of a push and of its chunks (16 bytes each), and its number of rows and removals."""
 
     ingest: bytes
     chunks: Sequence[bytes]
@@ -44,7 +41,7 @@ def configure(level: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
-    render = structlog.processors.JSONRenderer(serializer=_json)
+    render = structlog.processors.JSONRenderer(serializer=_encode_json)
     structlog.configure(
         processors=[*common, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -57,7 +54,7 @@ def configure(level: str) -> None:
             foreign_pre_chain=[*common, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _without_words,
+                _remove_words,
                 render,
             ],
         )
@@ -70,7 +67,7 @@ def configure(level: str) -> None:
 def request_answered(
     request_id: str, route: str, status: int, seconds: float, pushed: Pushed | None
 ) -> None:
-    """The line of a request."""
+    """Log one answered request, and what it pushed."""
     more: dict[str, Any] = {}
     if pushed is not None:
         more = {
@@ -79,37 +76,27 @@ def request_answered(
             "rows": pushed.rows,
             "removals": pushed.removals,
         }
-    log.info("request", request_id=request_id, route=route, status=status, ms=_ms(seconds), **more)
-
-
-def chunk_stored(chunk: Chunk, seconds: float) -> None:
-    """The line of a committed chunk; `seconds` since its oldest ingest was accepted."""
-    ingests = {
-        str(UUID(bytes=part.ingest_id)): chunk.trace.get(part.ingest_id.hex(), "")
-        for part in chunk.parts[:_MOST_IDS]
-    }
     log.info(
-        "chunk",
-        chunk_id=str(UUID(bytes=chunk.chunk_id)),
-        rows=len(chunk),
-        removals=len(chunk.removed_transaction_id),
-        ms=_ms(seconds),
-        ingests=len(chunk.parts),
-        requests=ingests,
+        "request",
+        request_id=request_id,
+        route=route,
+        status=status,
+        ms=_to_milliseconds(seconds),
+        **more,
     )
 
 
 def routine(line: str) -> bool:
-    """Whether a line tells of work that went as it should: nothing to show to a bystander."""
+    """Whether a line reports work that succeeded, so that a terminal need not show it."""
     return '"event":"request"' in line or '"event":"chunk"' in line
 
 
-def _ms(seconds: float) -> float:
+def _to_milliseconds(seconds: float) -> float:
     return round(1000 * seconds, 2)
 
 
-def _without_words(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """The first line of a message, and an error's kind and place instead of its words."""
+def _remove_words(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Keep the first line of a message, and the kind and place of an error without its message."""
     event["event"] = str(event["event"]).partition("\n")[0]
     error = event.pop("exc_info", None)
     if error and error is not True and error[0] is not None:
@@ -121,5 +108,5 @@ def _without_words(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _json(event: EventDict, **_: Any) -> str:
+def _encode_json(event: EventDict, **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()

@@ -1,19 +1,17 @@
-"""What a process tells about itself: every metric of the system, and the port that serves them.
+"""Every metric of the system, and the port that serves them.
 
-Each process has a registry and a port of its own, so that several on one machine need no shared
-files and a gauge is always of one living process. Hooks in the rooms are a line: one increment a
-request or a chunk, never one a row. Labels take few values; none names a user or a row.
+Each process has its own registry and port, so that several on one machine share no files and each
+gauge belongs to one living process. Callers count once a request or a chunk, never once a row.
+Labels take few values; none names a user or a row.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from threading import Lock
-from time import perf_counter
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -31,13 +29,9 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from pipeline.transactions.chunk import Chunk
-from pipeline.transactions.ids import accepted_at
-from pipeline.transactions.rows import Scored
-
 logger = logging.getLogger(__name__)
 
-_PORTS: Final = 64  # looked through, upwards from the one of the settings
+_PORTS: Final = 64  # ports that are tried, upwards from that of the settings
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 _ROWS: Final = (1, 5, 20, 50, 100, 250, 500, 1000, 2000, 5000, 10_000)
@@ -48,7 +42,7 @@ ProcessCollector(registry=REGISTRY)
 
 
 class Model(Protocol):
-    """What is told of a model; `metrics` holds an object for each set of data it was measured on."""
+    """A model as metrics see it; `metrics` has an object for each set of data that measured it."""
 
     @property
     def version(self) -> int: ...
@@ -58,7 +52,7 @@ class Model(Protocol):
 
 
 class Shares(Collector):
-    """A histogram that takes a whole array at once; values are from 0 to 1."""
+    """A histogram that takes a whole array of values from 0 to 1 at once."""
 
     def __init__(self, name: str, documentation: str, registry: CollectorRegistry) -> None:
         self._name, self._documentation = name, documentation
@@ -85,7 +79,7 @@ class Shares(Collector):
 
 
 class Serving(Collector):
-    """The model in use, looked at whenever the metrics are read: it may have been swapped."""
+    """The model in use, read at each scrape because it may have been swapped."""
 
     def __init__(self, model: Callable[[], Model]) -> None:
         self._model = model
@@ -108,68 +102,80 @@ class Serving(Collector):
         yield error
 
 
-def _counter(name: str, documentation: str, *labels: str) -> Counter:
+def _make_counter(name: str, documentation: str, *labels: str) -> Counter:
     return Counter(f"spendline_{name}", documentation, labels, registry=REGISTRY)
 
 
-def _gauge(name: str, documentation: str, *labels: str) -> Gauge:
+def _make_gauge(name: str, documentation: str, *labels: str) -> Gauge:
     return Gauge(f"spendline_{name}", documentation, labels, registry=REGISTRY)
 
 
-def _histogram(
+def _make_histogram(
     name: str, documentation: str, buckets: tuple[float, ...], *labels: str
 ) -> Histogram:
     return Histogram(f"spendline_{name}", documentation, labels, buckets=buckets, registry=REGISTRY)
 
 
 # HTTP
-REQUESTS: Final = _counter("http_requests", "Requests answered.", "route", "status")
-REQUEST_SECONDS: Final = _histogram(
+REQUESTS: Final = _make_counter("http_requests", "Answered requests.", "route", "status")
+REQUEST_SECONDS: Final = _make_histogram(
     "http_request_seconds", "From the head of a request to its answer.", _FAST, "route"
 )
-INGESTED: Final = _counter("ingest_rows", "Rows and removals answered with 202.", "kind")
+INGESTED: Final = _make_counter(
+    "ingest_rows", "Rows and removals that an answer 202 took over.", "kind"
+)
 
 # Queue
-CONFIRM_SECONDS: Final = _histogram(
+CONFIRM_SECONDS: Final = _make_histogram(
     "publish_confirm_seconds", "From publishing a chunk to the broker's confirm.", _FAST
 )
-UNCONFIRMED: Final = _counter("publish_failures", "Chunks that the broker did not confirm.")
-BROKER_USABLE: Final = _gauge(
+UNCONFIRMED: Final = _make_counter("publish_failures", "Chunks that the broker did not confirm.")
+BROKER_USABLE: Final = _make_gauge(
     "broker_usable", "1 when this process could publish now, else 0.", "client"
 )
-QUEUE_MESSAGES: Final = _gauge("queue_messages", "Messages ready in a queue.", "queue")
-QUEUE_AGE: Final = _histogram(
+QUEUE_MESSAGES: Final = _make_gauge("queue_messages", "Messages ready in a queue.", "queue")
+QUEUE_AGE: Final = _make_histogram(
     "queue_age_seconds", "From publishing a chunk to the start of work on it.", _SLOW
 )
-FAILURES: Final = _counter("chunk_failures", "Failed tries of chunks, by kind of error.", "error")
-DEAD_LETTERS: Final = _counter("dead_letters", "Messages buried because they could not be stored.")
+FAILURES: Final = _make_counter(
+    "chunk_failures", "Failed attempts at chunks, by kind of error.", "error"
+)
+DEAD_LETTERS: Final = _make_counter("dead_letters", "Dead letters stored in the database.")
 
 # Chunks
-CHUNK_ROWS: Final = _histogram("chunk_rows", "Rows and removals of a stored chunk.", _ROWS)
-SCORING_SECONDS: Final = _histogram("scoring_seconds", "Categorizing a chunk.", _FAST)
-WRITE_SECONDS: Final = _histogram("write_seconds", "Writing a chunk, up to its commit.", _FAST)
-COMMIT_DELAY: Final = _histogram(
+CHUNK_ROWS: Final = _make_histogram("chunk_rows", "Rows and removals of a stored chunk.", _ROWS)
+SCORING_SECONDS: Final = _make_histogram("scoring_seconds", "Seconds to categorize a chunk.", _FAST)
+WRITE_SECONDS: Final = _make_histogram(
+    "write_seconds", "Seconds to write a chunk, up to its commit.", _FAST
+)
+COMMIT_DELAY: Final = _make_histogram(
     "commit_delay_seconds", "From accepting the oldest ingest of a chunk to its commit.", _SLOW
 )
-VISIBLE_DELAY: Final = _histogram(
-    "visible_delay_seconds", "The same until readers were told where the feeds stand.", _SLOW
+VISIBLE_DELAY: Final = _make_histogram(
+    "visible_delay_seconds",
+    "From accepting the oldest ingest of a chunk until readers see its feed positions.",
+    _SLOW,
 )
-EVENTS_LOST: Final = _counter("events_lost", "Commits that Redis was not told of.")
+EVENTS_LOST: Final = _make_counter("events_lost", "Commits whose event did not reach Redis.")
 
 # Model
-CATEGORIZED: Final = _counter("categorized_rows", "Rows categorized, by what decided.", "source")
-NEEDS_REVIEW: Final = _counter("needs_review_rows", "Rows below the confidence threshold.")
+CATEGORIZED: Final = _make_counter(
+    "categorized_rows", "Categorized rows, by what decided the category.", "source"
+)
+NEEDS_REVIEW: Final = _make_counter("needs_review_rows", "Rows below the confidence threshold.")
 CONFIDENCE: Final = Shares("spendline_confidence", "Confidence of categorized rows.", REGISTRY)
 
 # Storage
-CACHE: Final = _counter("cache_lookups", "Reads of the cache.", "kind", "result")
-POOL: Final = _gauge("pool_connections", "PostgreSQL connections of the process.", "state")
-POOL_SIZE: Final = _gauge("pool_size", "PostgreSQL connections the process may have.", "pool")
-REPLICA_READS: Final = _counter(
-    "replica_reads", "Reads for which a replica was wanted, by who answered and why.", "answered"
+CACHE: Final = _make_counter("cache_lookups", "Reads of the cache.", "kind", "result")
+POOL: Final = _make_gauge("pool_connections", "PostgreSQL connections of the process.", "state")
+POOL_SIZE: Final = _make_gauge("pool_size", "PostgreSQL connections the process may have.", "pool")
+REPLICA_READS: Final = _make_counter(
+    "replica_reads",
+    "Reads that a replica could answer, by which server answered and why.",
+    "answered",
 )
-REPLICAS: Final = _gauge("replicas", "Read replicas of the settings.", "state")
-PARTITIONS_END: Final = _gauge(
+REPLICAS: Final = _make_gauge("replicas", "Read replicas of the settings.", "state")
+PARTITIONS_END: Final = _make_gauge(
     "partitions_end_timestamp_seconds", "Start of the first month without a partition.", "table"
 )
 
@@ -181,33 +187,9 @@ def request_answered(route: str, status: int, seconds: float) -> None:
 
 
 def ingest_accepted(rows: int, removals: int) -> None:
-    """Count what one 202 took over."""
+    """Count the rows and removals that one answer 202 took over."""
     INGESTED.labels("accepted").inc(rows)
     INGESTED.labels("removed").inc(removals)
-
-
-def chunk_taken(chunk: Chunk, now: datetime) -> float:
-    """Observe how long the chunk has waited for a worker; returns that, in seconds."""
-    QUEUE_AGE.observe(age := _since(chunk.chunk_id, now))
-    return age
-
-
-def chunk_scored(scored: Scored, began: float) -> None:
-    """Count a chunk's verdicts; `began` is the perf_counter before scoring."""
-    SCORING_SECONDS.observe(perf_counter() - began)
-    for source, rows in Counts(scored.source).items():
-        CATEGORIZED.labels(source).inc(rows)
-    NEEDS_REVIEW.inc(int(np.count_nonzero(scored.needs_review)))
-    CONFIDENCE.observe(scored.confidence)
-
-
-def chunk_stored(chunk: Chunk, committed: datetime, visible: datetime) -> float:
-    """Observe how long the oldest ingest of the chunk has taken; returns that, in seconds."""
-    CHUNK_ROWS.observe(len(chunk) + len(chunk.removed_transaction_id))
-    oldest = min((part.ingest_id for part in chunk.parts), default=chunk.chunk_id)
-    COMMIT_DELAY.observe(_since(oldest, committed))
-    VISIBLE_DELAY.observe(delay := _since(oldest, visible))
-    return delay
 
 
 def cache_looked_up(kind: str, *, hit: bool) -> None:
@@ -216,7 +198,7 @@ def cache_looked_up(kind: str, *, hit: bool) -> None:
 
 
 def watch_replicas(number: int, usable: Callable[[], int]) -> None:
-    """Look at how many of the replicas are usable whenever the metrics are read."""
+    """Read at each scrape how many of the replicas are usable."""
     REPLICAS.labels("usable").set_function(usable)
     REPLICAS.labels("away").set_function(lambda: number - usable())
     for answered in ("replica", "behind", "ahead", "away"):
@@ -224,39 +206,40 @@ def watch_replicas(number: int, usable: Callable[[], int]) -> None:
 
 
 def replica_asked(answered: str) -> None:
-    """Count a read by `replica`, or by the primary because the replica was behind, ahead, away."""
+    """Count a read that a `replica` answered, or the primary because it was behind, ahead, away."""
     REPLICA_READS.labels(answered).inc()
 
 
 def partitions_end(first_missing: date, table: str = "transactions") -> None:
-    """Say from which month on `table` has no partitions."""
+    """Set the first month for which `table` has no partition."""
     midnight = datetime.fromisoformat(f"{first_missing}T00:00:00+00:00")
     PARTITIONS_END.labels(table).set(midnight.timestamp())
 
 
 def watch_pool(pool: asyncpg.Pool, name: str) -> None:
-    """Look at the pool whenever the metrics are read."""
+    """Read the connections of the pool at each scrape."""
     POOL.labels("used").set_function(lambda: pool.get_size() - pool.get_idle_size())
     POOL.labels("idle").set_function(pool.get_idle_size)
     POOL_SIZE.labels(name).set(pool.get_max_size())
 
 
 def watch_model(model: Callable[[], Model]) -> None:
-    """Look at the model in use whenever the metrics are read."""
+    """Read the model in use at each scrape."""
     REGISTRY.register(Serving(model))
 
 
 def queues_measured(ready: Mapping[str, int]) -> None:
-    """Set the messages ready by queue; a queue that is not named is not known any more."""
+    """Set the ready messages of each queue, and drop the queues that are not named."""
     QUEUE_MESSAGES.clear()
     for queue, messages in ready.items():
         QUEUE_MESSAGES.labels(queue).set(messages)
 
 
 def serve(host: str, port: int) -> int:
-    """Serve `/metrics` on the first free port from `port` on; returns it. Port 0: off, returns 0.
+    """Serve `/metrics` on the first free port from `port` on, and return that port.
 
-    A process without a port works nevertheless: it says so in its log.
+    Port 0 turns the metrics off. A process that finds no port logs it, works without metrics, and
+    gets 0.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]
     for candidate in range(port, port + _PORTS) if port else ():
@@ -270,8 +253,3 @@ def serve(host: str, port: int) -> int:
         logger.info("metrics on http://%s:%d/metrics", host, candidate)
         return candidate
     return 0
-
-
-def _since(uuid7: bytes, now: datetime) -> float:
-    """Seconds from the making of one of our ids; clocks may disagree, time does not run back."""
-    return max((now - accepted_at(uuid7)) / timedelta(seconds=1), 0.0)

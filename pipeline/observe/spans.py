@@ -1,6 +1,6 @@
-"""Spans by OpenTelemetry: what `tracing` does when it is on. Nobody else imports this.
+"""Spans by OpenTelemetry, for `tracing` alone when it is on.
 
-Spans leave in the background, from a bounded queue: when the collector is away or slow, they are
+A bounded queue exports spans in the background. When the collector is away or slow, spans are
 dropped, and nothing waits for it.
 """
 
@@ -41,8 +41,10 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 def exporter(url: str) -> SpanProcessor:
-    """What sends spans to the OTLP/HTTP endpoint `url`."""
-    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # one line a lost batch
+    """A processor that sends spans to the OTLP/HTTP endpoint `url`."""
+    logging.getLogger("opentelemetry").setLevel(
+        logging.ERROR
+    )  # it logs one line for each lost batch
     return BatchSpanProcessor(
         OTLPSpanExporter(endpoint=url, timeout=_EXPORT_SECONDS),
         max_queue_size=_QUEUE,
@@ -72,18 +74,18 @@ class Spans:
         among: Sequence[Span],
         attributes: Mapping[str, Value],
     ) -> Iterator[None]:
-        """As `tracing.span` says."""
-        context = None if after is None else _named_in(after)
+        """Open a span; the arguments are those of `tracing.span`."""
+        context = None if after is None else _extract_context(after)
         others: list[Span] = []
         if among:
-            context, others = _first_sampled(among)
+            context, others = _find_parent(among)
         with self._tracer.start_as_current_span(
             name,
             context,
             SpanKind[kind.upper()],
-            _named({**_MESSAGING.get(kind, {}), **attributes}),
+            _convert_attributes({**_MESSAGING.get(kind, {}), **attributes}),
             [Link(other.get_span_context()) for other in others],
-            record_exception=False,  # its words may quote a row
+            record_exception=False,  # the message of an error may quote a row
             set_status_on_exception=False,
         ) as span:
             for other in others:
@@ -96,7 +98,7 @@ class Spans:
 
     def note(self, attributes: Mapping[str, Value]) -> None:
         span = self.here()
-        span.set_attributes(_named(attributes))
+        span.set_attributes(_convert_attributes(attributes))
         if "error.type" in attributes:
             span.set_status(StatusCode.ERROR)
 
@@ -104,30 +106,30 @@ class Spans:
         return trace.get_current_span()
 
     def carrier(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        _propagator.inject(found)
-        return {_PARENT: found[_PARENT]} if found else {}
+        headers: dict[str, str] = {}
+        _propagator.inject(headers)
+        return {_PARENT: headers[_PARENT]} if headers else {}
 
     def stop(self, seconds: float = _STOP_SECONDS) -> None:
-        """Send what waits; what the collector has not taken after so many seconds is lost."""
+        """Send waiting spans; those that the collector has not taken after `seconds` are lost."""
         flush = Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         flush.start()
         flush.join(seconds)
 
 
-def _named_in(carrier: Mapping[str, str]) -> Context:
-    """A context of its own, whatever is current here; `tracestate` is others' words: left out."""
+def _extract_context(carrier: Mapping[str, str]) -> Context:
+    """The context that headers name, without `tracestate`, which callers could fill with anything."""
     return _propagator.extract({_PARENT: carrier.get(_PARENT, "")}, Context())
 
 
-def _first_sampled(spans: Sequence[Span]) -> tuple[Context, list[Span]]:
-    """The context of the first sampled span, or of the first, and the other sampled ones."""
+def _find_parent(spans: Sequence[Span]) -> tuple[Context, list[Span]]:
+    """The context of the first sampled span, else of the first, and the other sampled spans."""
     sampled = [span for span in dict.fromkeys(spans) if span.get_span_context().trace_flags.sampled]
     first = sampled[0] if sampled else spans[0]
     return trace.set_span_in_context(first, Context()), sampled[1:]
 
 
-def _named(attributes: Mapping[str, Value]) -> dict[str, str | int | float]:
+def _convert_attributes(attributes: Mapping[str, Value]) -> dict[str, str | int | float]:
     return {
         name if "." in name else f"spendline.{name}": (
             str(UUID(bytes=value)) if isinstance(value, bytes) else value

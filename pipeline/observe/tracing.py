@@ -1,9 +1,9 @@
-"""Traces: the way of a push from its POST to the event that makes it visible, as spans.
+"""Traces follow a push from its POST to the event that makes it visible.
 
-Off unless the settings name a collector; only then is OpenTelemetry imported. A message carries
-rows of many posts: the span that publishes it is below the post that is sampled first and linked
-with the others, both ways, and whatever workers do with the message is below that span. No span
-holds an id of a user, a description, an amount or a token, and errors are told by their kind.
+Tracing is off, and OpenTelemetry not imported, unless the settings name a collector. A message
+carries rows of many requests. Its publishing span is below the first sampled request and linked
+with the others both ways; the spans of workers are below the publishing span. No span holds an id
+of a user, a description, an amount or a token, and of an error only its kind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.errors import InvalidSettings
 from pipeline.settings import Settings
 
-if TYPE_CHECKING:  # what is off is not imported
+if TYPE_CHECKING:  # OpenTelemetry is not imported while tracing is off
     from pipeline.observe.spans import Kind, Spans, Value
 
 _NOTHING: Final = nullcontext()
@@ -24,7 +24,7 @@ _spans: Spans | None = None
 
 @contextmanager
 def exporting(settings: Settings, service: str) -> Iterator[None]:
-    """Send the spans of this block to the collector of the settings, if they name one.
+    """Send the spans of this block to the collector that the settings name, if any.
 
     Raises InvalidSettings when OpenTelemetry is not installed.
     """
@@ -43,7 +43,7 @@ def exporting(settings: Settings, service: str) -> Iterator[None]:
 
 @contextmanager
 def recording(spans: Spans) -> Iterator[None]:
-    """Record the spans of this block, of all threads; what is recorded leaves at its end."""
+    """Record the spans of all threads in this block, and send them at its end."""
     global _spans  # noqa: PLW0603 - one a process
     _spans = spans
     try:
@@ -61,10 +61,10 @@ def span(
     among: Sequence[Any] = (),
     **attributes: Value,
 ) -> AbstractContextManager[None]:
-    """A span below the current one, or below another.
+    """Open a span below the current one, or below another one.
 
-    `after`: headers or a message's `trace`, which may name it; `among`: spans as `here` gave
-    them, of which it is the first that is sampled. Names of attributes without a dot are ours.
+    `after` is the headers or the `trace` of a message, which may name the parent. `among` are spans
+    from `here`: the first sampled one is the parent. Attributes without a dot get our prefix.
     """
     if _spans is None:
         return _NOTHING
@@ -83,5 +83,5 @@ def here() -> Any:
 
 
 def carrier() -> dict[str, str]:
-    """What names the current span in another process: a W3C `traceparent`, or nothing."""
+    """A header that names the current span in another process: `traceparent`, or nothing."""
     return {} if _spans is None else _spans.carrier()

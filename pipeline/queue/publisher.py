@@ -1,60 +1,37 @@
-"""Chunks to the broker, each confirmed: `publish` returns only when RabbitMQ has taken it over.
+"""The publisher sends chunks to the broker and waits for the confirm of each.
 
-One plain connection with a small supervisor, which never consumes. Between chunks the supervisor
-asks the broker, with a message to nowhere, whether it would still take one: only so does an alarm
-show before a caller meets it.
+Its one connection never consumes. Between chunks the publisher probes the broker with a message to
+no queue, so that it notices an alarm before a caller does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 from uuid import UUID
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import (
-    AMQPError,
-    ChannelInvalidStateError,
-    DeliveryError,
-    PublishError,
-)
-from yarl import URL
+from aiormq.exceptions import DeliveryError, PublishError
 
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.observe import metrics as telemetry
+from pipeline.queue.connection import LOST, open_connection
+from pipeline.supervise import keep_running, raise_lost_connections
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import MAX_BYTES, encode_envelope
 
-_HEARTBEAT_SECONDS: Final = 10
 _PROBE_SECONDS: Final = 2.0
-_MAX_PAUSE: Final = 5.0
 _NO_CONFIRM: Final = "RabbitMQ: no confirm in time: it is frozen, or has a memory or disk alarm"
-# uvloop answers a write to a connection that was just reset with a RuntimeError.
-_BROKEN: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError)
-
-
-@contextlib.contextmanager
-def _cancelled_by_the_caller_only() -> Iterator[None]:
-    """A dying connection cancels the waits on it; for those who wait it is a ConnectionError."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise ConnectionError from None
 
 
 class Publisher:
-    """Publishes to one queue that must exist. `trouble` says why it cannot; None: it can."""
+    """Publishes to one queue that must exist; `trouble` is why it cannot, or None."""
 
     def __init__(self, url: str, queue: str, clock: Clock, confirm_seconds: float) -> None:
-        self._url = URL(url).update_query(heartbeat=_HEARTBEAT_SECONDS)
+        self._url = url
         self._queue = queue
         self._clock = clock
         self._confirm_seconds = confirm_seconds
@@ -64,15 +41,17 @@ class Publisher:
         telemetry.BROKER_USABLE.labels("publisher").set_function(lambda: self.trouble is None)
 
     async def start(self) -> None:
-        """Begin to connect; returns when connected, or after the deadline with `trouble` set."""
+        """Connect in the background; return when connected, or after the deadline with `trouble` set."""
         connected = asyncio.Event()
-        self._supervisor = asyncio.create_task(self._supervise(connected))
+        self._supervisor = asyncio.create_task(
+            keep_running("the publisher's connection", lambda: self._hold_connection(connected))
+        )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._confirm_seconds):
                 await connected.wait()
 
     async def stop(self) -> None:
-        """Close the connection; publish nothing any more."""
+        """Close the connection, after which nothing can be published."""
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
@@ -91,7 +70,7 @@ class Publisher:
             raise MessageTooLarge(f"{len(body):,} bytes; at most {MAX_BYTES:,}")
         try:
             with telemetry.CONFIRM_SECONDS.time(), telemetry.UNCONFIRMED.count_exceptions():
-                await self._send(body, self._queue, str(UUID(bytes=chunk.chunk_id)))
+                await self._send_message(body, self._queue, str(UUID(bytes=chunk.chunk_id)))
         except TimeoutError:
             self.trouble = _NO_CONFIRM
             raise BrokerUnavailable(_NO_CONFIRM) from None
@@ -99,65 +78,58 @@ class Publisher:
             raise BrokerUnavailable(f"RabbitMQ: there is no queue {self._queue}") from None
         except DeliveryError:
             raise BrokerUnavailable("RabbitMQ: refused, the queue is full") from None
-        except _BROKEN as error:
+        except LOST as error:
             self.trouble = f"RabbitMQ: {type(error).__name__}"
             raise BrokerUnavailable(self.trouble) from error
 
-    async def _send(self, body: bytes, routing_key: str, message_id: str | None) -> None:
+    async def _send_message(self, body: bytes, routing_key: str, message_id: str | None) -> None:
         if self._channel is None:
             raise ConnectionError
         message = aio_pika.Message(
             body, message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
         )
-        with _cancelled_by_the_caller_only():
+        with raise_lost_connections():
             async with asyncio.timeout(self._confirm_seconds):
                 await self._channel.default_exchange.publish(message, routing_key)
 
-    async def _supervise(self, connected: asyncio.Event) -> None:
-        pause = 0.1
-        while True:
-            try:
-                with _cancelled_by_the_caller_only():
-                    async with self._connection() as connection:
-                        pause = 0.1
-                        connected.set()
-                        await self._watch(connection)
-                        self.trouble = "RabbitMQ: the connection was lost"
-            except Exception as error:  # noqa: BLE001 - whatever broke, connect again
-                self.trouble = f"RabbitMQ: {type(error).__name__}"
-            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load
-            pause = min(2 * pause, _MAX_PAUSE)
-
-    @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AbstractConnection]:
-        connection = await aio_pika.connect(self._url, timeout=self._confirm_seconds)
+    async def _hold_connection(self, connected: asyncio.Event) -> None:
+        """Hold one connection until it dies. Raises the error that ended it."""
         try:
-            async with asyncio.timeout(self._confirm_seconds):
-                channel = await connection.channel(on_return_raises=True)
-                await channel.declare_queue(self._queue, passive=True)
-            self._channel, self.trouble = channel, None
-            yield connection
+            with raise_lost_connections():
+                async with open_connection(self._url, self._confirm_seconds) as connection:
+                    self._channel = await self._open_channel(connection)
+                    self.trouble = None
+                    connected.set()
+                    await self._watch_connection(connection)
+        except Exception as error:
+            self.trouble = f"RabbitMQ: {type(error).__name__}"
+            raise
         finally:
             self._channel = None
-            with contextlib.suppress(*_BROKEN):
-                async with asyncio.timeout(1):
-                    await connection.close()
 
-    async def _watch(self, connection: AbstractConnection) -> None:
-        """Until the connection is closed, ask the broker now and then whether it is well."""
+    async def _open_channel(self, connection: AbstractConnection) -> AbstractChannel:
+        """A channel with publisher confirms. Raises AMQPError when the queue does not exist."""
+        async with asyncio.timeout(self._confirm_seconds):
+            channel = await connection.channel(on_return_raises=True)
+            await channel.declare_queue(self._queue, passive=True)
+        return channel
+
+    async def _watch_connection(self, connection: AbstractConnection) -> None:
+        """Probe the broker now and then. Raises ConnectionResetError when the connection is closed."""
         closed = asyncio.ensure_future(connection.closed())
         try:
             while not closed.done():
                 await asyncio.wait([closed], timeout=_PROBE_SECONDS)
                 if not closed.done():
-                    await self._probe()
+                    await self._probe_broker()
         finally:
             closed.cancel()
+        raise ConnectionResetError
 
-    async def _probe(self) -> None:
-        """A message to nowhere must come back; in an alarm it does not."""
+    async def _probe_broker(self) -> None:
+        """Send a message to no queue: a healthy broker returns it, and one with an alarm does not."""
         try:
-            await self._send(b"", f"{self._queue}.nowhere", None)
+            await self._send_message(b"", f"{self._queue}.nowhere", None)
         except PublishError:
             self.trouble = None
         except TimeoutError:

@@ -1,40 +1,35 @@
-"""The queues: their names, and the one place that declares them.
+"""The names of the queues, and their declaration.
 
     <prefix>.ingest             chunks to categorize; full or without a quorum, it refuses
-    <prefix>.ingest.suspects    chunks that were in flight when workers died, tried one at a time
-    <prefix>.ingest.retry.N     chunks that wait for step N of the ladder, then return to ingest
-    <prefix>.dead               what could not be processed, until it is buried in the database
+    <prefix>.ingest.suspects    the quarantine: chunks that were in flight when workers died
+    <prefix>.ingest.retry.N     chunks that wait for attempt N + 1, then return to ingest
+    <prefix>.dead               dead letters, until a worker stores them in the database
 
 All are quorum queues. Dead-lettering is at least once: a message leaves a queue only when the
-next one has confirmed it. RabbitMQ itself moves what it has delivered too often to the suspects
-and from there to the dead: a worker that did so would put a chunk that kills there again and
-again, dying between the copy and the acknowledgement.
+next one has confirmed it. RabbitMQ itself moves a message that it has delivered too often. A
+worker that died between the copy and the acknowledgement would copy a killing chunk repeatedly.
 """
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from pipeline.errors import BrokerUnavailable, QueueMismatch
+from pipeline.queue.connection import open_blocking_connection
 from pipeline.settings import QueueBound
 
 RETRY_SECONDS: Final = (1, 5, 30, 120, 600)
-SHARED_DELIVERIES: Final = 2  # of one message, among others, before it becomes a suspect
-LONE_DELIVERIES: Final = 7  # of one suspect, before it is dead
-HEARTBEAT_SECONDS: Final = 10
-_TLS_FILES: Final = ("cafile", "certfile", "keyfile")  # of an amqps URL
+SHARED_DELIVERIES: Final = 2  # of one message, among others, before its quarantine
+LONE_DELIVERIES: Final = 7  # of one message in quarantine, before it is a dead letter
 
 ATTEMPTS: Final = "attempts"  # header: how often processing failed so far
 REASON: Final = "reason"  # header of a dead letter
 
-_NO_LIMIT: Final = 2**31 - 1  # given, because RabbitMQ 4 would default to 20
+_NO_LIMIT: Final = 2**31 - 1  # explicit, because RabbitMQ 4 would default to 20
 _PRECONDITION_FAILED: Final = 406
 
 
@@ -61,7 +56,7 @@ class Queues:
         return [f"{self.ingest}.retry.{step}" for step in range(1, len(RETRY_SECONDS) + 1)]
 
     def retry(self, attempts: int) -> str:
-        """The queue to wait in after that many failed attempts (1: the first step)."""
+        """The retry queue after `attempts` failed attempts, of which there is at least one."""
         return self.retries[min(attempts, len(RETRY_SECONDS)) - 1]
 
     @property
@@ -75,18 +70,15 @@ def declare(url: str, prefix: str, bound: QueueBound) -> None:
     Raises BrokerUnavailable, or QueueMismatch when a queue exists with other arguments.
     """
     try:
-        connection = pika.BlockingConnection(parameters(url))
-        try:
+        with open_blocking_connection(url) as connection:
             declare_on(connection.channel(), Queues(prefix), bound)
-        finally:
-            connection.close()
     except (AMQPError, OSError) as error:
         raise BrokerUnavailable(f"RabbitMQ: {type(error).__name__}") from error
 
 
 def declare_on(channel: BlockingChannel, queues: Queues, bound: QueueBound) -> None:
-    """The same on an open channel."""
-    for name, arguments in _arguments(queues, bound).items():
+    """Create the missing queues on an open channel. Raises QueueMismatch and pika's errors."""
+    for name, arguments in _make_arguments(queues, bound).items():
         try:
             channel.queue_declare(name, durable=True, arguments=arguments)
         except ChannelClosedByBroker as error:
@@ -99,49 +91,23 @@ def declare_on(channel: BlockingChannel, queues: Queues, bound: QueueBound) -> N
             ) from None
 
 
-def parameters(url: str) -> pika.URLParameters:
-    """Connection parameters in which every wait is bounded.
-
-    An `amqps` URL may name `cafile`, and `certfile` with `keyfile`, as the API's client reads it.
-    """
-    parts = urlsplit(url)
-    given = dict(parse_qsl(parts.query))
-    files = {name: given.pop(name, None) for name in _TLS_FILES}
-    bounded = pika.URLParameters(parts._replace(query=urlencode(given)).geturl())
-    if bounded.ssl_options is not None:
-        bounded.ssl_options = pika.SSLOptions(_tls(**files), bounded.host)
-    bounded.heartbeat = HEARTBEAT_SECONDS
-    bounded.blocked_connection_timeout = 5
-    bounded.socket_timeout = 5
-    bounded.stack_timeout = 10
-    bounded.connection_attempts = 1
-    return bounded
-
-
-def _tls(cafile: str | None, certfile: str | None, keyfile: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=cafile)
-    if certfile is not None:
-        context.load_cert_chain(certfile, keyfile)
-    return context
-
-
-def _arguments(queues: Queues, bound: QueueBound) -> dict[str, dict[str, Any]]:
+def _make_arguments(queues: Queues, bound: QueueBound) -> dict[str, dict[str, Any]]:
     most = {"x-max-length": bound.messages, "x-max-length-bytes": bound.megabytes << 20}
-    ingest = _quorum(queues.suspects) | most | _delivered(SHARED_DELIVERIES)
-    suspects = _quorum(queues.dead) | _delivered(LONE_DELIVERIES)
+    ingest = _make_quorum_queue(queues.suspects) | most | _limit_deliveries(SHARED_DELIVERIES)
+    suspects = _make_quorum_queue(queues.dead) | _limit_deliveries(LONE_DELIVERIES)
     waiting = {
-        name: _quorum(queues.ingest) | {"x-message-ttl": seconds * 1000}
+        name: _make_quorum_queue(queues.ingest) | {"x-message-ttl": seconds * 1000}
         for name, seconds in zip(queues.retries, RETRY_SECONDS, strict=True)
     }
     dead = {"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT}
     return {queues.dead: dead, queues.ingest: ingest, queues.suspects: suspects, **waiting}
 
 
-def _delivered(times: int) -> dict[str, Any]:
-    return {"x-delivery-limit": times - 1}  # RabbitMQ counts the returns
+def _limit_deliveries(times: int) -> dict[str, Any]:
+    return {"x-delivery-limit": times - 1}  # RabbitMQ counts returns, not deliveries
 
 
-def _quorum(then: str) -> dict[str, Any]:
+def _make_quorum_queue(then: str) -> dict[str, Any]:
     return {
         "x-queue-type": "quorum",
         "x-overflow": "reject-publish",

@@ -20,6 +20,7 @@ import asyncpg
 from pipeline.database.pool import open_pool
 from pipeline.errors import StoreUnavailable
 from pipeline.observe import metrics as telemetry
+from pipeline.supervise import keep_running
 
 logger = logging.getLogger(__name__)
 
@@ -76,15 +77,17 @@ class Replica:
     async def keep(self) -> None:
         """Have connections until cancelled; `rest` seconds pass before another try."""
         try:
-            while True:
-                await self._open()
-                if self.usable:
-                    await self._lost.wait()
-                    self._lost.clear()
-                await asyncio.sleep(self._rest)
+            await keep_running(self._name, self._serve, every=self._rest)
         finally:
             if self._pool is not None:
                 self._pool.terminate()
+
+    async def _serve(self) -> None:
+        """Return when a connection was lost, or could not be opened."""
+        await self._open()
+        if self.usable:
+            await self._lost.wait()
+            self._lost.clear()
 
     async def _open(self) -> None:
         try:

@@ -23,7 +23,7 @@ from pipeline.database.queries import queries
 from pipeline.errors import NoPartition
 from pipeline.fail_point import NEVER, FailPoint
 from pipeline.store.binary_copy import encode
-from pipeline.transactions.changes import Absent, Changes, plan
+from pipeline.transactions.changes import Changes, plan
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.columns import (
     IDENTITY_COLUMNS,
@@ -35,6 +35,7 @@ from pipeline.transactions.columns import (
 )
 from pipeline.transactions.identity import digest
 from pipeline.transactions.ids import earliest_uuid7
+from pipeline.transactions.lifecycle import Absent
 from pipeline.transactions.rows import Candidates, Row, Scored, make_candidates
 
 _SQL: Final = queries("pipeline.store", "store")

@@ -1,27 +1,19 @@
-"""What a chunk changes: the rules of a row's life, without any I/O.
+"""What a chunk changes in the store, without any I/O.
 
-Most rows of a chunk are plainly new and stay in their columns. The others (already stored, twice
-in the chunk, removed, or tied to a pending row) are walked one by one, in the order in which they
-were accepted, each against its current version. A change is always the same thing to the store:
-the old version is deleted, the new one copied.
-
-The rules: unchanged content changes nothing; an older version never replaces a newer one; what
-was removed stays removed; a posted row removes the pending one that it names, wherever that is,
-and inherits the user's category; a user's own category survives every update of the provider.
+Most rows of a chunk are new and stay in their columns. Special rows are stored already, occur
+twice in the chunk, were removed, or name a pending row. They are compared one by one with their
+current version, in the order of acceptance. The store changes a row in one way: it deletes the old
+version and copies the new one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from enum import IntEnum
 from itertools import compress
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import NamedTuple
 
 import numpy as np
-from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline.transactions.columns import (
@@ -32,49 +24,17 @@ from pipeline.transactions.columns import (
     Values,
     to_elements,
 )
-from pipeline.transactions.identity import digest
-from pipeline.transactions.rows import Candidates, Removal, Row, has_same_content
-
-FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
-_FIRST_VERSION: Final = ("added", "pending_posted")
-
-
-class Fate(IntEnum):
-    """What became of one pushed row or removal; a user who was erased meanwhile: discarded."""
-
-    ADDED = 0
-    MODIFIED = 1
-    UNCHANGED = 2
-    REMOVED = 3
-    DISCARDED = 4
-
-
-class Absent(NamedTuple):
-    """A transaction that was removed before it arrived: what was accepted by then stays out."""
-
-    until: datetime
-
-
-Version = Row | Absent | None
-
-
-class Identity(NamedTuple):
-    """A row of `identity`: where a transaction is, or until when it is kept out."""
-
-    digest: int
-    booked_on: date | None
-    removed_at: datetime | None
-    user_id: UUID
-    id: UUID
+from pipeline.transactions.lifecycle import Absent, Fate, Identity, Walk
+from pipeline.transactions.rows import Candidates, Row
 
 
 @dataclass(slots=True)
 class Changes:
     """What the store must do.
 
-    `copies` and `identities` are columns to copy into `transactions` and `identity`, `deletes`
-    old versions, `moves` identities that changed, `positions` the feeds after the chunk,
-    `fates` counts by part and Fate.
+    `copies` and `identities` are columns to copy into `transactions` and `identity`. `deletes` are
+    old versions, `moves` changed identities. `positions` are those of the feeds after the chunk,
+    and `fates` are counts by part and Fate.
     """
 
     copies: dict[str, Values] = field(default_factory=dict)
@@ -85,159 +45,52 @@ class Changes:
     fates: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
 
 
-class Walk:
-    """The special transactions of a chunk, from what is stored to what will be."""
-
-    def __init__(
-        self,
-        stored: Mapping[bytes, Row | Absent],
-        users: list[bytes],
-        feeds: NDArray[np.int64],
-    ) -> None:
-        self._stored = stored
-        self._users = [AsyncpgUUID(user) for user in users]
-        self._erased = set(np.flatnonzero(feeds < 0).tolist())
-        self.current: dict[bytes, Version] = dict(stored)
-        self.owner: dict[bytes, int] = {}
-
-    def push(self, key: bytes, user: int, new: Row, pending: bytes | None) -> Fate:
-        """One version arrives; `pending` is the id of the pending row that it names."""
-        if user in self._erased:
-            return Fate.DISCARDED
-        self.owner[key] = user
-        old = self.current.get(key)
-        if isinstance(old, Absent) and new.accepted_at > old.until:
-            old = None
-        if old is not None and (isinstance(old, Absent) or not _replaces(new, old)):
-            return Fate.UNCHANGED
-        if pending is not None:
-            new = self._settle(pending, user, new)
-        self.current[key] = new if old is None else _updated(old, new)
-        return Fate.ADDED if old is None else Fate.MODIFIED
-
-    def remove(self, removal: Removal) -> Fate:
-        if removal.user in self._erased:
-            return Fate.DISCARDED
-        self.owner[removal.id] = removal.user
-        old = self.current.get(removal.id)
-        if isinstance(old, Row):
-            newer = old.reason in _FIRST_VERSION and old.accepted_at > removal.accepted_at
-            if old.removed or newer:
-                return Fate.UNCHANGED
-            self.current[removal.id] = old._replace(removed=True, reason="removed")
-            return Fate.REMOVED
-        until = removal.accepted_at if old is None else max(old.until, removal.accepted_at)
-        self.current[removal.id] = Absent(until)
-        return Fate.UNCHANGED
-
-    def _settle(self, pending: bytes, user: int, posted: Row) -> Row:
-        """Remove the pending row, or keep it out for ever, and inherit from it."""
-        self.owner[pending] = user
-        old = self.current.get(pending)
-        posted = posted._replace(reason="pending_posted")
-        if not isinstance(old, Row):
-            self.current[pending] = Absent(FOREVER)
-            return posted
-        if not old.removed:
-            self.current[pending] = old._replace(removed=True, reason="pending_posted")
-        return _with_users_category(old, posted)
-
-    def settled(self, changes: Changes) -> tuple[list[int], list[Row], list[Identity]]:
-        """Note deletes and moves; returns new versions, their users, and new identities."""
-        owners: list[int] = []
-        versions: list[Row] = []
-        identities: list[Identity] = []
-        for key, new in self.current.items():
-            old = self._stored.get(key)
-            if new is old or new is None:
-                continue
-            if isinstance(old, Row):
-                changes.deletes.append(old)
-            if isinstance(new, Row):
-                owners.append(self.owner[key])
-                versions.append(new)
-            if old is None or _place(old) != _place(new):
-                user, transaction = self._users[self.owner[key]], AsyncpgUUID(key)
-                entry = Identity(digest(user, transaction), *_place(new), user, transaction)
-                (identities if old is None else changes.moves).append(entry)
-        return owners, versions, identities
-
-
-def _replaces(new: Row, old: Row) -> bool:
-    stale = old.removed or new.accepted_at < old.accepted_at
-    return not stale and not has_same_content(old, new)
-
-
-def _updated(old: Row, new: Row) -> Row:
-    kept = new._replace(first_position=old.first_position, reason="provider_update")
-    return _with_users_category(old, kept)
-
-
-def _with_users_category(old: Row, new: Row) -> Row:
-    if not old.locked:
-        return new
-    inherited: Row = new._replace(
-        category=old.category,
-        confidence=old.confidence,
-        source=old.source,
-        needs_review=old.needs_review,
-        locked=True,
-    )
-    return inherited
-
-
-def _place(version: Row | Absent) -> tuple[date | None, datetime | None]:
-    if isinstance(version, Row):
-        return version.booked_on, None
-    return None, version.until
-
-
 def plan(
     pushed: Candidates,
     stored: Mapping[bytes, Row | Absent],
     feeds: NDArray[np.int64],
 ) -> Changes:
-    """What the chunk changes, given the stored versions of its transactions.
+    """Compare the versions of a chunk with the stored versions of its transactions.
 
     `feeds` are the positions of `pushed.users`, -1 for a user who was erased.
     """
-    special = _special(pushed, stored) | (feeds[pushed.user] < 0)
+    special = _find_special(pushed, stored) | (feeds[pushed.user] < 0)
     plain = ~special
     walk = Walk(stored, pushed.users, feeds)
-    row_fates, gone_fates = _walked(walk, pushed, special)
-    changes = Changes()
-    walked_owners, versions, identities = walk.settled(changes)
-    columns = _selected(pushed.columns, plain)
-    changes.identities = _with_plain_identities(columns, pushed.digest[plain], identities)
-    owners = np.concatenate([pushed.user[plain], np.array(walked_owners, np.intp)])
-    positions, changes.positions = _numbered(owners, feeds)
-    changes.copies = _with_versions(columns, versions, positions)
+    row_fates, gone_fates = _walk_special(walk, pushed, special)
+    walked = walk.list_differences()
+    changes = Changes(deletes=walked.deletes, moves=walked.moves)
+    columns = _select_rows(pushed.columns, plain)
+    changes.identities = _join_identities(columns, pushed.digest[plain], walked.identities)
+    owners = np.concatenate([pushed.user[plain], np.array(walked.owners, np.intp)])
+    positions, changes.positions = _number_changes(owners, feeds)
+    changes.copies = _join_versions(columns, walked.versions, positions)
     parts = np.concatenate([pushed.part, np.array([r.part for r in pushed.removals], np.intp)])
-    changes.fates = _tally(pushed.parts, parts, np.concatenate([row_fates, gone_fates]))
+    changes.fates = _count_fates(pushed.parts, parts, np.concatenate([row_fates, gone_fates]))
     return changes
 
 
-def _special(pushed: Candidates, stored: Mapping[bytes, Row | Absent]) -> NDArray[np.bool_]:
-    """Which rows need more than a copy; told by half of their ids, which may name one too many."""
-    known = b"".join([*stored, *pushed.references.values(), *(r.id for r in pushed.removals)])
-    ids = _halves(pushed.ids)
+def _find_special(pushed: Candidates, stored: Mapping[bytes, Row | Absent]) -> NDArray[np.bool_]:
+    """The rows that need more than a copy; half of an id decides, which may select one too many."""
+    named = b"".join([*stored, *pushed.references.values(), *(r.id for r in pushed.removals)])
+    ids = _read_first_halves(pushed.ids)
     ordered = np.sort(ids)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    special = np.isin(ids, np.concatenate([_halves(np.frombuffer(known, "V16")), twice]))
+    special = np.isin(ids, np.concatenate([_read_first_halves(np.frombuffer(named, "V16")), twice]))
     special[list(pushed.references)] = True
     return special
 
 
-def _halves(ids: NDArray[np.void]) -> NDArray[np.int64]:
+def _read_first_halves(ids: NDArray[np.void]) -> NDArray[np.int64]:
     return ids.view(np.int64)[::2]
 
 
-def _walked(
+def _walk_special(
     walk: Walk,
     pushed: Candidates,
     special: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Fates of all rows and removals, walked part by part, each part's rows first."""
+    """The fates of all rows and removals; each part's rows come before its removals."""
     rows = np.full(len(pushed), Fate.ADDED, np.int64)
     removed = np.zeros(len(pushed.removals), np.int64)
     chosen = np.flatnonzero(special)
@@ -246,14 +99,14 @@ def _walked(
     events += [(removal.part, 1, j) for j, removal in enumerate(pushed.removals)]
     for _, is_removal, i in sorted(events):
         if is_removal:
-            removed[i] = walk.remove(pushed.removals[i])
+            removed[i] = walk.remove_transaction(pushed.removals[i])
         else:
             key, user = pushed.ids[i].tobytes(), int(pushed.user[i])
-            rows[i] = walk.push(key, user, versions[i], pushed.references.get(i))
+            rows[i] = walk.push_version(key, user, versions[i], pushed.references.get(i))
     return rows, removed
 
 
-def _selected(columns: Mapping[str, Values], mask: NDArray[np.bool_]) -> dict[str, Values]:
+def _select_rows(columns: Mapping[str, Values], mask: NDArray[np.bool_]) -> dict[str, Values]:
     if mask.all():
         return dict(columns)
     chosen = mask.tolist()
@@ -263,7 +116,7 @@ def _selected(columns: Mapping[str, Values], mask: NDArray[np.bool_]) -> dict[st
     }
 
 
-def _with_plain_identities(
+def _join_identities(
     columns: Mapping[str, Values], digests: NDArray[np.int64], identities: list[Identity]
 ) -> dict[str, Values]:
     plain: dict[str, Values] = {
@@ -271,14 +124,14 @@ def _with_plain_identities(
         "removed_at": np.full(len(digests), NO_TIME, ">i8"),
         **{name: columns[name] for name in ("booked_on", "user_id", "id")},
     }
-    return _joined(IDENTITY_COLUMNS, plain, identities)
+    return _append_rows(IDENTITY_COLUMNS, plain, identities)
 
 
-def _with_versions(
+def _join_versions(
     columns: Mapping[str, Values], versions: list[Row], positions: NDArray[np.int64]
 ) -> dict[str, Values]:
-    """The plain rows, then the walked ones; a row that first appears now starts at its position."""
-    copies = _joined(TRANSACTION_COLUMNS, columns, versions)
+    """Plain rows, then special ones; a new row has its own position as its first position."""
+    copies = _append_rows(TRANSACTION_COLUMNS, columns, versions)
     firsts = positions.copy()
     plain = len(positions) - len(versions)
     firsts[plain:] = [
@@ -288,30 +141,32 @@ def _with_versions(
     return copies | {"position": positions.astype(">i8"), "first_position": firsts.astype(">i8")}
 
 
-def _joined(
+def _append_rows(
     table: Sequence[Column], columns: Mapping[str, Values], rows: Sequence[NamedTuple]
 ) -> dict[str, Values]:
-    """The columns, each followed by its values of these rows."""
+    """Append the values of these rows to each of the columns."""
     if not rows:
         return dict(columns)
     return {
-        column.name: _followed(columns[column.name], column, rows)
+        column.name: _append_values(columns[column.name], column, rows)
         for column in table
         if column.name in columns
     }
 
 
-def _followed(values: Values, column: Column, rows: Sequence[NamedTuple]) -> Values:
+def _append_values(values: Values, column: Column, rows: Sequence[NamedTuple]) -> Values:
     more = to_elements(column.kind, [getattr(row, column.name) for row in rows])
     if isinstance(values, list):
         return [*values, *more]
-    return np.concatenate([values, more]).astype(values.dtype)  # concatenate is native-endian
+    return np.concatenate([values, more]).astype(
+        values.dtype
+    )  # concatenate returns native byte order
 
 
-def _numbered(
+def _number_changes(
     owners: NDArray[np.intp], feeds: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The next positions of each change's user in turn, and the feeds afterwards."""
+    """Give each change the next position of its user; also returns the feeds afterwards."""
     order = np.argsort(owners, kind="stable")
     counts = np.bincount(owners, minlength=len(feeds))
     starts = np.cumsum(counts) - counts
@@ -321,7 +176,7 @@ def _numbered(
     return positions, feeds + counts
 
 
-def _tally(parts: int, part: NDArray[np.intp], fates: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of rows and removals by part and fate: int64[parts, 5]."""
+def _count_fates(parts: int, part: NDArray[np.intp], fates: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count rows and removals by part and fate: int64[parts, 5]."""
     cells = np.bincount(part * len(Fate) + fates, minlength=parts * len(Fate))
     return cells.reshape(parts, len(Fate))

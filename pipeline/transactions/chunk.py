@@ -1,4 +1,4 @@
-"""A chunk: the rows of one or more ingests, column by column, as they travel through the broker.
+"""A chunk holds the rows of one or more ingests, column by column, as a message of the broker.
 
 Columns of numbers are little-endian arrays in bytes, texts are lists. A nullable column that is
 empty for all rows is absent.
@@ -51,7 +51,7 @@ class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     trace: dict[str, str] = {}  # the request of each ingest (hexadecimal), and `traceparent`
 
     def __repr__(self) -> str:
-        """Sizes only: a description must never reach a log."""
+        """Show sizes only, because a description must never reach a log."""
         return (
             f"<Chunk {UUID(bytes=self.chunk_id)} rows={len(self)} "
             f"removals={len(self.removed_transaction_id)} ingests={len(self.parts)}>"
@@ -63,7 +63,7 @@ class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         return len(self.currency)
 
     def numbers(self, name: str) -> NDArray[Any]:
-        """A read-only array of the column; of a nullable column that is absent, all NULL."""
+        """A read-only array of the column; an absent column gives NULL in each row."""
         kind = chunk_column(name).kind
         data = self.columns.get(name)
         if data is None:
@@ -71,11 +71,11 @@ class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         return np.frombuffer(cast("bytes", data), kind.chunk_type)
 
     def texts(self, name: str) -> list[str]:
-        """A column of texts that no row may lack."""
+        """A column of texts without NULL."""
         return cast("list[str]", self.columns[name])
 
     def optional_texts(self, name: str) -> list[str | None] | None:
-        """A nullable column of texts; None where no row has one."""
+        """A nullable column of texts; None when all rows are NULL."""
         return cast("list[str | None] | None", self.columns.get(name))
 
     def account_places(self) -> NDArray[np.int32]:

@@ -1,7 +1,7 @@
-"""The columns of a transaction: one table, from which all that handles columns derives.
+"""The table of the columns of a transaction, from which all other lists of columns derive.
 
-Chunks and their checks, rows, the binary COPY and the lists of SELECT follow it. A new column takes
-a line here, a field in the Struct of a pushed transaction, and a migration.
+Chunks and their checks, rows, the binary COPY and the lists of SELECT use it. A new column takes a
+line here, a field in the Struct of a pushed transaction, and a migration.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 NO_DATE: Final = np.iinfo(np.int32).min
 NO_TIME: Final = np.iinfo(np.int64).min
 
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts days and microseconds from it
+_EPOCH: Final = datetime(
+    2000, 1, 1, tzinfo=UTC
+)  # the day from which PostgreSQL counts days and microseconds
 _EPOCH_ORDINAL: Final = _EPOCH.toordinal()
 _UNIX_DAYS: Final = date(1970, 1, 1).toordinal() - _EPOCH_ORDINAL
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -151,7 +153,7 @@ def transaction_column(name: str) -> Column:
 
 
 def null_elements(columns: Iterable[Column]) -> Mapping[str, int]:
-    """Column name -> the element that stands for NULL, of the nullable columns that are arrays."""
+    """The element that stands for NULL, by name of each nullable column that is an array."""
     return {c.name: c.kind.null for c in columns if c.nullable and c.kind.null is not None}
 
 
@@ -163,7 +165,7 @@ def to_elements(kind: Kind, values: Iterable[Any]) -> Values:
 
 
 def to_values(column: Column, elements: Values, rows: NDArray[np.intp]) -> list[Any]:
-    """The Python values that a column of a table has in these rows."""
+    """The Python values of a table's column in these rows."""
     if isinstance(elements, list):
         return [elements[row] for row in rows.tolist()]
     load, null = column.kind.load, column.kind.null if column.nullable else None

@@ -1,4 +1,4 @@
-"""Chunks in the envelope of a dramatiq message: its keys, in msgpack, and nothing else."""
+"""A chunk travels in the envelope of a dramatiq message, which is encoded in msgpack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.transactions.chunk import SCHEMA, Chunk
 from pipeline.transactions.first_chunk import FIRST_SCHEMA, FirstChunk
 
 ACTOR: Final = "categorize"
-MAX_BYTES: Final = 16 * 1024 * 1024  # that RabbitMQ 4 takes of one message, unless told otherwise
+MAX_BYTES: Final = 16 * 1024 * 1024  # bytes of one message that RabbitMQ 4 takes by default
 
 
 C = TypeVar("C")
@@ -42,7 +42,7 @@ def encode_envelope(chunk: Chunk, queue_name: str, timestamp_ms: int) -> bytes:
 
 
 def decode_envelope(body: bytes) -> Envelope[Chunk]:
-    """Read and check a message body; InvalidMessage says what is wrong without quoting it."""
+    """Read and check a message body. Raises InvalidMessage, which never quotes the body."""
     try:
         envelope = _decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

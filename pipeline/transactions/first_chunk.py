@@ -1,6 +1,6 @@
 """Chunks of the first schema, in which each column was a field of the message.
 
-Dead letters of version 0.1 hold them; they are read, and never written.
+Dead letters of version 0.1 hold such chunks; this version only reads them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HEADER: Final = (
 
 
 class FirstChunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The fields mean what they mean in `Chunk` and in the columns of a transaction."""
+    """Its fields have the meaning of those of `Chunk` and of the columns of a transaction."""
 
     schema: int
     chunk_id: bytes

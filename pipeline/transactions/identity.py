@@ -1,4 +1,4 @@
-"""Who a transaction is: its id, the same on every machine, and the digest under which it is looked up."""
+"""The id of a transaction, equal on all machines, and the digest by which the store finds it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -
 
 
 def split_ids(joined: bytes) -> list[bytes]:
+    """Cut joined ids into ids of 16 bytes."""
     return [joined[i : i + 16] for i in range(0, len(joined), 16)]
 
 
 def digests(users: NDArray[np.void], ids: NDArray[np.void]) -> NDArray[Any]:
-    """Of each transaction of a user (V16 each): big-endian int64, 32 bits of the user and 32 of the id.
+    """Digests of transactions by user and id (V16 each), as big-endian int64.
 
-    Two transactions may share one; those of a user lie together.
+    A digest is 32 bits of the user and 32 bits of the id. Two transactions may share one, and the
+    transactions of a user have adjacent digests.
     """
     halves = np.empty((len(ids), 2), ">u4")
     halves[:, 0] = users.view(">u4")[::4]
@@ -43,7 +45,7 @@ def digests(users: NDArray[np.void], ids: NDArray[np.void]) -> NDArray[Any]:
 
 
 def digest(user_id: UUID, transaction: UUID) -> int:
-    """The same for one."""
+    """The digest of one transaction of a user."""
     return int.from_bytes(user_id.bytes[:4] + transaction.bytes[:4], "big", signed=True)
 
 

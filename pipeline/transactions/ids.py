@@ -26,6 +26,11 @@ def accepted_at(uuid7: bytes) -> datetime:
     return _EPOCH + timedelta(milliseconds=high >> 16, microseconds=high & 0xFFF)
 
 
+def seconds_since(uuid7: bytes, now: datetime) -> float:
+    """Seconds from the making of one of our UUIDv7 to `now`; 0 where a clock is behind."""
+    return max((now - accepted_at(uuid7)) / timedelta(seconds=1), 0.0)
+
+
 def earliest_uuid7(when: datetime) -> bytes:
     """The smallest id made at or after `when`: a lower bound for ranges of ids."""
     millis = int((when - _EPOCH).total_seconds() * 1000)

@@ -1,6 +1,6 @@
-"""The vocabulary of transactions: limits, currencies, reasons and money.
+"""Limits, currencies, reasons and amounts of transactions.
 
-Shared by the API (which refuses), the store (which writes) and the reads (which render).
+The API checks with them, the store writes them, and the reads render them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ MAX_ITEMS: Final = 10_000  # transactions and removals in one request
 MAX_BODY: Final = 16 * 1024 * 1024  # bytes, decoded
 MAX_ID: Final = 128  # characters
 MAX_DESCRIPTION: Final = 1_024  # characters
-MAX_AMOUNT: Final = 10**15  # minor units, exclusive: fits bigint sums of any feed
+MAX_AMOUNT: Final = 10**15  # minor units, exclusive; sums of any feed fit into a bigint
 
 REASONS: Final = (
     "added",
@@ -44,10 +44,10 @@ _AMOUNT: Final = re.compile(r"(-?)(0|[1-9]\d{0,14})(?:\.(\d{1,4}))?", re.ASCII)
 
 
 def minor_units(text: str, currency: str) -> int:
-    """The decimal `text` in minor units of `currency` (a code of CURRENCIES), exactly.
+    """Convert the decimal `text` to minor units of `currency` (a code of CURRENCIES), exactly.
 
-    ValueError says what is wrong: not a plain decimal (NaN, exponents and thousands separators
-    are not), more decimals than the currency has, or too large.
+    Raises ValueError for a text that is no plain decimal, such as NaN or one with an exponent. The
+    same holds for more decimals than the currency has, and for an amount that is too large.
     """
     match = _AMOUNT.fullmatch(text)
     if match is None:

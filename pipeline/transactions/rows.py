@@ -1,4 +1,4 @@
-"""The rows of a chunk as versions of transactions, before they are compared with what is stored.
+"""The rows of a chunk as versions of transactions, before the comparison with stored ones.
 
 `Candidates` holds the versions of a chunk as columns of the table; a `Row` is one version with
 Python values, as a SELECT gives it.
@@ -39,7 +39,7 @@ _Columns: Any = _namedtuple("_Columns", [column.name for column in TRANSACTION_C
 class Row(_Columns):  # type: ignore[misc]
     """One version of a transaction; the fields are the columns of the table, in its order.
 
-    Those that the rules of a row's life read are typed here.
+    The fields that the rules of its life read have types here.
     """
 
     __slots__ = ()
@@ -55,13 +55,13 @@ class Row(_Columns):  # type: ignore[misc]
 
 
 def has_same_content(one: Row, other: Row) -> bool:
-    """Whether the provider said the same in both versions."""
+    """Whether the provider pushed equal content in both versions."""
     return bool(content_of(one) == content_of(other))
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What the categorizer says of a chunk, column by column, in the chunk's order."""
+    """The verdicts of the categorizer on a chunk, column by column, in the order of its rows."""
 
     category: list[str]
     confidence: NDArray[np.float32]
@@ -73,7 +73,7 @@ class Scored:
 
 
 class Removal(NamedTuple):
-    """A removal by the provider, within the chunk's part."""
+    """A removal by the provider; `user` is an index of users, `part` one of the chunk's parts."""
 
     id: bytes
     user: int
@@ -85,10 +85,9 @@ class Removal(NamedTuple):
 class Candidates:
     """The rows of a chunk as versions that may be stored, and its removals.
 
-    `columns` are those of the table but position and first_position; `ids` the id of each row (V16),
-    `digest` what its identity is looked up by, `user` its index in `users` (ascending), `part` the
-    index of its ingest in the chunk, which has `parts` of them; `references` row number -> id of the
-    pending row that it names.
+    `columns` are those of the table without position and first_position. `ids` (V16) and `digest`
+    identify each row, `user` is the index of its user, `part` that of its part. `users` ascend; the
+    chunk has `parts` parts. `references` maps the index of a row to the id of its pending row.
     """
 
     columns: dict[str, Values]
@@ -105,7 +104,7 @@ class Candidates:
         return len(self.ids)
 
     def rows(self, chosen: NDArray[np.intp]) -> list[Row]:
-        """These versions, with positions 0."""
+        """These rows as versions whose positions are 0."""
         nowhere = [0] * len(chosen)
         columns = {
             name: to_values(transaction_column(name), elements, chosen)
@@ -116,23 +115,23 @@ class Candidates:
 
 
 def make_candidates(chunk: Chunk, scored: Scored) -> Candidates:
-    """Columns of the table from the columns of the message."""
+    """Convert the columns of a message to columns of the table."""
     users = sorted(set(chunk.users))
     account = chunk.account_places()
     user = account_users(chunk, users)[account]
     joined = transaction_ids(
         [chunk.accounts[a] for a in account.tolist()], chunk.texts("transaction_id")
     )
-    user_ids, ids = _uuids(users)[user], np.frombuffer(joined, "V16")
+    user_ids, ids = _join_uuids(users)[user], np.frombuffer(joined, "V16")
     part = np.repeat(np.arange(len(chunk.parts)), [p.rows for p in chunk.parts])
     accepted = to_elements(TIMESTAMP, [accepted_at(p.ingest_id) for p in chunk.parts])
     columns: dict[str, Values] = {
-        **{column.name: _pushed(chunk, column) for column in CHUNK_COLUMNS},
-        **_decided(scored, len(chunk)),
+        **{column.name: _convert_column(chunk, column) for column in CHUNK_COLUMNS},
+        **_make_columns(scored, len(chunk)),
         "accepted_at": np.asarray(accepted)[part],
         "user_id": user_ids,
         "id": ids,
-        "account_id": _uuids(chunk.accounts)[account],
+        "account_id": _join_uuids(chunk.accounts)[account],
         "currency": chunk.row_currencies(),
     }
     return Candidates(
@@ -143,21 +142,21 @@ def make_candidates(chunk: Chunk, scored: Scored) -> Candidates:
         users=users,
         part=part,
         parts=len(chunk.parts),
-        removals=_removals(chunk, users),
-        references=_references(chunk),
+        removals=_list_removals(chunk, users),
+        references=_map_references(chunk),
     )
 
 
-def _pushed(chunk: Chunk, column: Column) -> Values:
-    """What was pushed, as a column of the table."""
+def _convert_column(chunk: Chunk, column: Column) -> Values:
+    """A pushed column as a column of the table."""
     if column.kind.is_text:
         nothing: list[str | None] = [None] * len(chunk)
         return chunk.optional_texts(column.name) or nothing
     return to_table(column, chunk.numbers(column.name))
 
 
-def _decided(scored: Scored, rows: int) -> dict[str, Values]:
-    """What the pipeline itself says of new rows."""
+def _make_columns(scored: Scored, rows: int) -> dict[str, Values]:
+    """The columns that the pipeline fills for new rows."""
     no = np.zeros(rows, np.uint8)
     return {
         "confidence": scored.confidence.astype(">f4"),
@@ -173,7 +172,7 @@ def _decided(scored: Scored, rows: int) -> dict[str, Values]:
     }
 
 
-def _removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
+def _list_removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
     """The chunk's removals, with the ids of the transactions that they name."""
     if not chunk.removed_transaction_id:
         return []
@@ -187,8 +186,8 @@ def _removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
     return [Removal(i, u, p, when[p]) for i, u, p in zip(ids, user, part, strict=True)]
 
 
-def _references(chunk: Chunk) -> dict[int, bytes]:
-    """Row number -> id of the pending row that it names."""
+def _map_references(chunk: Chunk) -> dict[int, bytes]:
+    """Map the index of a row to the id of the pending row that it names."""
     names = chunk.optional_texts("pending_transaction_id")
     if names is None:
         return {}
@@ -206,5 +205,5 @@ def account_users(chunk: Chunk, users: list[bytes]) -> NDArray[np.intp]:
     return np.array([index[user] for user in chunk.users], np.intp)
 
 
-def _uuids(raw: list[bytes]) -> NDArray[np.void]:
+def _join_uuids(raw: list[bytes]) -> NDArray[np.void]:
     return np.frombuffer(b"".join(raw), "V16")

@@ -1,7 +1,7 @@
-"""Chunks cut into pieces, so that a bad row does not take its neighbours with it.
+"""Chunks are cut into pieces, so that a faulty row does not fail the other rows.
 
-The id of a piece follows from its chunk and its rows, so that cutting twice gives the same pieces.
-A part of a piece is numbered by its first row: two pieces of one chunk never share a number.
+The id of a piece derives from its chunk and its rows, so that a second cut gives equal pieces. The
+number of a part includes its first row, so that two pieces of a chunk never share a number.
 """
 
 from __future__ import annotations
@@ -19,66 +19,66 @@ from pipeline.transactions.columns import chunk_column
 
 Rows = NDArray[np.intp]
 
-_OFFSET_BITS: Final = 16  # of a part's number; an ingest has fewer parts than that
+_OFFSET_BITS: Final = 16  # for the number of a part; an ingest has fewer parts
 
 
 def piece(chunk: Chunk, rows: Rows) -> Chunk:
-    """A chunk of its own of these rows, ascending; without the removals."""
-    changed = _columns(chunk, rows) | {"chunk_id": _derived(chunk.chunk_id, rows)}
-    parts = _parts(chunk, rows, removals=False)
+    """A new chunk of these ascending rows, without the removals."""
+    changed = _select_columns(chunk, rows) | {"chunk_id": _derive_id(chunk.chunk_id, rows)}
+    parts = _cut_parts(chunk, rows, removals=False)
     nothing = {"removed_account": b"", "removed_transaction_id": []}
     return msgspec.structs.replace(chunk, parts=parts, **changed, **nothing)
 
 
 def rest(chunk: Chunk, rows: Rows) -> Chunk:
-    """The same chunk, under its own id and with its removals, of these rows alone."""
-    parts = _parts(chunk, rows, removals=True)
-    return msgspec.structs.replace(chunk, parts=parts, **_columns(chunk, rows))
+    """The chunk with these rows only; it keeps its id and its removals."""
+    parts = _cut_parts(chunk, rows, removals=True)
+    return msgspec.structs.replace(chunk, parts=parts, **_select_columns(chunk, rows))
 
 
 def halves(chunk: Chunk) -> tuple[Chunk, Chunk]:
-    """Two chunks of their own; the first one has the removals."""
+    """Two new chunks, of which the first one has the removals."""
     rows = np.arange(len(chunk))
     first, second = rows[: len(chunk) // 2], rows[len(chunk) // 2 :]
-    named = msgspec.structs.replace(chunk, chunk_id=_derived(chunk.chunk_id, first))
+    named = msgspec.structs.replace(chunk, chunk_id=_derive_id(chunk.chunk_id, first))
     return rest(named, first), piece(chunk, second)
 
 
 def culprits(chunk: Chunk, fails: Callable[[Chunk], bool], most: int) -> list[int]:
-    """The rows that fail alone, of a chunk that fails.
+    """Find the rows that fail alone in a chunk that fails.
 
-    Empty when the failure is not theirs: nothing smaller fails, or more than `most` rows, or all.
+    The list is empty when no smaller piece fails, when more than `most` rows fail, or when all do.
     """
-    found: list[int] = []
+    faulty: list[int] = []
     failing = [np.arange(len(chunk))]
     while failing:
         rows = failing.pop()
         if len(rows) == 1:
-            found.append(int(rows[0]))
+            faulty.append(int(rows[0]))
         else:
             failing += [half for half in np.array_split(rows, 2) if fails(piece(chunk, half))]
-        if len(found) + len(failing) > most:
+        if len(faulty) + len(failing) > most:
             return []
-    return sorted(found) if len(found) < len(chunk) else []
+    return sorted(faulty) if len(faulty) < len(chunk) else []
 
 
-def _columns(chunk: Chunk, rows: Rows) -> dict[str, Any]:
+def _select_columns(chunk: Chunk, rows: Rows) -> dict[str, Any]:
     return {
         "account": chunk.account_places()[rows].tobytes(),
         "currency": np.frombuffer(chunk.currency, CODE)[rows].tobytes(),
-        "columns": {name: _chosen(chunk, name, rows) for name in chunk.columns},
+        "columns": {name: _select_values(chunk, name, rows) for name in chunk.columns},
     }
 
 
-def _chosen(chunk: Chunk, name: str, rows: Rows) -> bytes | list[str]:
+def _select_values(chunk: Chunk, name: str, rows: Rows) -> bytes | list[str]:
     if chunk_column(name).kind.is_text:
         texts = chunk.texts(name)
         return [texts[row] for row in rows.tolist()]
     return chunk.numbers(name)[rows].tobytes()
 
 
-def _parts(chunk: Chunk, rows: Rows, *, removals: bool) -> list[Part]:
-    """Each part with what is left of it; where nothing is, its number says so."""
+def _cut_parts(chunk: Chunk, rows: Rows, *, removals: bool) -> list[Part]:
+    """The parts of the chunk that have some of these rows, or removals to keep."""
     ends = np.cumsum([part.rows for part in chunk.parts])
     bounds = np.searchsorted(rows, [0, *ends.tolist()])
     parts = []
@@ -93,8 +93,8 @@ def _parts(chunk: Chunk, rows: Rows, *, removals: bool) -> list[Part]:
     return parts
 
 
-def _derived(chunk_id: bytes, rows: Rows) -> bytes:
-    """A UUIDv7 of the same time."""
+def _derive_id(chunk_id: bytes, rows: Rows) -> bytes:
+    """A UUIDv7 with the time of the chunk's id."""
     digest = bytearray(sha1(chunk_id + rows.astype("<i8").tobytes()).digest()[:8])  # noqa: S324
     digest[0] = digest[0] & 0x3F | 0x80
     return chunk_id[:8] + bytes(digest)

@@ -1,7 +1,6 @@
-"""Opaque texts that we hand out and get back: ingest ids and cursors, signed.
+"""Ingest ids and cursors: signed texts that clients send back to us.
 
-They carry their own facts, so handing one out writes nothing, and a forged one is refused
-without asking a server.
+Each carries its own facts. Issuing one writes nothing, and a forged one is refused without a query.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import NamedTuple
 
-import asyncpg
 import msgspec
 
-_TAG = 10  # bytes: 2^-80 to guess one
+_TAG = 10  # bytes; a guess succeeds with a probability of 2^-80
 _TICKET = struct.Struct(">16sHHH16s")
 NO_OWNER = bytes(16)
 
@@ -23,7 +21,7 @@ Value = int | str
 
 
 class Ticket(NamedTuple):
-    """What an ingest id says: its UUIDv7, its number of parts, what was accepted, and of whom.
+    """The facts of an ingest id: its UUIDv7, its parts, accepted rows and removals, and its owner.
 
     `owner` is the only user of the ingest (16 bytes), or NO_OWNER.
     """
@@ -36,7 +34,7 @@ class Ticket(NamedTuple):
 
 
 class Signer:
-    """Signs and reads tickets with one key; two systems with one database share it."""
+    """Signs and reads tickets and cursors with the key of one database."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -45,7 +43,7 @@ class Signer:
         return self._seal(b"ingest", _TICKET.pack(*ticket))
 
     def read_ingest_id(self, text: str) -> Ticket:
-        """ValueError unless `text` is an ingest id of ours."""
+        """Read an ingest id. Raises ValueError unless this key has signed it."""
         body = self._open(b"ingest", text)
         return Ticket(*_TICKET.unpack(body))
 
@@ -53,7 +51,7 @@ class Signer:
         return self._seal(user_id + kind.encode(), msgspec.msgpack.encode(values))
 
     def read_cursor(self, text: str, user_id: bytes, kind: str) -> list[Value]:
-        """The values; ValueError when tampered with, or of another user or kind."""
+        """Read a cursor. Raises ValueError when it is forged, or of another user or kind."""
         body = self._open(user_id + kind.encode(), text)
         return msgspec.msgpack.decode(body, type=list[Value])
 
@@ -73,8 +71,3 @@ class Signer:
         if not hmac.compare_digest(tag, self._tag(purpose, body)):
             raise ValueError("not ours")
         return body
-
-
-async def load_signer(pool: asyncpg.Pool) -> Signer:
-    """The signer of this database."""
-    return Signer(await pool.fetchval("SELECT value FROM secrets WHERE name = 'signing'"))

@@ -16,7 +16,8 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from pipeline.errors import BrokerUnavailable, NoPartition, QueueMismatch, StoreUnavailable
-from pipeline.queue.broker import Delivery, RabbitBroker, RabbitConsumer
+from pipeline.queue.broker import RabbitBroker
+from pipeline.queue.consumer import Delivery, RabbitConsumer
 from pipeline.queue.topology import (
     ATTEMPTS,
     LONE_DELIVERIES,

@@ -18,8 +18,9 @@ from pipeline.cache.answers import open_redis
 from pipeline.database.clock import Clock
 from pipeline.database.pool import open_pool
 from pipeline.errors import BrokerUnavailable, StoreUnavailable
+from pipeline.queue.connection import connection_parameters
 from pipeline.queue.publisher import Publisher
-from pipeline.queue.topology import Queues, declare, parameters
+from pipeline.queue.topology import Queues, declare
 from pipeline.settings import Settings
 
 _SSL_REQUEST = 8  # bytes with which a client of PostgreSQL asks for TLS
@@ -100,7 +101,7 @@ async def test_rabbitmq_over_tls(settings: Settings, certificate: Path) -> None:
     async with tls_before(settings.broker_url, certificate) as address:
         url = f"amqps://{address}?cafile={certificate}"
         # The client of workers
-        connection = await asyncio.to_thread(pika.BlockingConnection, parameters(url))
+        connection = await asyncio.to_thread(pika.BlockingConnection, connection_parameters(url))
         await asyncio.to_thread(connection.close)
         # The client of the API
         publisher = Publisher(url, queue, Clock(), 10)

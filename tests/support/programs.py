@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from pipeline.database.binaries import SERVERS, missing
 from pipeline.errors import ServersMissing
+from workers.local.stack.binaries import SERVERS, missing
 from workers.local.stack.install import install
 
 PROGRAMS = {"prometheus": "prometheus", "promtool": "prometheus", "curl": "curl"}

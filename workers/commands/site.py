@@ -13,12 +13,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import asyncpg
 import click
 
 from pipeline.access.tokens import Tokens
 from pipeline.database import partitions
-from pipeline.database.pool import open_pool, translated
+from pipeline.database.pool import open_connection, open_pool, translated
 from pipeline.errors import ServerFailed
 from pipeline.settings import Settings
 from workers.commands.data.migrate import bring_up
@@ -128,12 +127,8 @@ def _require_alive(system: System, names: Sequence[str]) -> None:
 async def _prepare(settings: Settings, first: date, last: date) -> None:
     """Migrations, queues, and the months that the feed needs."""
     await bring_up(settings)
-    async with translated():
-        connection = await asyncpg.connect(settings.database_url, timeout=10)
-        try:
-            await partitions.ensure(connection, first, last)
-        finally:
-            await connection.close()
+    async with translated(), open_connection(settings.database_url) as connection:
+        await partitions.ensure(connection, first, last)
 
 
 async def _token(url: str) -> str:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from pipeline.errors import InvalidMessage, Transient
 from pipeline.observe import metrics as telemetry
-from pipeline.queue.broker import read_envelope
-from pipeline.queue.topology import HEARTBEAT_SECONDS, REASON, Queues
+from pipeline.queue.connection import open_connection
+from pipeline.queue.consumer import read_envelope
+from pipeline.queue.topology import REASON, Queues
+from pipeline.supervise import keep_running
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import decode_envelope
 
@@ -36,17 +36,11 @@ class Grave(Protocol):
 
 async def bury_letters(url: str, queues: Queues, grave: Grave) -> None:
     """Bury every dead letter, until cancelled; what cannot be buried now stays in the queue."""
-    while True:
-        try:
-            await _bury_from(url, queues, grave)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the letter is still there
-            logger.warning("burial interrupted: %s", type(error).__name__)
-        await asyncio.sleep(random.uniform(1, 5))  # noqa: S311 - spreads load
+    await keep_running("storing dead letters", lambda: _bury_from(url, queues, grave))
 
 
 async def _bury_from(url: str, queues: Queues, grave: Grave) -> None:
-    connection = await aio_pika.connect(url, timeout=_ANSWER_SECONDS, heartbeat=HEARTBEAT_SECONDS)
-    async with connection:
+    async with open_connection(url, _ANSWER_SECONDS) as connection:
         channel = await connection.channel()
         dead = await channel.get_queue(queues.dead, ensure=False)
         while True:

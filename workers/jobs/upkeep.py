@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -13,20 +11,16 @@ from pipeline.database import partitions
 from pipeline.database.pool import translated
 from pipeline.settings import Settings
 from pipeline.store.writer import Store
-
-logger = logging.getLogger(__name__)
+from pipeline.supervise import keep_running
 
 _EVERY = 3600.0  # seconds; every process does it, and doing it twice changes nothing
 
 
 async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
     """Look after the database every hour, until cancelled."""
-    while True:
-        try:
-            await look_after(pool, store, settings)
-        except Exception as error:  # noqa: BLE001 - there is another hour
-            logger.warning("upkeep interrupted: %s", type(error).__name__)
-        await asyncio.sleep(_EVERY)
+    await keep_running(
+        "upkeep", lambda: look_after(pool, store, settings), every=_EVERY, longest_pause=_EVERY
+    )
 
 
 async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:

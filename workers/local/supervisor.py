@@ -24,11 +24,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
 
-import pika
 from pika.exceptions import AMQPError
 
 from pipeline.errors import ServerFailed
-from pipeline.queue.topology import Queues, parameters
+from pipeline.queue.connection import open_blocking_connection
+from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from workers.local.stack.child import Child, clear
 from workers.local.stack.lock import Lock
@@ -153,7 +153,7 @@ def _consumers(settings: Settings) -> int:
     """How many workers wait for chunks now."""
     queue = Queues(settings.queue_prefix).ingest
     try:
-        with closing(pika.BlockingConnection(parameters(settings.broker_url))) as connection:
+        with open_blocking_connection(settings.broker_url) as connection:
             declared = connection.channel().queue_declare(queue, passive=True)
             return int(declared.method.consumer_count)
     except (AMQPError, OSError):

@@ -57,7 +57,13 @@ class Layer(NamedTuple):
 
 # From the bottom to the top.
 LAYERS: Final = (
-    Layer("foundation", ("pipeline.errors", "pipeline.settings", "pipeline.fail_point")),
+    Layer(
+        "foundation",
+        (
+            *("pipeline.errors", "pipeline.settings", "pipeline.fail_point"),
+            *("pipeline.garbage", "pipeline.supervise"),
+        ),
+    ),
     Layer("domain", ("pipeline.transactions", "categorizer")),
     Layer("observe", ("pipeline.observe",)),
     Layer("database", ("pipeline.database",)),
@@ -102,7 +108,8 @@ JOURNEYS: Final = {
                 *("pipeline.queue.broker", "workers.actors", "pipeline.transactions.chunk"),
                 *("workers.categorize", "categorizer.columns", "workers.resources"),
                 *("pipeline.store.writer", "pipeline.transactions.rows"),
-                *("pipeline.transactions.changes", "pipeline.store.binary_copy"),
+                *("pipeline.transactions.changes", "pipeline.transactions.lifecycle"),
+                "pipeline.store.binary_copy",
                 *("pipeline.store.interleave", "pipeline.cache.events"),
             ),
             _WORKER_ROOTS,

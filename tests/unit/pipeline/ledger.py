@@ -6,9 +6,10 @@ from uuid import UUID
 
 import numpy as np
 
-from pipeline.transactions.changes import Absent, Changes, plan
+from pipeline.transactions.changes import Changes, plan
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS, to_values
+from pipeline.transactions.lifecycle import Absent
 from pipeline.transactions.rows import Row, Scored, make_candidates
 
 

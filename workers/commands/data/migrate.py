@@ -12,7 +12,7 @@ import msgspec
 
 from categorizer import taxonomy
 from pipeline.database import migrate, partitions
-from pipeline.database.pool import translated
+from pipeline.database.pool import open_connection, translated
 from pipeline.queue.topology import declare
 from pipeline.settings import Settings
 
@@ -49,15 +49,13 @@ async def bring_up(settings: Settings) -> dict[str, list[str]]:
 async def bring_up_database(url: str, months_ahead: int) -> dict[str, list[str]]:
     """All of it that needs no broker."""
     applied = await migrate.migrate(url)
-    async with translated():
-        # One transaction and no kept statements, as poolers want it: see `pipeline.database.migrate`.
-        connection = await asyncpg.connect(url, timeout=10, statement_cache_size=0)
-        try:
-            async with connection.transaction():
-                await _keep_taxonomy(connection)
-                months = await _months(connection, months_ahead)
-        finally:
-            await connection.close()
+    async with (
+        translated(),
+        open_connection(url) as connection,
+        connection.transaction(),
+    ):
+        await _keep_taxonomy(connection)
+        months = await _months(connection, months_ahead)
     return {"migrations": applied, "months": months}
 
 

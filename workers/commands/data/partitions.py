@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.database import partitions
-from pipeline.database.pool import translated
+from pipeline.database.pool import open_connection, translated
 from pipeline.errors import InvalidSettings
 from pipeline.settings import Settings
 
@@ -70,11 +70,7 @@ def _with_connection(work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]
         settings = Settings.from_environment()
         if not settings.database_url:
             raise InvalidSettings("SPENDLINE_DATABASE_URL is not set")
-        async with translated():
-            connection = await asyncpg.connect(settings.database_url, timeout=10)
-            try:
-                return await work(connection)
-            finally:
-                await connection.close()
+        async with translated(), open_connection(settings.database_url) as connection:
+            return await work(connection)
 
     return asyncio.run(run())

@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-import aio_pika
 import asyncpg
 import click
 import msgspec
@@ -24,9 +23,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.database.binaries import OLDEST_POSTGRES, PACKAGES, SERVERS, find
 from pipeline.database.migrate import migrations
+from pipeline.database.pool import open_connection
+from pipeline.database.programs import OLDEST_POSTGRES
+from pipeline.errors import StoreUnavailable
+from pipeline.queue.connection import open_connection as open_broker_connection
 from pipeline.settings import Settings, redacted
+from workers.local.stack.binaries import PACKAGES, SERVERS, find
 
 _SECONDS = 5.0
 _LEAST_SPACE = 2 * 1024**3
@@ -40,7 +43,15 @@ _SETTING = {
 _STANDBY = """
 SELECT pg_is_in_recovery(),
        pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"""
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, AMQPError, RedisError, ValueError)
+_AWAY = (
+    OSError,
+    TimeoutError,
+    StoreUnavailable,
+    asyncpg.PostgresError,
+    AMQPError,
+    RedisError,
+    ValueError,
+)
 
 
 class Finding(NamedTuple):
@@ -149,18 +160,17 @@ async def _answer(server: str, url: str, check: Callable[[str], Awaitable[Findin
     except _AWAY as error:
         variable = f"SPENDLINE_{_SETTING[server]}"
         return Finding(
-            server, f"{redacted(url)}: {type(error).__name__}", f"start it or unset {variable}"
+            server,
+            f"{redacted(url)}: {type(error.__cause__ or error).__name__}",
+            f"start it or unset {variable}",
         )
 
 
 async def _postgres(url: str) -> Finding:
-    connection = await asyncpg.connect(url)
-    try:
+    async with open_connection(url) as connection:
         version = connection.get_server_version()
         journal = await connection.fetchval("SELECT to_regclass('migrations') IS NOT NULL")
         names = await connection.fetch("SELECT name FROM migrations") if journal else []
-    finally:
-        await connection.close()
     state = f"{redacted(url)}: {version.major}"
     if version.major < OLDEST_POSTGRES:
         return Finding("postgres", state, f"PostgreSQL {OLDEST_POSTGRES} or newer")
@@ -171,18 +181,15 @@ async def _postgres(url: str) -> Finding:
 
 
 async def _replica(url: str) -> Finding:
-    connection = await asyncpg.connect(url)
-    try:
+    async with open_connection(url) as connection:
         standby, behind = await connection.fetchrow(_STANDBY)
-    finally:
-        await connection.close()
     if not standby:
         return Finding("replica", f"{redacted(url)}: is no standby", "SPENDLINE_REPLICA_URLS=...")
     return Finding("replica", f"{redacted(url)}: {behind} bytes of log not replayed")
 
 
 async def _rabbitmq(url: str) -> Finding:
-    async with await aio_pika.connect(url, timeout=_SECONDS):
+    async with open_broker_connection(url, _SECONDS):
         return Finding("rabbitmq", f"{redacted(url)}: answers")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.database.binaries import SERVERS, missing
 from pipeline.settings import Settings, redacted
+from workers.local.stack.binaries import SERVERS, missing
 from workers.local.stack.install import install
 from workers.local.stack.stack import LocalStack, ServerUrls
 

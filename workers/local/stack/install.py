@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.database.binaries import PACKAGES
 from pipeline.errors import ServersMissing
+from workers.local.stack.binaries import PACKAGES
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _WAIT = "DPkg::Lock::Timeout=120"  # seconds for another installation to end

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.database.binaries import PACKAGES, SERVERS, find
 from pipeline.errors import InvalidSettings, ServerFailed, ServersMissing
 from workers.local.stack import child
 from workers.local.stack.account import Account, reachable, server_account
+from workers.local.stack.binaries import PACKAGES, SERVERS, find
 from workers.local.stack.child import Child
 from workers.local.stack.lock import Lock
 from workers.local.stack.postgres import Postgres

@@ -293,7 +293,7 @@ OFF = """
 import redis.asyncio  # where OpenTelemetry is installed, it imports its metrics for itself
 before = set(sys.modules)
 import api.__main__, workers.app
-from pipeline import tracing
+from pipeline.observe import tracing
 from pipeline.settings import Settings
 with tracing.exporting(Settings(), "test"), tracing.span("one", "producer", among=[tracing.here()]):
     tracing.note(rows=1)

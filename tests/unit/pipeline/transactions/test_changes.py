@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from pipeline.transactions.changes import Fate
+from pipeline.transactions.lifecycle import Fate
 from tests.unit.pipeline.builders import Ingest, Push, Remove, chunk, scored, user
 from tests.unit.pipeline.ledger import MemoryStore
 

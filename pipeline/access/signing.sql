@@ -1,0 +1,2 @@
+-- name: signing_key
+SELECT value FROM secrets WHERE name = 'signing'

@@ -1,0 +1,3 @@
+-- Seconds since 1970, at this moment and not at the start of the transaction.
+-- name: now
+SELECT extract(epoch FROM clock_timestamp())::float8
