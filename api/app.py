@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -35,8 +36,9 @@ from pipeline.observe import metrics as telemetry
 from pipeline.queue.depth import watch_queues
 from pipeline.queue.publisher import Publisher
 from pipeline.queue.topology import Queues
-from pipeline.reads.feed import Reads
 from pipeline.reads.replicas import Replica, Replicas
+from pipeline.reads.source import ReadSource
+from pipeline.reads.taxonomy import read_taxonomy
 from pipeline.settings import Settings
 from pipeline.store.dead_letters import Letters
 from pipeline.transactions.money import MAX_BODY
@@ -176,7 +178,7 @@ def _services(
     signer: Signer,
     publisher: Publisher,
 ) -> Services:
-    accounts, tokens, reads = Accounts(pool), Tokens(pool), Reads(pool, replicas)
+    accounts, tokens, reads = Accounts(pool), Tokens(pool), ReadSource(pool, replicas)
     return Services(
         pool=pool,
         redis=redis,
@@ -204,7 +206,7 @@ def _services(
         holders=TokenHolders(tokens, settings.token_cache_seconds),
         limits=Limits(redis, settings.key_prefix, settings.rate_limit, settings.rate_limit_seconds),
         months=Months(pool),
-        categories=Categories(reads.taxonomy),
+        categories=Categories(partial(read_taxonomy, reads)),
     )
 
 

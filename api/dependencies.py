@@ -24,7 +24,7 @@ from pipeline.cache.events import Waiters
 from pipeline.database.clock import Clock
 from pipeline.observe.logs import Pushed
 from pipeline.queue.publisher import Publisher
-from pipeline.reads.feed import Reads
+from pipeline.reads.source import ReadSource
 from pipeline.store.dead_letters import Letters
 from pipeline.transactions.ticket import Signer
 
@@ -49,7 +49,7 @@ class Services:
     accounts: Accounts
     tokens: Tokens
     keys: Idempotency
-    reads: Reads
+    reads: ReadSource
     letters: Letters
     cache: Cache
     waiters: Waiters

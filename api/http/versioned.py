@@ -24,7 +24,7 @@ async def versioned(
     position, for all readers.
     """
     found = services(request)
-    told = known(await found.cache.position(user_id, found.reads.position))
+    told = known(await found.cache.position(user_id, found.reads.read_position))
     key = query_hash(_endpoint(request), query)
     if etag(told, key) in _given(request):
         return web.Response(status=304, headers=_headers(told, key, hit=True))

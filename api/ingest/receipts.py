@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.dependencies import Services, answer, caller, read_query, services
 from api.http.problems import NotFound
 from pipeline.cache.events import Heard
-from pipeline.reads.feed import Receipt
+from pipeline.reads.receipts import Receipt, read_receipt
 from pipeline.transactions.ticket import Ticket
 
 MAX_WAIT_SECONDS: Final = 30
@@ -79,7 +79,7 @@ async def _settled(found: Services, ticket: Ticket, heard: Heard, wait: float) -
     deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
     while True:
         known = len(heard.parts)  # before the look: an event after it is not missed
-        receipt = await found.reads.receipt(ticket)
+        receipt = await read_receipt(found.reads, ticket)
         left = min(deadline - time.monotonic(), pause)
         if receipt.status != "queued" or left <= 0:
             return receipt

@@ -18,7 +18,8 @@ from pipeline.database.migrate import migrate, migrations
 from pipeline.database.pool import open_pool
 from pipeline.database.queries import queries
 from pipeline.errors import NoPartition
-from pipeline.reads.feed import Reads
+from pipeline.reads.receipts import read_receipt
+from pipeline.reads.source import ReadSource
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Part
 from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS
@@ -83,7 +84,7 @@ async def feed(pool):
 async def receipt(pool, message, part=0):
     told = message.parts[part]
     ticket = Ticket(told.ingest_id, 1, told.rows, told.removals)
-    return await Reads(pool).receipt(ticket)
+    return await read_receipt(ReadSource(pool), ticket)
 
 
 async def test_a_chunk_is_written_with_its_positions_and_receipts(pool, store):
@@ -276,7 +277,7 @@ async def test_a_dead_letter_is_kept_once_and_its_ingest_says_why(pool, store):
 
 async def test_an_unknown_ingest_is_queued(pool, store):
     ticket = Ticket(tick(), 2, 10, 0)
-    assert (await Reads(pool).receipt(ticket)).status == "queued"
+    assert (await read_receipt(ReadSource(pool), ticket)).status == "queued"
 
 
 async def test_old_ledger_rows_are_forgotten_and_a_late_replay_still_changes_nothing(pool, store):
