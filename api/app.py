@@ -27,8 +27,10 @@ from pipeline import garbage as collector
 from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
 from pipeline.access.tokens import Tokens
-from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.answers import AnswerCache
+from pipeline.cache.connection import open_redis
 from pipeline.cache.events import Waiters
+from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.database.pool import open_pool, translated
 from pipeline.errors import NotMigrated
@@ -179,6 +181,7 @@ def _services(
     publisher: Publisher,
 ) -> Services:
     accounts, tokens, reads = Accounts(pool), Tokens(pool), ReadSource(pool, replicas)
+    positions = PositionCache(redis, settings.key_prefix, settings.cache_seconds)
     return Services(
         pool=pool,
         redis=redis,
@@ -188,7 +191,8 @@ def _services(
         tokens=tokens,
         keys=Idempotency(pool),
         reads=reads,
-        cache=Cache(redis, settings.key_prefix, settings.cache_seconds),
+        positions=positions,
+        answers=AnswerCache(redis, settings.key_prefix, settings.cache_seconds, positions),
         letters=Letters(pool),
         waiters=Waiters(redis, settings.key_prefix),
         publisher=publisher,

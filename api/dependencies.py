@@ -19,8 +19,9 @@ from api.lookups import Categories, Months, Owners, TokenHolders
 from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
 from pipeline.access.tokens import Principal, Tokens
-from pipeline.cache.answers import Cache
+from pipeline.cache.answers import AnswerCache
 from pipeline.cache.events import Waiters
+from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.observe.logs import Pushed
 from pipeline.queue.publisher import Publisher
@@ -51,7 +52,8 @@ class Services:
     keys: Idempotency
     reads: ReadSource
     letters: Letters
-    cache: Cache
+    positions: PositionCache
+    answers: AnswerCache
     waiters: Waiters
     publisher: Publisher
     coalescer: Coalescer

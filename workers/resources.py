@@ -15,8 +15,9 @@ import asyncpg
 import uvloop
 from redis.asyncio import Redis
 
-from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.connection import open_redis
 from pipeline.cache.events import Events
+from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.database.migrate import require_migrated
 from pipeline.database.pool import open_pool, translated
@@ -69,8 +70,8 @@ class Resources:
         self.store = Store(pool, self._fail_point)
         self._write_seconds = settings.write_seconds
         self._redis: Redis = open_redis(settings.redis_url)
-        cache = Cache(self._redis, settings.key_prefix, settings.cache_seconds)
-        self._events = Events(self._redis, settings.key_prefix, cache)
+        positions = PositionCache(self._redis, settings.key_prefix, settings.cache_seconds)
+        self._events = Events(self._redis, settings.key_prefix, positions)
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:

@@ -46,7 +46,7 @@ async def show(request: web.Request) -> web.Response:
     if not receipt.parts <= heard.parts:
         # Whoever is told that rows are stored finds them, even before the event of their commit.
         positions = {user.bytes: position for user, position in receipt.positions.items()}
-        await found.cache.advance(positions, current=False)
+        await found.positions.advance_positions(positions, current=False)
     return answer(
         IngestStatus(
             ingest_id=ingest_id,

@@ -60,14 +60,14 @@ def _user(row: Mapping[str, Any]) -> User:
 
 async def _told(request: web.Request, row: Mapping[str, Any]) -> None:
     """Readers after this one are told no older position."""
-    await services(request).cache.advance({row["user_id"].bytes: row["position"]})
+    await services(request).positions.advance_positions({row["user_id"].bytes: row["position"]})
 
 
 async def erase(request: web.Request) -> web.Response:
     found, user_id = services(request), user_in_path(request)
     known(await found.accounts.erase_user(user_id, actor(request)) or None)
     found.owners.forget(user_id)
-    await found.cache.forget(user_id)
+    await found.answers.forget_user(user_id)
     return web.Response(status=204)
 
 

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 
 from redis.asyncio import Redis
 
-from pipeline.cache.answers import REDIS_AWAY, Cache
+from pipeline.cache.connection import REDIS_AWAY
+from pipeline.cache.positions import PositionCache
 from pipeline.transactions.chunk import Part
 
 _PART = struct.Struct(">16sI")  # of an event: the ingest's id and the number of its part
@@ -26,15 +27,15 @@ _MOST_UNTOLD = 500_000  # users
 class Events:
     """The worker's side: tells after the commit."""
 
-    def __init__(self, redis: Redis, prefix: str, cache: Cache) -> None:
+    def __init__(self, redis: Redis, prefix: str, positions: PositionCache) -> None:
         self._redis = redis
         self._channel = f"{prefix}:stored"
-        self._cache = cache
+        self._positions = positions
         self._untold: dict[bytes, int] = {}
 
     async def announce(self, positions: Mapping[bytes, int], parts: Iterable[Part]) -> bool:
         """Positions first, so that a woken reader finds them. False: Redis is away."""
-        if not await self._cache.advance(positions):
+        if not await self._positions.advance_positions(positions):
             self._remember(positions)
             return False
         try:
@@ -49,7 +50,7 @@ class Events:
         while True:
             await asyncio.sleep(_AGAIN_SECONDS)
             untold, self._untold = self._untold, {}
-            if not await self._cache.advance(untold):
+            if not await self._positions.advance_positions(untold):
                 self._remember(untold)
 
     def _remember(self, positions: Mapping[bytes, int]) -> None:

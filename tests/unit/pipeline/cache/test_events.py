@@ -19,7 +19,7 @@ class Silent:
         self.away = True
         self.heard: dict[bytes, int] = {}
 
-    async def advance(self, positions):
+    async def advance_positions(self, positions):
         if not self.away:
             self.heard |= positions
         return not self.away
