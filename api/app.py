@@ -27,6 +27,7 @@ from pipeline import garbage as collector
 from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
 from pipeline.access.tokens import Tokens
+from pipeline.access.users import Users
 from pipeline.cache.answers import AnswerCache
 from pipeline.cache.connection import open_redis
 from pipeline.cache.events import Waiters
@@ -187,6 +188,7 @@ def _services(
         redis=redis,
         clock=clock,
         signer=signer,
+        users=Users(pool),
         accounts=accounts,
         tokens=tokens,
         keys=Idempotency(pool),

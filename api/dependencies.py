@@ -19,6 +19,7 @@ from api.lookups import Categories, Months, Owners, TokenHolders
 from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
 from pipeline.access.tokens import Principal, Tokens
+from pipeline.access.users import Users
 from pipeline.cache.answers import AnswerCache
 from pipeline.cache.events import Waiters
 from pipeline.cache.positions import PositionCache
@@ -47,6 +48,7 @@ class Services:
     redis: Redis
     clock: Clock
     signer: Signer
+    users: Users
     accounts: Accounts
     tokens: Tokens
     keys: Idempotency

@@ -26,6 +26,7 @@ from pipeline.fail_point import FailPoint
 from pipeline.observe import logs, tracing
 from pipeline.observe import metrics as telemetry
 from pipeline.settings import Settings
+from pipeline.store.dead_letters import Letters
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
@@ -68,6 +69,7 @@ class Resources:
         self.clock = clock
         self._fail_point = FailPoint(settings.fail_point)
         self.store = Store(pool, self._fail_point)
+        self._letters = Letters(pool)
         self._write_seconds = settings.write_seconds
         self._redis: Redis = open_redis(settings.redis_url)
         positions = PositionCache(self._redis, settings.key_prefix, settings.cache_seconds)
@@ -126,7 +128,7 @@ class Resources:
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
         """Keep a dead letter, then wake those who wait for it."""
-        await self.store.bury(body, chunk, reason)
+        await self._letters.bury(body, chunk, reason)
         if chunk is not None:
             await self.announce({}, chunk)
 

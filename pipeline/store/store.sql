@@ -38,18 +38,3 @@ WHERE i.digest = k.digest AND i.user_id = k.user_id AND i.id = k.id
 UPDATE feeds f SET position = k.position
 FROM unnest($1::text::uuid[], $2::text::bigint[]) AS k (user_id, position)
 WHERE f.user_id = k.user_id AND f.position < k.position
-
--- name: bury
-INSERT INTO dead_letters (chunk_id, reason, rows, body) VALUES ($1, $2, $3, $4)
-ON CONFLICT (chunk_id) DO UPDATE SET reason = EXCLUDED.reason, died_at = now()
-
--- name: fail
-INSERT INTO failures (ingest_id, part, reason)
-SELECT ingest_id, part, $3 FROM unnest($1::uuid[], $2::integer[]) AS k (ingest_id, part)
-ON CONFLICT (ingest_id, part) DO UPDATE SET reason = EXCLUDED.reason
-
--- name: forget_ledger
-DELETE FROM ledger WHERE chunk_id < $1
-
--- name: forget_receipts
-DELETE FROM receipts WHERE ingest_id < $1

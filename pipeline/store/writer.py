@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,7 +34,6 @@ from pipeline.transactions.columns import (
     null_elements,
 )
 from pipeline.transactions.identity import digest
-from pipeline.transactions.ids import earliest_uuid7
 from pipeline.transactions.rows import Candidates, Row, Scored, make_candidates
 
 _SQL: Final = queries("pipeline.store", "store")
@@ -83,23 +82,6 @@ class Store:
                 await _write(connection, chunk, pushed)
             finally:
                 await transaction.rollback()
-
-    async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
-        """Keep a message that could not be written, and let its ingests say so. Idempotent."""
-        chunk_id = UUID(bytes=chunk.chunk_id) if chunk else None
-        parts = chunk.parts if chunk else []
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            rows = len(chunk) if chunk else 0
-            await connection.execute(_SQL["bury"], chunk_id, reason, rows, body)
-            ingests = [UUID(bytes=p.ingest_id) for p in parts]
-            await connection.execute(_SQL["fail"], ingests, [p.number for p in parts], reason)
-
-    async def forget(self, before: datetime) -> None:
-        """Drop ledger rows and receipts of messages made before `before`."""
-        bound = UUID(bytes=earliest_uuid7(before))
-        async with translated():
-            await self._pool.execute(_SQL["forget_ledger"], bound)
-            await self._pool.execute(_SQL["forget_receipts"], bound)
 
 
 @asynccontextmanager

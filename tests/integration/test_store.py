@@ -20,6 +20,8 @@ from pipeline.database.queries import queries
 from pipeline.errors import NoPartition
 from pipeline.reads.receipts import read_receipt
 from pipeline.reads.source import ReadSource
+from pipeline.store.dead_letters import Letters
+from pipeline.store.retention import delete_old_receipts
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Part
 from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS
@@ -266,7 +268,7 @@ async def test_chunks_in_any_order_end_in_the_same_feed(pool, store):
 async def test_a_dead_letter_is_kept_once_and_its_ingest_says_why(pool, store):
     message = chunk(Ingest([Push("t1")]))
     for _ in range(2):
-        await store.bury(b"body", message, "NoPartition")
+        await Letters(pool).bury(b"body", message, "NoPartition")
     failed = await receipt(pool, message)
     assert (failed.status, failed.reason) == ("failed", "NoPartition")
     assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 1
@@ -282,7 +284,7 @@ async def test_an_unknown_ingest_is_queued(pool, store):
 
 async def test_old_ledger_rows_are_forgotten_and_a_late_replay_still_changes_nothing(pool, store):
     message, _ = await write(store, Ingest([Push("t1")]))
-    await store.forget(datetime(2030, 1, 1, tzinfo=UTC))
+    await delete_old_receipts(pool, datetime(2030, 1, 1, tzinfo=UTC))
     assert await pool.fetchval("SELECT count(*) FROM ledger") == 0
     await store.write(message, scored(message))
     assert await pool.fetchval("SELECT position FROM feeds WHERE position > 0") == 1
