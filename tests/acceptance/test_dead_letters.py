@@ -54,7 +54,7 @@ async def test_a_row_without_a_month_dies_alone_and_is_replayed_once_there_is_on
     # Given a chunk of which one row has no month
     days = np.full(100, 20_400, np.int32)
     days[41] = DAYS
-    sent = with_rows(flow, date=days.tobytes())
+    sent = with_rows(flow, booked_on=days.tobytes())
     start_worker(system, "worker")
     await flow.publisher.publish(sent)
     await until(pool, "count(*) = 1 FROM dead_letters")
