@@ -1,6 +1,6 @@
 -- name: act_for
 SELECT set_config('spendline.actor', $1, true)
 
--- name: acts
+-- name: list_acts
 SELECT at, act, subject, actor, login, application, details FROM audit
 ORDER BY audit_id DESC LIMIT $1

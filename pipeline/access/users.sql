@@ -1,5 +1,5 @@
--- A second call with the same external id finds the first user: no rows mean that both happened
--- at once, and that asking again will find it.
+-- A second call with the same external id finds the first user. No row means that both calls ran at
+-- once; another try finds the user.
 -- name: create_user
 WITH inserted AS (
     INSERT INTO users (external_id) VALUES ($1)

@@ -1,6 +1,6 @@
-"""Dead letters in PostgreSQL: listed, read, and removed once they are published again or given up.
+"""Dead letters in PostgreSQL: messages that could not be stored, until they are replayed or dropped.
 
-A letter is told by its number, its reason and its sizes; what its rows say stays inside.
+Lists show numbers, reasons and sizes of dead letters, and never the contents of their rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SQL: Final = queries("pipeline.store", "dead_letters")
 
 
 class Letter(NamedTuple):
-    """One dead letter. `chunk` is None when this version cannot read it."""
+    """One dead letter. Its `chunk` is None when this version cannot read it."""
 
     letter_id: int
     reason: str
@@ -31,13 +31,13 @@ class Letter(NamedTuple):
 
 
 class Letters:
-    """All dead letters. Raises StoreUnavailable."""
+    """All dead letters. All methods raise StoreUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
-        """Keep a message that could not be written, and let its ingests say so. Idempotent."""
+        """Keep a message that could not be stored, and mark its ingests as failed. Idempotent."""
         chunk_id = UUID(bytes=chunk.chunk_id) if chunk else None
         rows = len(chunk) if chunk else 0
         async with translated(), self._pool.acquire() as connection, connection.transaction():
@@ -45,14 +45,14 @@ class Letters:
             await connection.execute(_SQL["fail_parts"], *_part_keys(chunk), reason)
 
     async def list(self, only: Collection[int] | None = None) -> list[asyncpg.Record]:
-        """The letters, oldest first: letter_id, chunk_id, reason, rows, bytes, died_at."""
+        """Rows of letter_id, chunk_id, reason, rows, bytes, died_at, oldest first."""
         async with translated():
             wanted = None if only is None else list(only)
             rows: list[asyncpg.Record] = await self._pool.fetch(_SQL["list_dead_letters"], wanted)
             return rows
 
     async def read(self, letter_id: int) -> Letter | None:
-        """None: there is no such letter."""
+        """The dead letter with this number; None when there is none."""
         async with translated():
             row = await self._pool.fetchrow(_SQL["read_dead_letter"], letter_id)
         if row is None:
@@ -64,9 +64,9 @@ class Letters:
         return Letter(letter_id, row["reason"], row["died_at"], chunk)
 
     async def replayed(self, letter: Letter) -> bool:
-        """Remove a letter that is published again; its ingests are queued, no longer failed.
+        """Remove a dead letter that is published again; its ingests are queued instead of failed.
 
-        False: it has died again meanwhile, and stays.
+        False when it has died again meanwhile, and stays.
         """
         async with translated(), self._pool.acquire() as connection, connection.transaction():
             removed = await connection.fetchval(
@@ -77,7 +77,10 @@ class Letters:
         return bool(removed)
 
     async def drop(self, letter: Letter) -> bool:
-        """Remove a letter for good; its ingests stay failed. False: it has died again, and stays."""
+        """Remove a dead letter for good; its ingests stay failed.
+
+        False when it has died again meanwhile, and stays.
+        """
         async with translated():
             return bool(
                 await self._pool.fetchval(
@@ -86,7 +89,7 @@ class Letters:
             )
 
     async def recent(self, most: int) -> int:
-        """How many died within the last minute, counted up to `most`."""
+        """The number of dead letters of the last minute, counted up to `most`."""
         async with translated():
             return int(await self._pool.fetchval(_SQL["count_recent"], most))
 

@@ -159,7 +159,7 @@ async def test_transactions_that_share_a_digest_are_not_confused(pool, store, mo
 async def test_identities_are_looked_up_by_index_even_when_the_plan_was_made_for_few(pool, store):
     await write(store, Ingest([Push("t1")]))
     await pool.execute("ANALYZE identity")
-    sql = queries("pipeline.store", "store")["identities"]
+    sql = queries("pipeline.store", "store")["find_identities"]
     plan = [row[0] for row in await pool.fetch(f"EXPLAIN (COSTS OFF) {sql}", "{1,2,3}")]
     assert "identity_digest" in "\n".join(plan)
 
@@ -180,7 +180,7 @@ async def test_identities_of_an_older_database_are_found(older_url, monkeypatch)
     # Then they are looked up as new ones are
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
         found = await pool.fetch(
-            queries("pipeline.store", "store")["identities"], f"{{{digest(ann, t1)}}}"
+            queries("pipeline.store", "store")["find_identities"], f"{{{digest(ann, t1)}}}"
         )
     assert [tuple(row) for row in found] == [(t1, ann, date(2026, 3, 1), None)]
 
