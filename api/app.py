@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -27,8 +28,11 @@ from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
 from pipeline.access.signing import load_signer
 from pipeline.access.tokens import Tokens
-from pipeline.cache.answers import Cache, open_redis
+from pipeline.access.users import Users
+from pipeline.cache.answers import AnswerCache
+from pipeline.cache.connection import open_redis
 from pipeline.cache.events import Waiters
+from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.database.pool import open_pool, translated
 from pipeline.errors import NotMigrated
@@ -36,8 +40,9 @@ from pipeline.observe import metrics as telemetry
 from pipeline.queue.depth import watch_queues
 from pipeline.queue.publisher import Publisher
 from pipeline.queue.topology import Queues
-from pipeline.reads.feed import Reads
 from pipeline.reads.replicas import Replica, Replicas
+from pipeline.reads.source import ReadSource
+from pipeline.reads.taxonomy import read_taxonomy
 from pipeline.settings import Settings
 from pipeline.store.dead_letters import Letters
 from pipeline.transactions.money import MAX_BODY
@@ -177,17 +182,20 @@ def _services(
     signer: Signer,
     publisher: Publisher,
 ) -> Services:
-    accounts, tokens, reads = Accounts(pool), Tokens(pool), Reads(pool, replicas)
+    accounts, tokens, reads = Accounts(pool), Tokens(pool), ReadSource(pool, replicas)
+    positions = PositionCache(redis, settings.key_prefix, settings.cache_seconds)
     return Services(
         pool=pool,
         redis=redis,
         clock=clock,
         signer=signer,
+        users=Users(pool),
         accounts=accounts,
         tokens=tokens,
         keys=Idempotency(pool),
         reads=reads,
-        cache=Cache(redis, settings.key_prefix, settings.cache_seconds),
+        positions=positions,
+        answers=AnswerCache(redis, settings.key_prefix, settings.cache_seconds, positions),
         letters=Letters(pool),
         waiters=Waiters(redis, settings.key_prefix),
         publisher=publisher,
@@ -205,7 +213,7 @@ def _services(
         holders=TokenHolders(tokens, settings.token_cache_seconds),
         limits=Limits(redis, settings.key_prefix, settings.rate_limit, settings.rate_limit_seconds),
         months=Months(pool),
-        categories=Categories(reads.taxonomy),
+        categories=Categories(partial(read_taxonomy, reads)),
     )
 
 

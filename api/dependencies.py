@@ -19,12 +19,14 @@ from api.lookups import Categories, Months, Owners, TokenHolders
 from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
 from pipeline.access.tokens import Principal, Tokens
-from pipeline.cache.answers import Cache
+from pipeline.access.users import Users
+from pipeline.cache.answers import AnswerCache
 from pipeline.cache.events import Waiters
+from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.observe.logs import Pushed
 from pipeline.queue.publisher import Publisher
-from pipeline.reads.feed import Reads
+from pipeline.reads.source import ReadSource
 from pipeline.store.dead_letters import Letters
 from pipeline.transactions.ticket import Signer
 
@@ -46,12 +48,14 @@ class Services:
     redis: Redis
     clock: Clock
     signer: Signer
+    users: Users
     accounts: Accounts
     tokens: Tokens
     keys: Idempotency
-    reads: Reads
+    reads: ReadSource
     letters: Letters
-    cache: Cache
+    positions: PositionCache
+    answers: AnswerCache
     waiters: Waiters
     publisher: Publisher
     coalescer: Coalescer

@@ -38,7 +38,7 @@ from benchmarks.harness.progress import steps
 from benchmarks.harness.report import arguments, publish
 from benchmarks.harness.running import Client, Running, connected, running
 from benchmarks.harness.workload import Purchase, bodies, purchases
-from pipeline.cache.answers import open_redis
+from pipeline.cache.connection import open_redis
 
 SEED = 17
 _HISTORY = 40_000

@@ -62,7 +62,7 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     resources.loop.start(resources.clock.keep(resources.pool))
     resources.loop.start(watch_queues(settings.broker_url, broker.names))
     resources.loop.start(resources.keep_telling())
-    resources.loop.start(keep_up(resources.pool, resources.store, settings))
+    resources.loop.start(keep_up(resources.pool, settings))
     worker = dramatiq.Worker(
         broker, worker_threads=settings.worker_threads, worker_timeout=_IDLE_MS
     )

@@ -15,8 +15,9 @@ import asyncpg
 import uvloop
 from redis.asyncio import Redis
 
-from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.connection import open_redis
 from pipeline.cache.events import Events
+from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.database.migrate import require_migrated
 from pipeline.database.pool import open_pool, translated
@@ -25,6 +26,7 @@ from pipeline.fail_point import FailPoint
 from pipeline.observe import metrics as telemetry
 from pipeline.observe import tracing
 from pipeline.settings import Settings
+from pipeline.store.dead_letters import Letters
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
@@ -68,10 +70,11 @@ class Resources:
         self.clock = clock
         self._fail_point = FailPoint(settings.fail_point)
         self.store = Store(pool, self._fail_point)
+        self._letters = Letters(pool)
         self._write_seconds = settings.write_seconds
         self._redis: Redis = open_redis(settings.redis_url)
-        cache = Cache(self._redis, settings.key_prefix, settings.cache_seconds)
-        self._events = Events(self._redis, settings.key_prefix, cache)
+        positions = PositionCache(self._redis, settings.key_prefix, settings.cache_seconds)
+        self._events = Events(self._redis, settings.key_prefix, positions)
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:
@@ -125,7 +128,7 @@ class Resources:
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
         """Keep a dead letter, then wake those who wait for it."""
-        await self.store.bury(body, chunk, reason)
+        await self._letters.bury(body, chunk, reason)
         if chunk is not None:
             await self.announce({}, chunk)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from pipeline.cache.answers import REDIS_AWAY
+from pipeline.cache.connection import REDIS_AWAY
 
 # The window begins with its first request. Returns the requests in it, and what is left of it in ms.
 _COUNT: Final = """

@@ -24,7 +24,7 @@ async def versioned(
     position, for all readers.
     """
     found = services(request)
-    told = known(await found.cache.position(user_id, found.reads.position))
+    told = known(await found.positions.read_position(user_id, found.reads.read_position))
     key = query_hash(_endpoint(request), query)
     if etag(told, key) in _given(request):
         return web.Response(status=304, headers=_headers(told, key, hit=True))
@@ -36,10 +36,10 @@ async def versioned(
         return await compute(told)
 
     if keep:
-        position, body = await found.cache.answer(user_id, told, key, counted)
+        position, body = await found.answers.read_answer(user_id, told, key, counted)
     else:
         position, body = await counted()
-        await found.cache.shown(user_id, told, position)
+        await found.positions.advance_past(user_id, told, position)
     headers = _headers(position, key, hit=not computed)
     return web.Response(body=body, content_type="application/json", headers=headers)
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.dependencies import Services, answer, caller, read_query, services
 from api.http.problems import NotFound
 from pipeline.cache.events import Heard
-from pipeline.reads.feed import Receipt
+from pipeline.reads.receipts import Receipt, read_receipt
 from pipeline.transactions.ticket import Ticket
 
 MAX_WAIT_SECONDS: Final = 30
@@ -46,7 +46,7 @@ async def show(request: web.Request) -> web.Response:
     if not receipt.parts <= heard.parts:
         # Whoever is told that rows are stored finds them, even before the event of their commit.
         positions = {user.bytes: position for user, position in receipt.positions.items()}
-        await found.cache.advance(positions, current=False)
+        await found.positions.advance_positions(positions, current=False)
     return answer(
         IngestStatus(
             ingest_id=ingest_id,
@@ -79,7 +79,7 @@ async def _settled(found: Services, ticket: Ticket, heard: Heard, wait: float) -
     deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
     while True:
         known = len(heard.parts)  # before the look: an event after it is not missed
-        receipt = await found.reads.receipt(ticket)
+        receipt = await read_receipt(found.reads, ticket)
         left = min(deadline - time.monotonic(), pause)
         if receipt.status != "queued" or left <= 0:
             return receipt

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from api.dependencies import Services, answer, services
 from api.http.problems import Fault, NotReady
-from pipeline.cache.answers import REDIS_AWAY
+from pipeline.cache.connection import REDIS_AWAY
 from pipeline.database.pool import translated
 from pipeline.errors import SpendlineError, StoreUnavailable
 

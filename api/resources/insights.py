@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from api.dependencies import known, read_query, services, user_in_path
 from api.http.problems import Fault, Invalid
 from api.http.versioned import versioned
-from pipeline.reads.feed import Spending
+from pipeline.reads.spending import SpendingSums, read_spending
 from pipeline.transactions.money import decimal_text
 
 Decimal = Annotated[str, Meta(description="decimal; in sums of a feed negative = money out")]
@@ -94,7 +94,8 @@ async def spending(request: web.Request) -> web.Response:
     period = _period(read_query(request, SpendingQuery), found.clock.now().date())
 
     async def compute(told: int) -> tuple[int, bytes]:
-        sums = known(await found.reads.spending(user_id, period.first, period.last, at=told))
+        first, last = period.first, period.last
+        sums = known(await read_spending(found.reads, user_id, first, last, at=told))
         insight = _insight(sums, period, await found.categories.primaries())
         return sums.position, msgspec.json.encode(insight)
 
@@ -119,7 +120,7 @@ def _first_day(month: str) -> date:
         raise Invalid([Fault("/month", "is not a month")]) from None
 
 
-def _insight(sums: Spending, period: Period, primaries: Mapping[str, str]) -> SpendingInsight:
+def _insight(sums: SpendingSums, period: Period, primaries: Mapping[str, str]) -> SpendingInsight:
     groups = {name: sorted(rows, key=_largest_first) for name, rows in sums.groups.items()}
     return SpendingInsight(
         position=sums.position,

@@ -17,7 +17,10 @@ from api.http.problems import Fault, Invalid
 from api.http.versioned import versioned
 from api.resources.rendering import feed_item, removed_item
 from api.wire import FeedItem, RemovedItem
-from pipeline.reads.feed import FIRST_DAY, LAST_DAY, FeedFilter, SyncCursor, nothing_new
+from pipeline.reads.feed import FeedFilter, FeedPlace, read_feed_page
+from pipeline.reads.recent import FIRST_DAY, LAST_DAY
+from pipeline.reads.sync import SyncCursor, create_empty_page, read_sync_page
+from pipeline.reads.transaction import read_transaction
 from pipeline.transactions.money import minor_units
 
 T = TypeVar("T")
@@ -90,7 +93,9 @@ async def feed(request: web.Request) -> web.Response:
     after = _feed_cursor(found, user_id, query.cursor)
 
     async def compute(told: int) -> tuple[int, bytes]:
-        page = known(await found.reads.feed(user_id, chosen, query.limit, after, at=told))
+        page = known(
+            await read_feed_page(found.reads, user_id, chosen, query.limit, after, at=told)
+        )
         primaries = await found.categories.primaries()
         cursor = None
         if page.more:
@@ -110,9 +115,9 @@ async def sync(request: web.Request) -> web.Response:
 
     async def compute(told: int) -> tuple[int, bytes]:
         if cursor == SyncCursor(told, told, told):  # who has read all that readers know of
-            page = nothing_new(cursor)
+            page = create_empty_page(cursor)
         else:
-            page = known(await found.reads.sync(user_id, cursor, query.limit, at=told))
+            page = known(await read_sync_page(found.reads, user_id, cursor, query.limit, at=told))
         primaries = await found.categories.primaries()
         place = (page.next.position, page.next.base, page.next.seen)
         body = SyncPage(
@@ -134,7 +139,7 @@ async def show(request: web.Request) -> web.Response:
     transaction = path_uuid(request, "id")
 
     async def compute(told: int) -> tuple[int, bytes]:
-        single = known(await found.reads.transaction(user_id, transaction, at=told))
+        single = known(await read_transaction(found.reads, user_id, transaction, at=told))
         item = _explained(known(single.row), await found.categories.primaries())
         return single.position, msgspec.json.encode(item)
 
@@ -178,7 +183,7 @@ def _amount(name: str, text: str | None) -> Decimal | None:
     return Decimal(text)
 
 
-def _feed_cursor(found: Services, user_id: UUID, text: str | None) -> tuple[date, UUID] | None:
+def _feed_cursor(found: Services, user_id: UUID, text: str | None) -> FeedPlace | None:
     if text is None:
         return None
     ordinal, last_id = _or_invalid(

@@ -41,7 +41,7 @@ class UserToken(Struct):
 
 async def create(request: web.Request) -> web.Response:
     wanted = await read_json(request, NewUser)
-    row = await services(request).accounts.create_user(wanted.external_id)
+    row = await services(request).users.create_user(wanted.external_id)
     if row["created"]:
         return answer(_user(row), 201)
     await _told(request, row)
@@ -49,7 +49,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    row = known(await services(request).accounts.user(user_in_path(request)))
+    row = known(await services(request).users.read_user(user_in_path(request)))
     await _told(request, row)
     return answer(_user(row))
 
@@ -60,14 +60,14 @@ def _user(row: Mapping[str, Any]) -> User:
 
 async def _told(request: web.Request, row: Mapping[str, Any]) -> None:
     """Readers after this one are told no older position."""
-    await services(request).cache.advance({row["user_id"].bytes: row["position"]})
+    await services(request).positions.advance_positions({row["user_id"].bytes: row["position"]})
 
 
 async def erase(request: web.Request) -> web.Response:
     found, user_id = services(request), user_in_path(request)
-    known(await found.accounts.erase_user(user_id, actor(request)) or None)
+    known(await found.users.erase_user(user_id, actor(request)) or None)
     found.owners.forget(user_id)
-    await found.cache.forget(user_id)
+    await found.answers.forget_user(user_id)
     return web.Response(status=204)
 
 

@@ -1,6 +1,6 @@
-"""The audit log: every administrative act, written by the database itself in the act's transaction.
+"""The audit log of administrative acts, which triggers write in the transaction of each act.
 
-Programs add only whom they act for; they can neither leave an act out nor change a line.
+A program only names the actor. It can neither leave out an act nor change a line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SQL: Final = queries("pipeline.access", "audit")
 
 @asynccontextmanager
 async def acting(pool: asyncpg.Pool, actor: str | None) -> AsyncIterator[asyncpg.Connection]:
-    """A transaction whose acts are noted as those of `actor`. Raises StoreUnavailable."""
+    """Open a transaction whose acts the log ascribes to `actor`. Raises StoreUnavailable."""
     async with translated(), pool.acquire() as connection, connection.transaction():
         if actor is not None:
             await set_actor(connection, actor)
@@ -28,7 +28,10 @@ async def acting(pool: asyncpg.Pool, actor: str | None) -> AsyncIterator[asyncpg
 
 
 async def acts(pool: asyncpg.Pool, limit: int) -> list[asyncpg.Record]:
-    """at, act, subject, actor, login, application, details (JSON); the latest first."""
+    """Rows of at, act, subject, actor, login, application, details (JSON), latest first.
+
+    Raises StoreUnavailable.
+    """
     async with translated():
-        rows: list[asyncpg.Record] = await pool.fetch(_SQL["acts"], limit)
+        rows: list[asyncpg.Record] = await pool.fetch(_SQL["list_acts"], limit)
         return rows

@@ -1,6 +1,6 @@
-"""Answers kept for a day under the key that their request came with, so that none acts twice.
+"""Answers kept for a day under the idempotency key of their request, so that none acts twice.
 
-They lie in PostgreSQL: a key holds through a crash of any process and does not need Redis.
+PostgreSQL keeps them, so that a key survives the crash of any process and needs no Redis.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from pipeline.database.pool import translated
 from pipeline.database.queries import queries
 
 _SQL: Final = queries("pipeline.access", "idempotency")
-_KEPT: Final = timedelta(hours=24)
-# Longer than any request takes: one that has not answered by then has died with its process.
+_KEPT_FOR: Final = timedelta(hours=24)
+# No request takes as long, so a request without an answer has died with its process.
 _LEASE: Final = timedelta(seconds=60)
 
 
 class Key(NamedTuple):
-    """One token's name for one request."""
+    """The idempotency key of a request, within its token."""
 
     token_id: UUID
     text: str
 
 
 class Claim(NamedTuple):
-    """`ours`: run the request, then keep its answer or release the key.
+    """Who holds a key.
 
-    Otherwise `same` says whether the key stands for this very request, and `answer` is None while
-    that one runs.
+    With `ours` the caller runs the request, then keeps its answer or releases the key. Otherwise
+    `same` says whether the key belongs to an equal request, whose `answer` is None while it runs.
     """
 
     ours: UUID | None
@@ -40,30 +40,30 @@ class Claim(NamedTuple):
 
 
 class Idempotency:
-    """Keys and answers in PostgreSQL. Raises StoreUnavailable."""
+    """Keys and answers in PostgreSQL. All methods raise StoreUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def claim(self, key: Key, request: bytes) -> Claim:
-        """Take the key for the request with this digest, or find out whose it is."""
+        """Take the key for the request with this digest, or say who holds it."""
         async with translated():
-            row = await self._pool.fetchrow(_SQL["claim"], *key, request, _LEASE, _KEPT)
+            row = await self._pool.fetchrow(_SQL["claim_key"], *key, request, _LEASE, _KEPT_FOR)
         if row is None:
             return Claim(None, same=True, answer=None)
         return Claim(row["claim"], row["same"], row["answer"])
 
     async def keep(self, key: Key, ours: UUID, answer: bytes) -> None:
-        """Give this answer from now on, unless the lease has run out and somebody else's stands."""
+        """Keep the answer, unless the lease has expired and another request holds the key."""
         async with translated():
-            await self._pool.execute(_SQL["keep"], ours, answer, *key)
+            await self._pool.execute(_SQL["keep_answer"], ours, answer, *key)
 
     async def release(self, key: Key, ours: UUID) -> None:
-        """The request came to nothing: the key is free."""
+        """Free the key of a request that failed without an answer."""
         async with translated():
-            await self._pool.execute(_SQL["release"], ours, *key)
+            await self._pool.execute(_SQL["release_key"], ours, *key)
 
     async def forget(self) -> None:
-        """Drop what has been kept for its time."""
+        """Delete the keys that are older than a day."""
         async with translated():
-            await self._pool.execute(_SQL["forget"], _KEPT)
+            await self._pool.execute(_SQL["delete_old_keys"], _KEPT_FOR)

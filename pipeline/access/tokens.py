@@ -1,4 +1,4 @@
-"""Bearer tokens: made once and shown once; only their SHA-256 is kept."""
+"""Bearer tokens, which are shown once; only their SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCOPES: Final = ("ingest", "read", "manage", "admin")
 
 
 class Created(NamedTuple):
-    """A new token; its text is not kept anywhere."""
+    """A new token. Its text is stored nowhere."""
 
     token_id: UUID
     text: str
@@ -31,7 +31,7 @@ class Created(NamedTuple):
 
 
 class Principal(NamedTuple):
-    """Who is calling: a token, what it may do, and the user it is bound to, if any."""
+    """The caller: a token, its scopes, and the user that it is bound to, if any."""
 
     token_id: UUID
     scopes: frozenset[str]
@@ -40,7 +40,7 @@ class Principal(NamedTuple):
 
 
 class Tokens:
-    """Tokens in PostgreSQL. Raises StoreUnavailable."""
+    """Tokens in PostgreSQL. All methods raise StoreUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -54,43 +54,46 @@ class Tokens:
         expires_in: timedelta | None = None,
         actor: str | None = None,
     ) -> Created | None:
-        """None: there is no such user."""
+        """Create a token, bound to a user if one is named; None when there is no such user."""
         text = f"spl_{secrets.token_urlsafe(32)}"
         async with acting(self._pool, actor) as connection:
             row = await connection.fetchrow(
-                _SQL["create"], digest(text), name, sorted(set(scopes)), user_id, expires_in
+                _SQL["create_token"], digest(text), name, sorted(set(scopes)), user_id, expires_in
             )
         return Created(row["token_id"], text, row["expires_at"]) if row else None
 
     async def authenticate(self, digest: bytes) -> Principal | None:
-        """The holder of the token with this digest, unless it is unknown, expired or revoked."""
+        """The holder of the token with this digest; None when it is unknown, expired or revoked."""
         async with translated():
-            row = await self._pool.fetchrow(_SQL["valid"], digest)
+            row = await self._pool.fetchrow(_SQL["read_valid_token"], digest)
             if row is None or not hmac.compare_digest(row["digest"], digest):
                 return None
-        if row["stale"]:
-            await self._touch(row["token_id"])
+        if row["use_is_old"]:
+            await self._record_use(row["token_id"])
         scopes = frozenset(row["scopes"])
         return Principal(row["token_id"], scopes, row["user_id"], row["expires_at"])
 
     async def list(self) -> list[asyncpg.Record]:
-        """All tokens, oldest first, with their last use to the minute."""
+        """All tokens, oldest first; their last use is exact to the minute."""
         async with translated():
-            rows: list[asyncpg.Record] = await self._pool.fetch(_SQL["list"])
+            rows: list[asyncpg.Record] = await self._pool.fetch(_SQL["list_tokens"])
             return rows
 
     async def revoke(self, token_id: UUID, actor: str | None = None) -> bool:
-        """False: there is no such token. APIs forget it within their token cache's seconds."""
-        async with acting(self._pool, actor) as connection:
-            return bool(await connection.fetchval(_SQL["revoke"], token_id))
+        """Revoke the token; False when there is no such token.
 
-    async def _touch(self, token_id: UUID) -> None:
-        """Note the use; a database that cannot be written now does not stop a reader."""
+        API processes may accept it until their token cache expires.
+        """
+        async with acting(self._pool, actor) as connection:
+            return bool(await connection.fetchval(_SQL["revoke_token"], token_id))
+
+    async def _record_use(self, token_id: UUID) -> None:
+        """Record the use, but let a reader go on when the database cannot be written."""
         with suppress(StoreUnavailable):
             async with translated():
-                await self._pool.execute(_SQL["touch"], token_id)
+                await self._pool.execute(_SQL["record_use"], token_id)
 
 
 def digest(text: str) -> bytes:
-    """What is kept of a token."""
+    """The SHA-256 of the text of a token, 32 bytes."""
     return sha256(text.encode()).digest()

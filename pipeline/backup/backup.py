@@ -1,7 +1,7 @@
-"""Backups: one snapshot of the database in one file, which says what it is and can be checked.
+"""Backups: one snapshot of the database in one file that describes itself and can be verified.
 
-The file is a zip of two members, stored as they are: `database.dump`, in pg_dump's custom format,
-and `manifest.json`. So `unzip -p FILE database.dump | pg_restore` reads it without us.
+The file is a zip of two members without compression: `database.dump`, in pg_dump's custom format,
+and `manifest.json`. So `unzip -p FILE database.dump | pg_restore` restores it without Spendline.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from zipfile import BadZipFile, ZipFile
 import asyncpg
 import msgspec
 
-from pipeline.backup.programs import running
-from pipeline.database.actor import set_actor
+from pipeline.backup.programs import run_program
 from pipeline.database.pool import open_connection
 from pipeline.database.queries import queries
 from pipeline.errors import BackupFailed, MigrationMismatch, NotMigrated
 
 DUMP: Final = "database.dump"
 PIECE: Final = 1 << 20  # bytes
-STEP: Final = 64 << 20  # bytes between two words about them
+STEP: Final = 64 << 20  # bytes between two lines of progress
 _MANIFEST: Final = "manifest.json"
 _FORMAT: Final = "spendline backup 1"
 _APPLICATION: Final = "spendline-backup"
@@ -36,7 +35,7 @@ Say = Callable[[str], None]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in a backup: `migrations` with their checksums, rows by table, the dump's digest."""
+    """What a backup holds: migrations by checksum, rows by table, and the SHA-256 of the dump."""
 
     format: str = _FORMAT
     made_at: datetime
@@ -49,37 +48,39 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def schema(self) -> str:
-        """The last migration."""
+        """The name of the last migration."""
         return max(self.migrations)
 
 
 async def back_up(url: str, file: Path, actor: str, say: Say) -> Manifest:
-    """Write what the database holds at this moment to `file`; only we can read it.
+    """Write one snapshot of the database to `file`, which only its owner can read.
 
-    Raises FileExistsError, BackupFailed, StoreUnavailable; nothing is left of a file that is not whole.
+    Raises FileExistsError, BackupFailed or StoreUnavailable, and then leaves no file behind.
     """
     async with open_connection(url, {"application_name": _APPLICATION}) as connection:
-        with _whole(file) as opened, ZipFile(opened, "w") as archive:
-            manifest = await _dump(connection, url, archive, say)
+        with _open_whole_file(file) as opened, ZipFile(opened, "w") as archive:
+            manifest = await _write_dump(connection, url, archive, say)
             archive.writestr(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-        await _note(connection, manifest, actor, say)
+        await _note_backup(connection, manifest, actor, say)
     return manifest
 
 
-async def _dump(connection: asyncpg.Connection, url: str, archive: ZipFile, say: Say) -> Manifest:
-    """The dump and the figures of its manifest, all from one snapshot."""
+async def _write_dump(
+    connection: asyncpg.Connection, url: str, archive: ZipFile, say: Say
+) -> Manifest:
+    """Write the dump, and return its manifest; both come from one snapshot."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         try:
-            taken = await connection.fetchrow(_SQL["snapshot"])
-            rows, model_version = await contents(connection)
+            snapshot = await connection.fetchrow(_SQL["export_snapshot"])
+            rows, model_version = await count_rows(connection)
         except asyncpg.UndefinedTableError:
             raise NotMigrated("the database is empty: there is nothing to back up") from None
         say(f"{rows['transactions']:,} transactions of {rows['users']:,} users")
-        size, digest = await _copy_dump(url, taken["snapshot"], archive, say)
+        size, digest = await _copy_dump(url, snapshot["snapshot"], archive, say)
     return Manifest(
-        made_at=taken["made_at"],
-        server_version=taken["server_version"],
-        migrations=msgspec.json.decode(taken["migrations"]),
+        made_at=snapshot["made_at"],
+        server_version=snapshot["server_version"],
+        migrations=msgspec.json.decode(snapshot["migrations"]),
         model_version=model_version,
         rows=rows,
         dump_bytes=size,
@@ -87,18 +88,18 @@ async def _dump(connection: asyncpg.Connection, url: str, archive: ZipFile, say:
     )
 
 
-async def contents(connection: asyncpg.Connection) -> tuple[dict[str, int], int]:
-    """Rows by table, and the newest version of a model among them (0: none)."""
-    counted = dict(await connection.fetchrow(_SQL["contents"]))
-    return counted, counted.pop("model_version")
+async def count_rows(connection: asyncpg.Connection) -> tuple[dict[str, int], int]:
+    """Rows by table, and the newest model version among the transactions, 0 for none."""
+    counts = dict(await connection.fetchrow(_SQL["count_rows"]))
+    return counts, counts.pop("model_version")
 
 
 async def _copy_dump(url: str, snapshot: str, archive: ZipFile, say: Say) -> tuple[int, str]:
-    """Bytes and SHA-256 of what pg_dump gave."""
+    """Copy the output of pg_dump into the archive; returns its bytes and SHA-256."""
     size, digest = 0, sha256()
     arguments = ("--format=custom", "--no-owner", "--no-acl", f"--snapshot={snapshot}")
     session = {"application_name": _APPLICATION, "statement_timeout": "0"}
-    async with running("pg_dump", *arguments, url=url, settings=session) as program:
+    async with run_program("pg_dump", *arguments, url=url, settings=session) as program:
         with archive.open(DUMP, "w", force_zip64=True) as member:
             while piece := await program.stdout.read(PIECE):  # type: ignore[union-attr]
                 member.write(piece)
@@ -109,8 +110,10 @@ async def _copy_dump(url: str, snapshot: str, archive: ZipFile, say: Say) -> tup
     return size, digest.hexdigest()
 
 
-async def _note(connection: asyncpg.Connection, manifest: Manifest, actor: str, say: Say) -> None:
-    """Leave a line in the audit log; on a replica there is none to be had."""
+async def _note_backup(
+    connection: asyncpg.Connection, manifest: Manifest, actor: str, say: Say
+) -> None:
+    """Add a line to the audit log, unless the server is a read-only replica."""
     details = {"made_at": manifest.made_at, "sha256": manifest.sha256}
     try:
         async with connection.transaction():
@@ -121,8 +124,11 @@ async def _note(connection: asyncpg.Connection, manifest: Manifest, actor: str, 
 
 
 @contextmanager
-def _whole(file: Path) -> Iterator[IO[bytes]]:
-    """`file` to write, under another name until it is whole and on disk. Raises FileExistsError."""
+def _open_whole_file(file: Path) -> Iterator[IO[bytes]]:
+    """Open `file` for writing, under another name until all of it is on disk.
+
+    Raises FileExistsError.
+    """
     if file.exists():
         raise FileExistsError(17, "File exists", str(file))
     partial = file.with_name(f"{file.name}.partial")
@@ -138,10 +144,10 @@ def _whole(file: Path) -> Iterator[IO[bytes]]:
             partial.unlink()
 
 
-def verify(file: Path, ours: dict[str, str]) -> Manifest:
-    """The manifest of a backup that is whole, and that migrations of ours (name -> checksum) fit.
+def verify_backup(file: Path, ours: dict[str, str]) -> Manifest:
+    """The manifest of a whole backup whose migrations are among `ours` (name -> checksum).
 
-    Raises BackupFailed or MigrationMismatch, OSError.
+    Raises BackupFailed, MigrationMismatch or OSError.
     """
     try:
         with ZipFile(file) as archive:
@@ -149,16 +155,17 @@ def verify(file: Path, ours: dict[str, str]) -> Manifest:
             if manifest.format != _FORMAT:
                 raise BackupFailed(f"{file}: {manifest.format!r} is not a format of this version")
             with archive.open(DUMP) as member:
-                found = _digest(member)
+                dump_digest = _digest_member(member)
     except (BadZipFile, KeyError, EOFError, msgspec.MsgspecError, NotImplementedError) as error:
         raise BackupFailed(f"{file}: damaged, or not a backup of ours: {error}") from None
-    if found != manifest.sha256:
+    if dump_digest != manifest.sha256:
         raise BackupFailed(f"{file}: damaged: the dump is not the one of its manifest")
-    _fit(file, manifest.migrations, ours)
+    _check_migrations(file, manifest.migrations, ours)
     return manifest
 
 
-def _fit(file: Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
+def _check_migrations(file: Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    """Raise MigrationMismatch unless this version can bring the dump up to date."""
     for name, checksum in theirs.items():
         if name not in ours:
             raise MigrationMismatch(f"{file}: made by a newer version ({name}): upgrade first")
@@ -166,7 +173,7 @@ def _fit(file: Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
             raise MigrationMismatch(f"{file}: its {name} is not the one of this version")
 
 
-def _digest(member: IO[bytes]) -> str:
+def _digest_member(member: IO[bytes]) -> str:
     digest = sha256()
     while piece := member.read(PIECE):
         digest.update(piece)
@@ -174,7 +181,7 @@ def _digest(member: IO[bytes]) -> str:
 
 
 def figures(manifest: Manifest) -> dict[str, Any]:
-    """What a person wants to know of a backup."""
+    """The figures of a backup that are shown to an operator."""
     return {
         "made_at": manifest.made_at,
         "schema": manifest.schema,

@@ -1,6 +1,6 @@
-"""PostgreSQL's own programs, run with the connection of one of our URLs.
+"""PostgreSQL's own programs, which connect to the database of a URL.
 
-What they need to connect is in their environment: a command line can be read by everybody.
+Passwords are passed in the environment, because everybody on a machine can read command lines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pipeline.database.programs import find_postgres
 from pipeline.errors import BackupFailed, ServersMissing
 
-# Parameters of a URL that libpq reads from a variable; all others are settings of the session.
+# The parameters of a URL that libpq reads from a variable. All others are session settings.
 _VARIABLES: Final = {
     "host": "PGHOST",
     "port": "PGPORT",
@@ -37,74 +37,81 @@ _VARIABLES: Final = {
 
 
 @asynccontextmanager
-async def running(
+async def run_program(
     name: str, *arguments: str, url: str, settings: dict[str, str]
 ) -> AsyncIterator[Process]:
-    """The program with pipes to its input and output; `settings` are those of its session.
+    """Run the program with pipes to its input and output, and wait for its end after the block.
 
-    It ends before we go on. Raises BackupFailed with its first complaint, ServersMissing when it is
-    not there.
+    `settings` are those of its database session. Raises ServersMissing when the program is not
+    installed, and BackupFailed with its first error message.
     """
     environment = connection_variables(url, settings)
-    with TemporaryFile() as words:
+    with TemporaryFile() as messages:
         process = await create_subprocess_exec(
-            _path(name), *arguments, env=environment, stdin=PIPE, stdout=PIPE, stderr=words
+            _find_program(name),
+            *arguments,
+            env=environment,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=messages,
         )
         try:
             yield process
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it ended before we did: its words say why
+            pass  # the program ended early, and its messages say why
         except BaseException:
             process.kill()
             raise
         finally:
-            status = await _ended(process)
+            status = await _wait_for_exit(process)
         if status:
-            raise BackupFailed(_complaint(name, words))
+            raise BackupFailed(_read_error(name, messages))
 
 
 def connection_variables(url: str, settings: dict[str, str]) -> dict[str, str]:
-    """The environment of a program that connects to `url`."""
+    """The environment of a program that connects to `url` with these session settings."""
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
-    places = [urlsplit(f"//{host}") for host in hosts.split(",") if host]
-    given = {
+    servers = [urlsplit(f"//{host}") for host in hosts.split(",") if host]
+    parameters = {
         "user": unquote(user),
         "password": unquote(password),
-        "host": ",".join(unquote(place.hostname or "") for place in places),
-        "port": ",".join(str(place.port or 5432) for place in places),
+        "host": ",".join(unquote(server.hostname or "") for server in servers),
+        "port": ",".join(str(server.port or 5432) for server in servers),
         "dbname": unquote(parts.path.lstrip("/")),
     }
-    given = {name: value for name, value in given.items() if value} | dict(parse_qsl(parts.query))
-    session = {name: value for name, value in given.items() if name not in _VARIABLES} | settings
-    options = " ".join(f"-c {name}={_escaped(value)}" for name, value in session.items())
-    known = {_VARIABLES[name]: value for name, value in given.items() if name in _VARIABLES}
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"} | known | {"PGOPTIONS": options}
+    parameters = {name: value for name, value in parameters.items() if value}
+    parameters |= dict(parse_qsl(parts.query))
+    session = {k: value for k, value in parameters.items() if k not in _VARIABLES} | settings
+    options = " ".join(f"-c {name}={_escape(value)}" for name, value in session.items())
+    variables = {_VARIABLES[k]: value for k, value in parameters.items() if k in _VARIABLES}
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"} | variables | {"PGOPTIONS": options}
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
-def _path(name: str) -> str:
+def _find_program(name: str) -> str:
+    """The path of the program, preferably beside the server's. Raises ServersMissing."""
     servers = find_postgres()
-    found = shutil.which(name, path=str(servers.folder)) if servers else None
-    found = found or shutil.which(name)
-    if found is None:
+    path = shutil.which(name, path=str(servers.folder)) if servers else None
+    path = path or shutil.which(name)
+    if path is None:
         raise ServersMissing(f"{name} not found: apt-get install postgresql-client")
-    return found
+    return path
 
 
-async def _ended(process: Process) -> int:
+async def _wait_for_exit(process: Process) -> int:
     if process.stdin is not None:
         process.stdin.close()
     return await process.wait()
 
 
-def _complaint(name: str, words: IO[bytes]) -> str:
-    """Its first line that names an error; later lines may quote rows."""
-    words.seek(0)
-    lines = words.read().decode(errors="replace").splitlines()
-    told = (line.partition("error: ")[2] for line in lines)
-    return f"{name}: {next(filter(None, told), 'ended without a word')}"
+def _read_error(name: str, messages: IO[bytes]) -> str:
+    """The first error message of the program; later ones may quote rows."""
+    messages.seek(0)
+    lines = messages.read().decode(errors="replace").splitlines()
+    errors = (line.partition("error: ")[2] for line in lines)
+    return f"{name}: {next(filter(None, errors), 'ended without a message')}"

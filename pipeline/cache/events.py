@@ -1,8 +1,8 @@
-"""The event after a commit: feeds have grown, and whose ingests are stored.
+"""The event after a commit, which names the feeds that have grown and the stored ingests.
 
-It sets the positions in Redis and wakes those who wait for a receipt. Losing it costs time and
-nothing else: positions are told again as soon as Redis is back, and expire in any case; waiters
-look for themselves; a redelivered message repeats it.
+It sets the positions in Redis and wakes the requests that wait for a receipt. A lost event only
+costs time: positions are sent again as soon as Redis is back, and expire in any case. Waiters look
+for themselves, and a redelivered message repeats the event.
 """
 
 from __future__ import annotations
@@ -15,55 +15,59 @@ from contextlib import contextmanager
 
 from redis.asyncio import Redis
 
-from pipeline.cache.answers import REDIS_AWAY, Cache
+from pipeline.cache.connection import REDIS_AWAY
+from pipeline.cache.positions import PositionCache
 from pipeline.supervise import keep_running
 from pipeline.transactions.chunk import Part
 
-_PART = struct.Struct(">16sI")  # of an event: the ingest's id and the number of its part
-_AGAIN_SECONDS = 0.5
+_PART = struct.Struct(">16sI")  # the id of an ingest and the number of a part
+_RETRY_SECONDS = 0.5
 _LONGEST_PAUSE = 1.0  # seconds without events after Redis is back
-_MOST_UNTOLD = 500_000  # users
+_MOST_UNSENT = 500_000  # users
 
 
 class Events:
-    """The worker's side: tells after the commit."""
+    """The worker's side: publishes events after commits."""
 
-    def __init__(self, redis: Redis, prefix: str, cache: Cache) -> None:
+    def __init__(self, redis: Redis, prefix: str, positions: PositionCache) -> None:
         self._redis = redis
         self._channel = f"{prefix}:stored"
-        self._cache = cache
-        self._untold: dict[bytes, int] = {}
+        self._positions = positions
+        self._unsent: dict[bytes, int] = {}
 
     async def announce(self, positions: Mapping[bytes, int], parts: Iterable[Part]) -> bool:
-        """Positions first, so that a woken reader finds them. False: Redis is away."""
-        if not await self._cache.advance(positions):
-            self._remember(positions)
+        """Set the positions, then wake the waiters; False when Redis is away.
+
+        Positions come first, so that a woken reader finds them.
+        """
+        if not await self._positions.advance_positions(positions):
+            self._remember_positions(positions)
             return False
         try:
-            told = [_PART.pack(part.ingest_id, part.number) for part in parts]
-            await self._redis.publish(self._channel, b"".join(told))
+            event = b"".join(_PART.pack(part.ingest_id, part.number) for part in parts)
+            await self._redis.publish(self._channel, event)
         except REDIS_AWAY:
             return False
         return True
 
     async def keep_telling(self) -> None:
-        """Tell again, until cancelled, what Redis did not hear: it may still hold older positions."""
-        await keep_running("telling positions again", self._tell_again, every=_AGAIN_SECONDS)
+        """Send again, until cancelled, the positions that Redis has missed."""
+        await keep_running("sending positions again", self._send_again, every=_RETRY_SECONDS)
 
-    async def _tell_again(self) -> None:
-        untold, self._untold = self._untold, {}
-        if not await self._cache.advance(untold):
-            self._remember(untold)
+    async def _send_again(self) -> None:
+        unsent, self._unsent = self._unsent, {}
+        if not await self._positions.advance_positions(unsent):
+            self._remember_positions(unsent)
 
-    def _remember(self, positions: Mapping[bytes, int]) -> None:
-        if len(self._untold) > _MOST_UNTOLD:  # the time to live then has to do
+    def _remember_positions(self, positions: Mapping[bytes, int]) -> None:
+        if len(self._unsent) > _MOST_UNSENT:  # older positions then live until they expire
             return
         for user, position in positions.items():
-            self._untold[user] = max(position, self._untold.get(user, 0))
+            self._unsent[user] = max(position, self._unsent.get(user, 0))
 
 
 class Heard:
-    """The parts of one ingest that events have named since somebody began to listen."""
+    """The parts of one ingest that events have named since a request began to listen."""
 
     def __init__(self) -> None:
         self.parts: set[int] = set()
@@ -74,20 +78,17 @@ class Heard:
         self.parts.add(part)
         self._grown.set()
 
-    async def more(self, known: int, wanted: set[int], seconds: float) -> None:
-        """Return with more than the `known` number of parts, all that are `wanted` among them.
-
-        Or after `seconds`.
-        """
+    async def more(self, count: int, wanted: set[int], seconds: float) -> None:
+        """Wait for more than `count` parts, with all `wanted` ones among them, or `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while len(self.parts) <= known or not wanted <= self.parts:
+                while len(self.parts) <= count or not wanted <= self.parts:
                     self._grown.clear()
                     await self._grown.wait()
 
 
 class Waiters:
-    """The API's side: requests that wait until all of their ingest is stored."""
+    """The API's side: requests that wait until their whole ingest is stored."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis = redis
@@ -96,7 +97,7 @@ class Waiters:
 
     @contextmanager
     def listening(self, ingest: bytes) -> Iterator[Heard]:
-        """What events say of the ingest from now on."""
+        """Collect the parts of the ingest that events name during the block."""
         heard = self._heard.setdefault(ingest, Heard())
         heard.listeners += 1
         try:

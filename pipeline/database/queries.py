@@ -1,6 +1,6 @@
 """Named blocks of SQL, each file beside the modules that use it.
 
-`-- name: feed` in `pipeline/reads/reads.sql` is `queries("pipeline.reads", "reads")["feed"]`.
+`-- name: feed_page` in `pipeline/reads/reads.sql` is `queries("pipeline.reads", "reads")["feed_page"]`.
 """
 
 from __future__ import annotations

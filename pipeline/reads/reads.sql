@@ -1,8 +1,8 @@
--- name: position
+-- name: feed_position
 SELECT position FROM feeds WHERE user_id = $1
 
 -- The row comparison alone would prune no partition: booked_on <= $3 does.
--- name: feed
+-- name: feed_page
 SELECT f.position AS feed_position, t.*
 FROM feeds f LEFT JOIN LATERAL (
     SELECT {columns} FROM transactions
@@ -25,7 +25,7 @@ ORDER BY t.booked_on DESC, t.id DESC
 
 -- A tombstone that first appeared after the cursor was never seen by this reader. `undone`: what the
 -- reader saw up to $4 was partly lost by a restore.
--- name: sync
+-- name: sync_page
 SELECT f.position AS feed_position, coalesce(f.undone @> $4::bigint, false) AS undone, t.*
 FROM feeds f LEFT JOIN LATERAL (
     SELECT {columns} FROM transactions

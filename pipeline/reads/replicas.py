@@ -1,10 +1,9 @@
-"""Read replicas: which of them may answer a read in place of the primary, and when.
+"""Read replicas: when one of them may answer a read in place of the primary.
 
-A replica answers when the feed stands there exactly where readers were told that it stands: its
-rows and their position are of one snapshot, so nothing is asked beforehand. A feed that is behind
-would be stale. One that is ahead says that readers were told something old, and for how long that
-has been so only the primary knows. A replica that fails in any way rests, and is tried again in
-the background: no request waits for that.
+A replica answers when the feed stands there at exactly the position that readers know. Rows and
+position come from one snapshot, so no query is needed beforehand. A feed that is behind would be
+stale. A feed that is ahead shows that the known position is old, and only the primary knows the
+newest one. A replica that fails rests and is tried again in the background, so no request waits.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 Verdict = Literal["replica", "behind", "ahead", "away"]
 
-# Whatever goes wrong, the primary is asked: also where a migration or a grant has not arrived.
+# The primary answers after any failure, also when a migration or a grant has not been replayed yet.
 _FAILURES: Final = (
     StoreUnavailable,
     asyncpg.PostgresError,
@@ -54,24 +53,24 @@ class Replica:
         return self._pool is not None
 
     async def fetch(self, statement: str, values: Sequence[Any]) -> list[asyncpg.Record] | None:
-        """The rows; None when the replica failed, after its `seconds` at the latest."""
+        """The rows of the statement; None when the replica fails or takes longer than its seconds."""
         if (pool := self._pool) is None:
             return None
-        # A frozen server does not even let a statement be cancelled: it is left to itself.
-        asked = asyncio.ensure_future(pool.fetch(statement, *values))
-        asked.add_done_callback(_noticed)
+        # A frozen server does not even let a statement be cancelled, so the task is only abandoned.
+        task = asyncio.ensure_future(pool.fetch(statement, *values))
+        task.add_done_callback(_retrieve_error)
         try:
-            await asyncio.wait({asked}, timeout=self._seconds)
-            if not asked.done():
+            await asyncio.wait({task}, timeout=self._seconds)
+            if not task.done():
                 raise TimeoutError
-            rows: list[asyncpg.Record] = asked.result()
+            rows: list[asyncpg.Record] = task.result()
         except asyncpg.DataError:  # the primary would refuse these values too
             raise
         except _FAILURES as error:
             self._give_up(pool, error)
             return None
         finally:
-            asked.cancel()
+            task.cancel()
         return rows
 
     async def keep(self) -> None:
@@ -110,43 +109,44 @@ class Replica:
 
 
 class Replicas:
-    """All replicas of an API process; there may be none."""
+    """All replicas of an API process, possibly none."""
 
     def __init__(self, replicas: Sequence[Replica]) -> None:
-        self._all = list(replicas)
-        telemetry.watch_replicas(len(self._all), lambda: len(self._usable()))
+        self._replicas = list(replicas)
+        telemetry.watch_replicas(len(self._replicas), lambda: len(self._list_usable()))
 
     async def fetch(
         self, statement: str, position: int, values: Sequence[Any]
     ) -> list[asyncpg.Record] | None:
-        """The rows of a replica where the user's feed stands at `position`; None: ask the primary.
+        """The rows of a replica where the feed stands at `position`; None when the primary must answer.
 
-        Every row has that of its snapshot as `feed_position`; no rows: no such feed there.
+        Every row holds the position of its snapshot as `feed_position`; a feed that is missing there
+        has no rows.
         """
-        if not self._all:
+        if not self._replicas:
             return None
-        usable = self._usable()
+        usable = self._list_usable()
         chosen = random.choice(usable) if usable else None  # noqa: S311 - no secret
         rows = await chosen.fetch(statement, values) if chosen else None
-        verdict = judged(rows, position)
+        verdict = judge_rows(rows, position)
         telemetry.replica_asked(verdict)
         return rows if verdict == "replica" else None
 
-    def _usable(self) -> list[Replica]:
-        return [replica for replica in self._all if replica.usable]
+    def _list_usable(self) -> list[Replica]:
+        return [replica for replica in self._replicas if replica.usable]
 
 
-def judged(rows: Sequence[Any] | None, position: int) -> Verdict:
-    """Whether these rows may be shown to a reader who was told of `position`; if not, why."""
+def judge_rows(rows: Sequence[Any] | None, position: int) -> Verdict:
+    """Whether a reader who knows `position` may see these rows, and why not otherwise."""
     if rows is None:
         return "away"
-    found = rows[0]["feed_position"] if rows else -1
-    if found == position:
+    replica_position = rows[0]["feed_position"] if rows else -1
+    if replica_position == position:
         return "replica"
-    return "behind" if found < position else "ahead"
+    return "behind" if replica_position < position else "ahead"
 
 
-def _noticed(asked: asyncio.Future[Any]) -> None:
-    """An error that nobody waits for any more is not reported as forgotten."""
-    if not asked.cancelled():
-        asked.exception()
+def _retrieve_error(task: asyncio.Future[Any]) -> None:
+    """Mark the error of an abandoned task as retrieved, so that asyncio does not log it."""
+    if not task.cancelled():
+        task.exception()

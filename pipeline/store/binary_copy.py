@@ -1,9 +1,9 @@
-"""PostgreSQL's binary COPY format, from whole columns, with next to no Python per row.
+"""PostgreSQL's binary COPY format, encoded from whole columns with almost no Python per row.
 
-A column is an array of fixed-width elements (big-endian, as the format wants them) or a list of
-texts. Fixed-width columns and whatever is the same in all rows form one block of records, filled
-column by column; the fields of the others are joined, and one compiled loop puts the rows together.
-The order of columns in a COPY is free, so the block comes first.
+A column is an array of big-endian fixed-width elements, or a list of texts. Fixed-width columns and
+values that all rows share form one block of records, which is filled column by column. The fields of
+other columns are joined, and one compiled loop interleaves both into rows. The order of columns in a
+COPY is free, so the block comes first.
 Format: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format".
 """
 
@@ -24,31 +24,36 @@ _NULL: Final = b"\xff\xff\xff\xff"
 
 
 class Fields(NamedTuple):
-    """A column whose fields differ in length: the bytes of all, and int32 lengths, -1 for NULL."""
+    """A column whose fields differ in length: their joined bytes and lengths, -1 for NULL."""
 
     data: bytes
     lengths: NDArray[np.int32]
 
 
 def encode(columns: Mapping[str, Values], nulls: Mapping[str, int]) -> tuple[list[str], memoryview]:
-    """The names in the order of the data, and the data of a binary COPY of n >= 1 rows.
+    """The column names in their order, and the data of a binary COPY of n >= 1 rows.
 
-    `nulls` names the element of a fixed-width column that stands for NULL.
+    `nulls` maps a fixed-width column to the element that stands for NULL.
     """
     fixed: dict[str, NDArray[Any] | bytes] = {}
     varying: dict[str, Fields] = {}
     for name, column in columns.items():
-        fields = _texts(column) if isinstance(column, list) else _elements(column, nulls.get(name))
+        fields = (
+            _encode_texts(column)
+            if isinstance(column, list)
+            else _encode_elements(column, nulls.get(name))
+        )
         if isinstance(fields, Fields):
             varying[name] = fields
         else:
             fixed[name] = fields
     rows = len(next(iter(columns.values())))
-    block = _block(fixed, len(columns), rows)
-    return [*fixed, *varying], _data(block, list(varying.values()))
+    block = _build_block(fixed, len(columns), rows)
+    return [*fixed, *varying], _join_rows(block, list(varying.values()))
 
 
-def _data(block: NDArray[np.uint8], varying: list[Fields]) -> memoryview:
+def _join_rows(block: NDArray[np.uint8], varying: list[Fields]) -> memoryview:
+    """The header, the rows of the block with their varying fields, and the trailer."""
     lengths = np.array([fields.lengths for fields in varying], np.int32).reshape(-1, len(block))
     sizes = np.maximum(lengths, 0)
     ends = np.cumsum(sizes, dtype=np.int64).reshape(sizes.shape)
@@ -62,11 +67,11 @@ def _data(block: NDArray[np.uint8], varying: list[Fields]) -> memoryview:
     return data.data
 
 
-def _texts(column: Sequence[str | None]) -> bytes | Fields:
-    """The field that all rows share, or the fields of the rows."""
+def _encode_texts(column: Sequence[str | None]) -> bytes | Fields:
+    """One field when all rows share it, else the fields of the rows."""
     first = column[0]
     if column.count(first) == len(column):
-        return _NULL if first is None else _field(first.encode())
+        return _NULL if first is None else _encode_field(first.encode())
     text = "".join(filter(None, column))
     if text.isascii() and None not in column:
         lengths = map(len, cast("Sequence[str]", column))
@@ -76,12 +81,12 @@ def _texts(column: Sequence[str | None]) -> bytes | Fields:
     return Fields(b"".join(filter(None, fields)), np.array(sizes, np.int32))
 
 
-def _field(value: bytes) -> bytes:
+def _encode_field(value: bytes) -> bytes:
     return len(value).to_bytes(4, "big") + value
 
 
-def _elements(column: NDArray[Any], null: int | None) -> NDArray[Any] | bytes | Fields:
-    """The column itself where nothing is NULL, else the shared field, or the fields of the rows."""
+def _encode_elements(column: NDArray[Any], null: int | None) -> NDArray[Any] | bytes | Fields:
+    """The column itself without NULLs, one NULL field when all are, else the fields of the rows."""
     empty = np.zeros(len(column), np.bool_) if null is None else column == null
     if not empty.any():
         return column
@@ -91,8 +96,10 @@ def _elements(column: NDArray[Any], null: int | None) -> NDArray[Any] | bytes | 
     return Fields(column[~empty].tobytes(), lengths)
 
 
-def _block(fields: Mapping[str, NDArray[Any] | bytes], count: int, rows: int) -> NDArray[np.uint8]:
-    """Each row's number of fields, then its fields of fixed width: uint8[rows, width]."""
+def _build_block(
+    fields: Mapping[str, NDArray[Any] | bytes], count: int, rows: int
+) -> NDArray[np.uint8]:
+    """The number of fields and the fixed-width fields of each row: uint8[rows, width]."""
     layout: list[tuple[str, str]] = [("count", ">i2")]
     values: list[tuple[str, Any]] = [("count", count)]
     for name, field in fields.items():

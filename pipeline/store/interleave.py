@@ -1,6 +1,6 @@
-"""The one compiled loop of the write path: fields that lie column by column become rows.
+"""The compiled loop of the write path, which turns fields in column order into rows.
 
-Only workers import it; the API's image has no numba. Importing compiles nothing.
+Only workers import it, because the API's image has no numba. An import compiles nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Interleave = Callable[
 
 @cache
 def load_interleave() -> Interleave:
-    """Compile the loop, or load the machine code that an earlier process has kept."""
+    """Compile the loop, or load the machine code that an earlier process has cached."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         kernel = numba.njit(_SIGNATURE, cache=True, **options)(_interleave)
-    except RuntimeError:  # no folder can be written where numba keeps machine code
+    except RuntimeError:  # numba finds no folder that it can write machine code to
         kernel = numba.njit(_SIGNATURE, **options)(_interleave)
     return cast("Interleave", kernel)
 
@@ -39,10 +39,10 @@ def _interleave(
     lengths: NDArray[np.int32],
     out: NDArray[np.uint8],
 ) -> None:
-    """Write row after row into `out`: its line of `block`, then its fields, each after its length.
+    """Write each row into `out`: its line of `block`, then each field after its length.
 
-    Field c of row r is `lengths[c, r]` bytes of `fields` from `starts[c, r]` on; a length of -1
-    (NULL) is written and nothing follows.
+    Field c of row r is `lengths[c, r]` bytes of `fields` from `starts[c, r]` on. A length of -1
+    stands for NULL and has no bytes.
     """
     at = 0
     for row in range(block.shape[0]):

@@ -1,24 +1,24 @@
--- Long arrays come as texts: the driver looks at each element of a list several times.
+-- Long arrays are passed as text, because the driver visits each element of a list several times.
 
--- name: claim
+-- name: claim_chunk
 INSERT INTO ledger (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING true
 
--- One row at a time, in the caller's order: after a wait PostgreSQL checks a row's condition anew,
--- and a condition on the whole array would be costly for each.
+-- Rows are locked one at a time, in the caller's order. After a wait PostgreSQL checks the condition of
+-- a row again, and a condition on the whole array would be costly for each row.
 -- name: lock_feeds
-SELECT k.n, f.position
-FROM unnest($1::text::uuid[]) WITH ORDINALITY AS k (user_id, n)
+SELECT k.number, f.position
+FROM unnest($1::text::uuid[]) WITH ORDINALITY AS k (user_id, number)
 CROSS JOIN LATERAL (SELECT position FROM feeds WHERE user_id = k.user_id FOR UPDATE) f
 
--- name: feeds
+-- name: read_positions
 SELECT user_id, position FROM feeds WHERE user_id = ANY($1::text::uuid[])
 
--- A digest may be another transaction's too: the caller knows its own by their ids.
--- name: identities
+-- Transactions may share a digest, so the caller selects its own by their ids.
+-- name: find_identities
 SELECT id, user_id, booked_on, removed_at FROM identity WHERE digest = ANY($1::text::bigint[])
 
--- Both name one month's table: a plan over all months would take longer than the work.
--- name: versions
+-- These blocks name the table of one month, because planning over all months takes longer than the work.
+-- name: read_versions
 SELECT {columns}
 FROM unnest($1::uuid[], $2::date[], $3::uuid[]) AS k (user_id, booked_on, id)
 JOIN {month} USING (user_id, booked_on, id)
@@ -38,18 +38,3 @@ WHERE i.digest = k.digest AND i.user_id = k.user_id AND i.id = k.id
 UPDATE feeds f SET position = k.position
 FROM unnest($1::text::uuid[], $2::text::bigint[]) AS k (user_id, position)
 WHERE f.user_id = k.user_id AND f.position < k.position
-
--- name: bury
-INSERT INTO dead_letters (chunk_id, reason, rows, body) VALUES ($1, $2, $3, $4)
-ON CONFLICT (chunk_id) DO UPDATE SET reason = EXCLUDED.reason, died_at = now()
-
--- name: fail
-INSERT INTO failures (ingest_id, part, reason)
-SELECT ingest_id, part, $3 FROM unnest($1::uuid[], $2::integer[]) AS k (ingest_id, part)
-ON CONFLICT (ingest_id, part) DO UPDATE SET reason = EXCLUDED.reason
-
--- name: forget_ledger
-DELETE FROM ledger WHERE chunk_id < $1
-
--- name: forget_receipts
-DELETE FROM receipts WHERE ingest_id < $1

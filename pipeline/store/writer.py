@@ -1,15 +1,16 @@
-"""The write path: one chunk, one database transaction, whole or absent.
+"""The write path: a chunk is written in one database transaction, whole or not at all.
 
-Order inside the transaction: ledger (a redelivered chunk ends here), the feeds of its users (from
-now on nobody else writes for them), what is stored of its transactions, deletes, copies, feeds,
-receipts. Locks are taken in the order of user ids, so several workers never wait in a circle.
+The ledger comes first, where a redelivered chunk ends. Then the feeds of the users are locked, so
+that nobody else writes for them. The stored versions are read, and replaced by the planned changes.
+Last come the positions of the feeds and the receipts.
+Feeds are locked in the order of user ids, so that workers never deadlock.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,7 +35,6 @@ from pipeline.transactions.columns import (
     null_elements,
 )
 from pipeline.transactions.identity import digest
-from pipeline.transactions.ids import earliest_uuid7
 from pipeline.transactions.lifecycle import Absent
 from pipeline.transactions.rows import Candidates, Row, Scored, make_candidates
 
@@ -53,59 +53,48 @@ _RECEIPT: Final = (
 
 
 class Store:
-    """Writes chunks; safe to call from several workers and with the same chunk again."""
+    """Writes chunks. Several workers may write at once, and a chunk may come twice."""
 
     def __init__(self, pool: asyncpg.Pool, fail_point: FailPoint = NEVER) -> None:
         self._pool = pool
         self._fail_point = fail_point
 
     async def write(self, chunk: Chunk, scored: Scored) -> dict[bytes, int]:
-        """Write the chunk unless it is written; returns user id (16 bytes) -> feed position.
+        """Write the chunk unless it is stored; returns user id (16 bytes) -> feed position.
 
-        Raises StoreUnavailable when another try can help, NoPartition for a date outside the
-        managed months; in both cases nothing was written.
+        Raises StoreUnavailable when another try can help, and NoPartition for a date outside the
+        managed months. Nothing is written in either case.
         """
         pushed = make_candidates(chunk, scored)
-        async with _managed(), self._pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(_SQL["claim"], UUID(bytes=chunk.chunk_id)):
-                feeds = await connection.fetch(_SQL["feeds"], _array(_hex(pushed.users)))
+        async with (
+            _translate_errors(),
+            self._pool.acquire() as connection,
+            connection.transaction(),
+        ):
+            if not await connection.fetchval(_SQL["claim_chunk"], UUID(bytes=chunk.chunk_id)):
+                feeds = await connection.fetch(
+                    _SQL["read_positions"], _encode_array(_encode_ids(pushed.users))
+                )
                 return {row["user_id"].bytes: row["position"] for row in feeds}
-            positions = await _write(connection, chunk, pushed)
+            positions = await _write_chunk(connection, chunk, pushed)
             self._fail_point.reach("copied")
         return {user: p for user, p in zip(pushed.users, positions, strict=True) if p >= 0}
 
     async def rehearse(self, chunk: Chunk, scored: Scored) -> None:
-        """Raise what `write` would raise for this chunk, and write nothing."""
+        """Raise what a write of this chunk would raise, and write nothing."""
         pushed = make_candidates(chunk, scored)
-        async with _managed(), self._pool.acquire() as connection:
+        async with _translate_errors(), self._pool.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
-                await _write(connection, chunk, pushed)
+                await _write_chunk(connection, chunk, pushed)
             finally:
                 await transaction.rollback()
 
-    async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
-        """Keep a message that could not be written, and let its ingests say so. Idempotent."""
-        chunk_id = UUID(bytes=chunk.chunk_id) if chunk else None
-        parts = chunk.parts if chunk else []
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            rows = len(chunk) if chunk else 0
-            await connection.execute(_SQL["bury"], chunk_id, reason, rows, body)
-            ingests = [UUID(bytes=p.ingest_id) for p in parts]
-            await connection.execute(_SQL["fail"], ingests, [p.number for p in parts], reason)
-
-    async def forget(self, before: datetime) -> None:
-        """Drop ledger rows and receipts of messages made before `before`."""
-        bound = UUID(bytes=earliest_uuid7(before))
-        async with translated():
-            await self._pool.execute(_SQL["forget_ledger"], bound)
-            await self._pool.execute(_SQL["forget_receipts"], bound)
-
 
 @asynccontextmanager
-async def _managed() -> AsyncIterator[None]:
-    """Failures of a write as errors of ours."""
+async def _translate_errors() -> AsyncIterator[None]:
+    """Raise StoreUnavailable or NoPartition for the errors of a write."""
     async with translated():
         try:
             yield
@@ -113,65 +102,69 @@ async def _managed() -> AsyncIterator[None]:
             raise NoPartition("a date outside the managed months") from error
 
 
-async def _write(connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates) -> list[int]:
-    """Returns the positions of the users' feeds afterwards; -1 where the user was erased."""
-    users = _hex(pushed.users)
-    feeds = await _locked_feeds(connection, users)
-    stored = await _stored(connection, pushed)
+async def _write_chunk(
+    connection: asyncpg.Connection, chunk: Chunk, pushed: Candidates
+) -> list[int]:
+    """Write the changes; returns the new positions of the users' feeds, -1 for an erased user."""
+    users = _encode_ids(pushed.users)
+    feeds = await _lock_feeds(connection, users)
+    stored = await _read_stored(connection, pushed)
     changes = plan(pushed, stored, feeds)
-    await _replace(connection, changes)
+    await _replace_versions(connection, changes)
     positions: list[int] = changes.positions.tolist()
-    await connection.execute(_SQL["advance_feeds"], _array(users), _array(positions))
-    receipts = "".join(_receipts(chunk, pushed, users, positions, changes)).encode()
+    await connection.execute(_SQL["advance_feeds"], _encode_array(users), _encode_array(positions))
+    receipts = "".join(_encode_receipts(chunk, pushed, users, positions, changes)).encode()
     await connection.copy_to_table("receipts", source=memoryview(receipts), columns=_RECEIPT)
     return positions
 
 
-def _hex(ids: Iterable[bytes]) -> list[str]:
+def _encode_ids(ids: Iterable[bytes]) -> list[str]:
     return [i.hex() for i in ids]
 
 
-def _array(values: Iterable[object]) -> str:
-    """As PostgreSQL reads an array of numbers or ids."""
+def _encode_array(values: Iterable[object]) -> str:
+    """The text form of a PostgreSQL array of numbers or ids."""
     return f"{{{','.join(map(str, values))}}}"
 
 
-async def _locked_feeds(connection: asyncpg.Connection, users: list[str]) -> NDArray[np.int64]:
-    """Positions in the order of `users`, which is the order of locking; -1 for an erased user."""
+async def _lock_feeds(connection: asyncpg.Connection, users: list[str]) -> NDArray[np.int64]:
+    """Lock the feeds in the order of `users`; returns positions, -1 for an erased user."""
     feeds = np.full(len(users), -1, np.int64)
-    for n, position in await connection.fetch(_SQL["lock_feeds"], _array(users)):
-        feeds[n - 1] = position
+    for row in await connection.fetch(_SQL["lock_feeds"], _encode_array(users)):
+        feeds[row["number"] - 1] = row["position"]
     return feeds
 
 
-async def _stored(connection: asyncpg.Connection, pushed: Candidates) -> dict[bytes, Row | Absent]:
-    """The stored versions of all transactions that the chunk speaks of."""
+async def _read_stored(
+    connection: asyncpg.Connection, pushed: Candidates
+) -> dict[bytes, Row | Absent]:
+    """Transaction id -> stored version, of all transactions that the chunk names."""
     others = [(pushed.user[index], key) for index, key in pushed.references.items()]
     others += [(removal.user, removal.id) for removal in pushed.removals]
     digests: list[int] = pushed.digest.tolist()
     digests += [digest(UUID(bytes=pushed.users[user]), UUID(bytes=key)) for user, key in others]
-    found = await connection.fetch(_SQL["identities"], _array(digests))
+    identities = await connection.fetch(_SQL["find_identities"], _encode_array(digests))
     stored: dict[bytes, Row | Absent] = {
-        row["id"].bytes: Absent(row["removed_at"]) for row in found if row["booked_on"] is None
+        row["id"].bytes: Absent(row["removed_at"]) for row in identities if row["booked_on"] is None
     }
-    places = [(r["user_id"], r["booked_on"], r["id"]) for r in found if r["booked_on"] is not None]
-    for sql, keys in _by_month("versions", places):
+    places = [(r["user_id"], r["booked_on"], r["id"]) for r in identities if r["booked_on"]]
+    for sql, keys in _split_by_month("read_versions", places):
         for row in await connection.fetch(sql, *keys):
-            stored[row["id"].bytes] = Row._make(row)
+            stored[row["id"].bytes] = Row._make(row)  # SELECT_LIST has the order of Row
     return stored
 
 
-async def _replace(connection: asyncpg.Connection, changes: Changes) -> None:
+async def _replace_versions(connection: asyncpg.Connection, changes: Changes) -> None:
     old = [(row.user_id, row.booked_on, row.id) for row in changes.deletes]
-    for sql, keys in _by_month("delete_versions", old):
+    for sql, keys in _split_by_month("delete_versions", old):
         await connection.execute(sql, *keys)
     if changes.moves:
-        await connection.execute(_SQL["move_identities"], *_transposed(changes.moves))
-    await _copy(connection, "identity", IDENTITY_COLUMNS, changes.identities)
-    await _copy(connection, "transactions", TRANSACTION_COLUMNS, changes.copies)
+        await connection.execute(_SQL["move_identities"], *_transpose(changes.moves))
+    await _copy_rows(connection, "identity", IDENTITY_COLUMNS, changes.identities)
+    await _copy_rows(connection, "transactions", TRANSACTION_COLUMNS, changes.copies)
 
 
-async def _copy(
+async def _copy_rows(
     connection: asyncpg.Connection,
     table: str,
     columns: Sequence[Column],
@@ -182,37 +175,37 @@ async def _copy(
         await connection.copy_to_table(table, source=data, columns=names, format="binary")
 
 
-def _receipts(
+def _encode_receipts(
     chunk: Chunk, pushed: Candidates, users: list[str], positions: list[int], changes: Changes
 ) -> Iterator[str]:
-    """One receipt a part, as a line of COPY: its counts, and where each of its users' feeds stands."""
+    """One line of COPY a part: its counts, and the feed positions of its users."""
     touched: list[set[int]] = [set() for _ in chunk.parts]
     for part, user in set(zip(pushed.part.tolist(), pushed.user.tolist(), strict=True)):
         touched[part].add(user)
     for removal in pushed.removals:
         touched[removal.part].add(removal.user)
     for part, counts, seen in zip(chunk.parts, changes.fates.tolist(), touched, strict=True):
-        there = [user for user in sorted(seen) if positions[user] >= 0]
+        present = [user for user in sorted(seen) if positions[user] >= 0]
         fields = (
             *counts,
             part.ingest_id.hex(),
             part.number,
-            _array(users[user] for user in there),
-            _array(positions[user] for user in there),
+            _encode_array(users[user] for user in present),
+            _encode_array(positions[user] for user in present),
         )
         yield "\t".join(map(str, fields)) + "\n"
 
 
-def _by_month(
+def _split_by_month(
     query: str, places: Iterable[tuple[UUID, date, UUID]]
 ) -> Iterator[tuple[str, list[list[Any]]]]:
-    """The query on each month's table that holds some of the places, with their columns."""
+    """The query on the table of each month, with the columns of its places."""
     months: dict[str, list[tuple[UUID, date, UUID]]] = {}
     for place in places:
         months.setdefault(table_of(place[1]), []).append(place)
     for month, keys in months.items():
-        yield _SQL[query].format(month=month, columns=SELECT_LIST), _transposed(keys)
+        yield _SQL[query].format(month=month, columns=SELECT_LIST), _transpose(keys)
 
 
-def _transposed(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def _transpose(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]

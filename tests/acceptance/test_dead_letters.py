@@ -14,7 +14,8 @@ import asyncpg
 import numpy as np
 
 from pipeline.database import partitions
-from pipeline.reads.feed import Reads
+from pipeline.reads.receipts import read_receipt
+from pipeline.reads.source import ReadSource
 from pipeline.settings import Settings
 from pipeline.transactions.ticket import Ticket
 from tests.acceptance.flow import Flow
@@ -53,7 +54,7 @@ async def test_a_row_without_a_month_dies_alone_and_is_replayed_once_there_is_on
     # Given a chunk of which one row has no month
     days = np.full(100, 20_400, np.int32)
     days[41] = DAYS
-    sent = with_rows(flow, date=days.tobytes())
+    sent = with_rows(flow, booked_on=days.tobytes())
     start_worker(system, "worker")
     await flow.publisher.publish(sent)
     await until(pool, "count(*) = 1 FROM dead_letters")
@@ -65,7 +66,7 @@ async def test_a_row_without_a_month_dies_alone_and_is_replayed_once_there_is_on
     assert (listed["rows"], shown["rows"], len(shown["ingests"])) == (1, 1, 1)
     assert listed["reason"] == "NoPartition: a date outside the managed months"
     ticket = Ticket(sent.parts[0].ingest_id, 1, 100, 0)
-    told = await Reads(pool).receipt(ticket)
+    told = await read_receipt(ReadSource(pool), ticket)
     assert (told.status, told.added, told.reason) == ("failed", 99, listed["reason"])
     # And when the month is made, and it is replayed
     async with pool.acquire() as connection:
@@ -74,7 +75,7 @@ async def test_a_row_without_a_month_dies_alone_and_is_replayed_once_there_is_on
     assert became["dead_letters"] == [{"letter_id": listed["letter_id"], "became": "replayed"}]
     # Then it is in the feed, and its ingest is stored
     await until(pool, "count(*) = 100 FROM transactions")
-    told = await Reads(pool).receipt(ticket)
+    told = await read_receipt(ReadSource(pool), ticket)
     assert (told.status, told.added) == ("stored", 100)
     assert (await spendline(own, "list"))["dead_letters"] == []
 
@@ -98,7 +99,7 @@ async def test_a_letter_that_is_dropped_leaves_its_ingest_failed(
         "dropped",
         "there is no such letter",
     ]
-    told = await Reads(pool).receipt(Ticket(sent.parts[0].ingest_id, 1, 100, 0))
+    told = await read_receipt(ReadSource(pool), Ticket(sent.parts[0].ingest_id, 1, 100, 0))
     assert told.status == "failed"
     assert told.reason.startswith("Defect: ZeroDivisionError")
     acts = await pool.fetchval("SELECT count(*) FROM audit WHERE act = 'dead_letter.removed'")

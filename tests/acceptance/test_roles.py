@@ -19,7 +19,7 @@ from pipeline.database import partitions
 from pipeline.database.migrate import migrate, migrations
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.store.writer import Store
+from pipeline.store.dead_letters import Letters
 from tests.contract.client import Client, purchase
 from workers.commands.data.migrate import bring_up
 from workers.jobs.upkeep import look_after
@@ -102,8 +102,8 @@ async def test_a_workers_upkeep_makes_months_that_it_can_write(own: Settings) ->
     worker = replace(as_role(own, "spendline_worker"), months_ahead=5)
     async with await open_pool(worker.database_url, size=1, name="test", timeout=30) as pool:
         before = await partitions.months(pool)
-        await look_after(pool, Store(pool), worker)
-        await Store(pool).bury(b"body", None, "reason")
+        await look_after(pool, worker)
+        await Letters(pool).bury(b"body", None, "reason")
         after = await partitions.months(pool)
         assert len(after) == len(before) + 2
         for month in after:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
-from pipeline.reads.feed import Reads, SyncCursor
+from pipeline.reads.source import ReadSource
+from pipeline.reads.sync import SyncCursor, read_sync_page
 from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker, wait_until_working
 from workers.local.supervisor import System
@@ -27,7 +28,7 @@ CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON ledger DEFERRABLE INITIALLY DEF
 class Copy:
     """What one reader knows of a feed by the pages of its sync alone."""
 
-    def __init__(self, reads: Reads, user: bytes) -> None:
+    def __init__(self, reads: ReadSource, user: bytes) -> None:
         self._reads = reads
         self._user = UUID(bytes=user)
         self._cursor = SyncCursor()
@@ -35,7 +36,7 @@ class Copy:
         self.pages = 0
 
     async def read_page(self) -> None:
-        page = await self._reads.sync(self._user, self._cursor, PAGE)
+        page = await read_sync_page(self._reads, self._user, self._cursor, PAGE)
         assert page is not None
         self.pages += 1
         for row in [*page.added, *page.modified]:
@@ -52,7 +53,7 @@ async def test_sync_misses_nothing_while_slow_commits_overlap(
     start_worker(system, "worker-1")
     start_worker(system, "worker-2")
     wait_until_working(system, "worker-1", "worker-2")
-    copies = [Copy(Reads(pool), user) for user in flow.users]
+    copies = [Copy(ReadSource(pool), user) for user in flow.users]
     # When readers follow their cursors from the first chunk to the last
     writing = asyncio.create_task(_write(flow))
     while not writing.done():

@@ -7,8 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.answers import AnswerCache
+from pipeline.cache.connection import open_redis
 from pipeline.cache.events import Events, Waiters
+from pipeline.cache.positions import PositionCache
 from pipeline.transactions.chunk import Part
 
 
@@ -49,134 +51,149 @@ async def redis(servers, prefix):
 
 
 @pytest.fixture
-def cache(redis, prefix):
-    return Cache(redis, prefix, 60)
+def positions(redis, prefix):
+    return PositionCache(redis, prefix, 60)
 
 
 @pytest.fixture
-async def absent(prefix):
-    """A cache whose Redis does not answer."""
+def answers(redis, prefix, positions):
+    return AnswerCache(redis, prefix, 60, positions)
+
+
+@pytest.fixture
+async def absent_redis():
+    """A client of a Redis that does not answer."""
     client = open_redis("redis://127.0.0.1:1/0")
-    yield Cache(client, prefix, 60)
+    yield client
     await client.aclose()
 
 
-async def test_an_answer_is_computed_once_per_position(cache):
+async def test_an_answer_is_computed_once_per_position(answers):
     # Given an answer that was computed at position 1
     ann, question = uuid4(), Question()
-    await cache.answer(ann, 1, "q", question.compute)
+    await answers.read_answer(ann, 1, "q", question.compute)
     # When it is asked for again at 1, and then at 2 after the feed has grown
-    assert await cache.answer(ann, 1, "q", question.compute) == (1, b"answer at 1")
+    assert await answers.read_answer(ann, 1, "q", question.compute) == (1, b"answer at 1")
     assert question.asked == 1
     question.position = 2
-    assert await cache.answer(ann, 2, "q", question.compute) == (2, b"answer at 2")
-    assert (cache.hits, cache.misses) == (1, 2)
+    assert await answers.read_answer(ann, 2, "q", question.compute) == (2, b"answer at 2")
+    assert (answers.hits, answers.misses) == (1, 2)
 
 
-async def test_an_answer_is_kept_under_the_position_of_its_snapshot(cache):
+async def test_an_answer_is_kept_under_the_position_of_its_snapshot(answers, positions):
     # Given a commit between the reader's look at the position and its SQL
     ann, question = uuid4(), Question(position=5)
-    assert await cache.answer(ann, 4, "q", question.compute) == (5, b"answer at 5")
+    assert await answers.read_answer(ann, 4, "q", question.compute) == (5, b"answer at 5")
     # Then the newer answer is known under the newer position, which readers now see
-    assert await cache.position(ann, Question().load) == 5
-    assert await cache.answer(ann, 5, "q", question.compute) == (5, b"answer at 5")
+    assert await positions.read_position(ann, Question().load) == 5
+    assert await answers.read_answer(ann, 5, "q", question.compute) == (5, b"answer at 5")
     assert question.asked == 1
 
 
 async def test_a_newer_answer_takes_the_place_of_the_older_and_they_are_bounded(
-    cache, redis, prefix
+    answers, positions, redis, prefix
 ):
     ann = uuid4()
     # When one question is asked at two positions
     for position in (1, 2):
-        await cache.answer(ann, position, "q", Question(position).compute)
+        await answers.read_answer(ann, position, "q", Question(position).compute)
     # Then one answer is kept, for a day, and the older position does not get it
     (key,) = [key async for key in redis.scan_iter(f"{prefix}:answers:*")]
     assert await redis.hlen(key) == 1
     assert 86_000 < await redis.ttl(key) <= 86_400
-    assert await cache.answer(ann, 1, "q", Question(1).compute) == (1, b"answer at 1")
+    assert await answers.read_answer(ann, 1, "q", Question(1).compute) == (1, b"answer at 1")
     # And many questions never make more than a bounded number of answers
     for number in range(100):
-        await cache.answer(ann, 2, f"q{number}", Question(2).compute)
+        await answers.read_answer(ann, 2, f"q{number}", Question(2).compute)
     assert await redis.hlen(key) <= 32
 
 
-async def test_nothing_is_kept_of_an_erased_user(cache, redis, prefix):
+async def test_nothing_is_kept_of_an_erased_user(answers, positions, redis, prefix):
     ann, bob = uuid4(), uuid4()
     for user in (ann, bob):
-        await cache.answer(user, 1, "q", Question().compute)
-        await cache.advance({user.bytes: 1})
-    await cache.forget(ann)
+        await answers.read_answer(user, 1, "q", Question().compute)
+        await positions.advance_positions({user.bytes: 1})
+    await answers.forget_user(ann)
     left = [key.decode() async for key in redis.scan_iter(f"{prefix}:*")]
     assert sorted(left) == [f"{prefix}:answers:{bob.hex}", f"{prefix}:position:{bob.hex}"]
 
 
-async def test_many_readers_of_one_answer_ask_once(cache):
+async def test_many_readers_of_one_answer_ask_once(answers):
     question = Question()
     question.go.clear()
     ann = uuid4()
-    readers = [asyncio.create_task(cache.answer(ann, 1, "q", question.compute)) for _ in range(200)]
+    readers = [
+        asyncio.create_task(answers.read_answer(ann, 1, "q", question.compute)) for _ in range(200)
+    ]
     await question.began.wait()
     question.go.set()
     assert set(await asyncio.gather(*readers)) == {(1, b"answer at 1")}
     assert question.asked == 1
 
 
-async def test_a_failed_question_is_told_to_its_readers_and_asked_anew(cache):
+async def test_a_failed_question_is_told_to_its_readers_and_asked_anew(answers):
     async def fail() -> tuple[int, bytes]:
         raise LookupError
 
     ann = uuid4()
     with pytest.raises(LookupError):
-        await cache.answer(ann, 1, "q", fail)
-    assert await cache.answer(ann, 1, "q", Question().compute) == (1, b"answer at 1")
+        await answers.read_answer(ann, 1, "q", fail)
+    assert await answers.read_answer(ann, 1, "q", Question().compute) == (1, b"answer at 1")
 
 
-async def test_a_position_never_goes_back(cache):
+async def test_a_position_never_goes_back(positions):
     ann = uuid4()
     for position in (3, 5, 4):
-        await cache.advance({ann.bytes: position})
-    assert await cache.position(ann, Question().load) == 5
+        await positions.advance_positions({ann.bytes: position})
+    assert await positions.read_position(ann, Question().load) == 5
 
 
 async def test_a_position_expires_so_that_a_lost_event_is_bounded(redis, prefix):
     ann = uuid4()
-    await Cache(redis, prefix, 60).advance({ann.bytes: 3})
+    await PositionCache(redis, prefix, 60).advance_positions({ann.bytes: 3})
     assert 0 < await redis.ttl(f"{prefix}:position:{ann.hex}") <= 60
 
 
-async def test_a_position_from_the_past_raises_what_is_known_and_nothing_else(cache, redis, prefix):
+async def test_a_position_from_the_past_raises_what_is_known_and_nothing_else(
+    positions, redis, prefix
+):
     # Given a feed whose position will soon be forgotten, and one of which nothing is known
     ann, bob = uuid4(), uuid4()
-    await cache.advance({ann.bytes: 3})
+    await positions.advance_positions({ann.bytes: 3})
     await redis.expire(f"{prefix}:position:{ann.hex}", 20)
     # When older receipts name both
-    await cache.advance({ann.bytes: 5, bob.bytes: 5}, current=False)
+    await positions.advance_positions({ann.bytes: 5, bob.bytes: 5}, current=False)
     # Then the one is raised and forgotten as soon as before, and the other is loaded
-    assert await cache.position(ann, Question().load) == 5
+    assert await positions.read_position(ann, Question().load) == 5
     assert await redis.ttl(f"{prefix}:position:{ann.hex}") <= 20
-    assert await cache.position(bob, Question(position=9).load) == 9
+    assert await positions.read_position(bob, Question(position=9).load) == 9
 
 
-async def test_an_answer_at_the_position_that_was_told_does_not_prolong_it(cache, redis, prefix):
+async def test_an_answer_at_the_position_that_was_told_does_not_prolong_it(
+    answers, positions, redis, prefix
+):
     ann = uuid4()
-    await cache.advance({ann.bytes: 3})
+    await positions.advance_positions({ann.bytes: 3})
     await redis.expire(f"{prefix}:position:{ann.hex}", 20)
-    await cache.answer(ann, 3, "q", Question(position=3).compute)
+    await answers.read_answer(ann, 3, "q", Question(position=3).compute)
     assert await redis.ttl(f"{prefix}:position:{ann.hex}") <= 20
 
 
-async def test_an_unknown_position_is_loaded_once(cache):
+async def test_an_unknown_position_is_loaded_once(positions):
     ann, question = uuid4(), Question(position=9)
-    assert [await cache.position(ann, question.load) for _ in range(3)] == [9, 9, 9]
+    assert [await positions.read_position(ann, question.load) for _ in range(3)] == [9, 9, 9]
     assert question.asked == 1
 
 
-async def test_without_redis_every_reader_gets_its_answer_from_sql(absent):
+async def test_without_redis_every_reader_gets_its_answer_from_sql(absent_redis, prefix):
+    # Given caches whose Redis is away
+    positions = PositionCache(absent_redis, prefix, 60)
+    answers = AnswerCache(absent_redis, prefix, 60, positions)
     ann, question = uuid4(), Question(position=2)
-    assert await absent.position(ann, question.load) == 2
-    assert await absent.answer(ann, 2, "q", question.compute) == (2, b"answer at 2")
-    assert not await absent.advance({ann.bytes: 3})
+    # Then a position and an answer come from SQL, and a new position is not taken
+    assert await positions.read_position(ann, question.load) == 2
+    assert await answers.read_answer(ann, 2, "q", question.compute) == (2, b"answer at 2")
+    assert not await positions.advance_positions({ann.bytes: 3})
 
 
 @pytest.fixture
@@ -191,9 +208,11 @@ async def waiters(servers, prefix):
     await client.aclose()
 
 
-async def test_events_wake_those_who_wait_when_all_parts_are_named(redis, prefix, cache, waiters):
+async def test_events_wake_those_who_wait_when_all_parts_are_named(
+    redis, prefix, positions, waiters
+):
     # Given a reader who waits for one ingest of two parts
-    ann, ingest, events = uuid4(), uuid4().bytes, Events(redis, prefix, cache)
+    ann, ingest, events = uuid4(), uuid4().bytes, Events(redis, prefix, positions)
     with waiters.listening(ingest) as heard:
         waiting = asyncio.create_task(heard.more(0, {0, 1}, 20))
         # When events name the parts among others
@@ -204,7 +223,7 @@ async def test_events_wake_those_who_wait_when_all_parts_are_named(redis, prefix
         # Then the reader goes on at once and finds the new position
         await asyncio.wait_for(waiting, 10)
     assert heard.parts == {0, 1}
-    assert await cache.position(ann, Question().load) == 8
+    assert await positions.read_position(ann, Question().load) == 8
 
 
 async def test_a_wait_is_bounded_and_leaves_nothing_behind(waiters):

@@ -23,7 +23,10 @@ from hypothesis import strategies as st
 from pipeline.database import partitions
 from pipeline.database.migrate import migrate
 from pipeline.database.pool import open_pool
-from pipeline.reads.feed import FeedFilter, Reads, SyncCursor
+from pipeline.reads.feed import FeedFilter, read_feed_page
+from pipeline.reads.source import ReadSource
+from pipeline.reads.spending import read_spending
+from pipeline.reads.sync import SyncCursor, read_sync_page
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Chunk
 from tests.unit.pipeline.builders import Ingest, Push, Remove, account, chunk, scored, user
@@ -64,7 +67,7 @@ _histories = st.lists(_writes | _writes | _reads, min_size=10, max_size=20)
 class Device:
     """What one reader of one feed knows by the pages of its sync alone."""
 
-    def __init__(self, reads: Reads, owner: UUID) -> None:
+    def __init__(self, reads: ReadSource, owner: UUID) -> None:
         self._reads = reads
         self._owner = owner
         self._cursor = SyncCursor()
@@ -72,7 +75,7 @@ class Device:
 
     async def read(self, limit: int) -> bool:
         """Read a page; whether there is more."""
-        page = await self._reads.sync(self._owner, self._cursor, limit)
+        page = await read_sync_page(self._reads, self._owner, self._cursor, limit)
         assert page is not None
         told = [*page.added, *page.modified, *page.removed]
         positions = [row["position"] for row in told]
@@ -134,7 +137,7 @@ class Bench:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
         self.store = Store(pool)
-        self.reads = Reads(pool)
+        self.reads = ReadSource(pool)
         self.tried: Counter[str] = Counter()
 
     async def run(self, batch: list[list[Write | Read]]) -> None:
@@ -194,14 +197,14 @@ class Bench:
         """The feed, both devices' copies of it and the sums over it are what the model says."""
         for index, name in enumerate(NAMES):
             owner, expected = history.users[index], history.expected(name)
-            page = await self.reads.feed(owner, FeedFilter(), 1000)
+            page = await read_feed_page(self.reads, owner, FeedFilter(), 1000)
             assert page is not None
             assert {key_of(row): content_of(row) for row in page.rows} == expected
             for devices in history.devices:
                 while await devices[index].read(3):
                     pass
                 assert devices[index].rows == expected
-            spending = await self.reads.spending(owner, FIRST, LAST)
+            spending = await read_spending(self.reads, owner, FIRST, LAST)
             assert spending is not None
             assert sums(spending.groups["account"], "account_id") == added_up(
                 (UUID(bytes=key[0]), content) for key, content in expected.items()

@@ -11,8 +11,10 @@ import pytest
 from pipeline.database import partitions
 from pipeline.database.migrate import migrate
 from pipeline.database.pool import open_pool
-from pipeline.reads.feed import START, FeedFilter, Reads, SyncCursor
-from pipeline.reads.statements import STATEMENTS
+from pipeline.reads.feed import START, FeedFilter, read_feed_page
+from pipeline.reads.source import STATEMENTS, ReadSource
+from pipeline.reads.spending import read_spending
+from pipeline.reads.sync import SyncCursor, read_sync_page
 from pipeline.store.writer import Store
 from tests.unit.pipeline.builders import Ingest, Push, Remove, chunk, scored, user
 
@@ -48,7 +50,7 @@ async def synced(reads, cursor=SyncCursor(), limit=7):  # noqa: B008 - frozen
     """All pages from the cursor: added, modified, removed ids and the last cursor."""
     added, modified, removed = [], [], []
     while True:
-        page = await reads.sync(ANN, cursor, limit)
+        page = await read_sync_page(reads, ANN, cursor, limit)
         added += [row["transaction_id"] for row in page.added]
         modified += [row["transaction_id"] for row in page.modified]
         removed += [row["transaction_id"] for row in page.removed]
@@ -69,9 +71,9 @@ async def test_feed_pages_join_to_the_whole_feed_newest_first(pool):
     await write(pool, *month_of_pushes())
     await write(pool, Remove("t3"))
     # When the feed is read in pages of seven
-    reads, after, seen = Reads(pool), None, []
+    reads, after, seen = ReadSource(pool), None, []
     while True:
-        page = await reads.feed(ANN, FeedFilter(), 7, after)
+        page = await read_feed_page(reads, ANN, FeedFilter(), 7, after)
         seen += [row["transaction_id"] for row in page.rows]
         if not page.more:
             break
@@ -95,12 +97,12 @@ async def test_feed_pages_join_to_the_whole_feed_newest_first(pool):
 )
 async def test_a_filter_chooses_rows(pool, chosen, expected):
     await write(pool, *month_of_pushes())
-    page = await Reads(pool).feed(ANN, FeedFilter(**chosen), 100)
+    page = await read_feed_page(ReadSource(pool), ANN, FeedFilter(**chosen), 100)
     assert {row["transaction_id"] for row in page.rows} == expected
 
 
 async def test_sync_says_what_was_added_modified_and_removed_since_the_cursor(pool):
-    reads = Reads(pool)
+    reads = ReadSource(pool)
     await write(pool, *month_of_pushes(10))
     added, _, _, cursor = await synced(reads)
     assert sorted(added) == sorted(f"t{i}" for i in range(10))
@@ -112,9 +114,9 @@ async def test_sync_says_what_was_added_modified_and_removed_since_the_cursor(po
 
 
 async def test_a_row_that_changes_between_pages_is_not_missed(pool):
-    reads = Reads(pool)
+    reads = ReadSource(pool)
     await write(pool, *month_of_pushes(20))
-    first = await reads.sync(ANN, SyncCursor(), 5)
+    first = await read_sync_page(reads, ANN, SyncCursor(), 5)
     await write(pool, Push("t1", amount=-1), Push("t15", amount=-1))
     added, modified, removed, _ = await synced(reads, first.next)
     seen = {row["transaction_id"] for row in first.added} | set(added) | set(modified)
@@ -122,16 +124,16 @@ async def test_a_row_that_changes_between_pages_is_not_missed(pool):
     assert removed == []
 
 
-class CountedReads(Reads):
+class CountedSource(ReadSource):
     """Notes the first day of each question."""
 
     def __init__(self, pool):
         super().__init__(pool)
         self.asked = []
 
-    async def _fetch_at(self, at, name, *values):
-        self.asked.append(values[{"feed": 1, "sync": 4}[name]])
-        return await super()._fetch_at(at, name, *values)
+    async def fetch_rows_at(self, position, name, *values):
+        self.asked.append(values[{"feed_page": 1, "sync_page": 4}[name]])
+        return await super().fetch_rows_at(position, name, *values)
 
 
 async def test_a_page_that_recent_months_fill_opens_no_others(pool):
@@ -139,9 +141,9 @@ async def test_a_page_that_recent_months_fill_opens_no_others(pool):
     recent = [Push(f"new{i}", day=TODAY - timedelta(days=i)) for i in range(20)]
     await write(pool, *recent, *month_of_pushes(20))
     # When a page needs the recent ones only, or more than these
-    few, many = CountedReads(pool), CountedReads(pool)
-    full = await few.feed(ANN, FeedFilter(), 10)
-    rest = await many.feed(ANN, FeedFilter(), 30)
+    few, many = CountedSource(pool), CountedSource(pool)
+    full = await read_feed_page(few, ANN, FeedFilter(), 10)
+    rest = await read_feed_page(many, ANN, FeedFilter(), 30)
     # Then the first is answered by them, and the second is not cut short
     assert [row["transaction_id"] for row in full.rows] == [f"new{i}" for i in range(10)]
     assert full.more
@@ -152,8 +154,8 @@ async def test_a_page_that_recent_months_fill_opens_no_others(pool):
 
 async def test_a_feed_that_is_all_recent_opens_no_other_months(pool):
     await write(pool, *[Push(f"new{i}", day=TODAY - timedelta(days=i)) for i in range(20)])
-    reads = CountedReads(pool)
-    page = await reads.feed(ANN, FeedFilter(), 30)
+    reads = CountedSource(pool)
+    page = await read_feed_page(reads, ANN, FeedFilter(), 30)
     assert len(page.rows) == 20
     assert len(reads.asked) == 1
 
@@ -171,21 +173,21 @@ async def test_a_feed_that_is_all_recent_opens_no_other_months(pool):
 async def test_sync_asks_all_months_unless_the_recent_ones_prove_complete(pool, changes, asked):
     # Given a reader who has read all
     await write(pool, *month_of_pushes(10))
-    _, _, _, cursor = await synced(Reads(pool))
+    _, _, _, cursor = await synced(ReadSource(pool))
     # When some rows change, and readers are told so
     for change in changes:
         await write(pool, change)
-    reads, position = CountedReads(pool), await Reads(pool).position(ANN)
-    page = await reads.sync(ANN, cursor, 100, at=position)
+    reads, position = CountedSource(pool), await ReadSource(pool).read_position(ANN)
+    page = await read_sync_page(reads, ANN, cursor, 100, at=position)
     # Then the answer is that of all months, and they were asked only when it took them
-    assert page == await Reads(pool).sync(ANN, cursor, 100)
+    assert page == await read_sync_page(ReadSource(pool), ANN, cursor, 100)
     assert len(page.added + page.modified + page.removed) == len({c.id for c in changes})
     assert len(reads.asked) == asked
 
 
 async def test_spending_sums_equal_the_feed(pool):
     await write(pool, *month_of_pushes(), Push("in", amount=90_000, day=date(2026, 1, 9)))
-    spending = await Reads(pool).spending(ANN, date(2026, 1, 1), date(2026, 1, 31))
+    spending = await read_spending(ReadSource(pool), ANN, date(2026, 1, 1), date(2026, 1, 31))
     (total,) = spending.groups["currency"]
     assert total["count"] == 32
     assert total["amount"] == 90_000 - sum(100 + i for i in range(31))
@@ -195,12 +197,12 @@ async def test_spending_sums_equal_the_feed(pool):
 
 
 async def test_an_empty_feed_and_an_unknown_user_differ(pool):
-    reads = Reads(pool)
-    assert (await reads.feed(ANN, FeedFilter(), 5)).rows == []
-    assert (await reads.spending(ANN, date(2026, 1, 1), date(2026, 1, 31))).position == 0
-    assert await reads.feed(uuid4(), FeedFilter(), 5) is None
-    assert await reads.sync(uuid4(), SyncCursor(), 5) is None
-    assert await reads.position(uuid4()) is None
+    reads = ReadSource(pool)
+    assert (await read_feed_page(reads, ANN, FeedFilter(), 5)).rows == []
+    assert (await read_spending(reads, ANN, date(2026, 1, 1), date(2026, 1, 31))).position == 0
+    assert await read_feed_page(reads, uuid4(), FeedFilter(), 5) is None
+    assert await read_sync_page(reads, uuid4(), SyncCursor(), 5) is None
+    assert await reads.read_position(uuid4()) is None
 
 
 async def plan_of(pool, name, *values):
@@ -227,7 +229,7 @@ async def crowd(pool):
 async def test_the_feed_reads_the_key_of_the_months_it_needs(pool):
     await crowd(pool)
     values = (ANN, date(2025, 12, 1), date(2026, 2, 28), *START, *[None] * 6, 20)
-    plan = await plan_of(pool, "feed", *values)
+    plan = await plan_of(pool, "feed_page", *values)
     assert "transactions_2026_02_pkey" in plan
     assert "transactions_2025_11" not in plan  # pruned: before the first day
     assert "transactions_2026_03" not in plan  # pruned: after the last day
@@ -237,7 +239,7 @@ async def test_the_feed_reads_the_key_of_the_months_it_needs(pool):
 
 async def test_sync_reads_the_index_of_positions(pool):
     await crowd(pool)
-    plan = await plan_of(pool, "sync", ANN, 5, 20, 5, date.min)
+    plan = await plan_of(pool, "sync_page", ANN, 5, 20, 5, date.min)
     assert "transactions_2026_01_user_id_position_idx" in plan
     assert "Merge Append" in plan
     assert "Seq Scan" not in plan

@@ -18,7 +18,10 @@ from pipeline.database.migrate import migrate, migrations
 from pipeline.database.pool import open_pool
 from pipeline.database.queries import queries
 from pipeline.errors import NoPartition
-from pipeline.reads.feed import Reads
+from pipeline.reads.receipts import read_receipt
+from pipeline.reads.source import ReadSource
+from pipeline.store.dead_letters import Letters
+from pipeline.store.retention import delete_old_receipts
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Part
 from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS
@@ -83,7 +86,7 @@ async def feed(pool):
 async def receipt(pool, message, part=0):
     told = message.parts[part]
     ticket = Ticket(told.ingest_id, 1, told.rows, told.removals)
-    return await Reads(pool).receipt(ticket)
+    return await read_receipt(ReadSource(pool), ticket)
 
 
 async def test_a_chunk_is_written_with_its_positions_and_receipts(pool, store):
@@ -156,7 +159,7 @@ async def test_transactions_that_share_a_digest_are_not_confused(pool, store, mo
 async def test_identities_are_looked_up_by_index_even_when_the_plan_was_made_for_few(pool, store):
     await write(store, Ingest([Push("t1")]))
     await pool.execute("ANALYZE identity")
-    sql = queries("pipeline.store", "store")["identities"]
+    sql = queries("pipeline.store", "store")["find_identities"]
     plan = [row[0] for row in await pool.fetch(f"EXPLAIN (COSTS OFF) {sql}", "{1,2,3}")]
     assert "identity_digest" in "\n".join(plan)
 
@@ -177,7 +180,7 @@ async def test_identities_of_an_older_database_are_found(older_url, monkeypatch)
     # Then they are looked up as new ones are
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
         found = await pool.fetch(
-            queries("pipeline.store", "store")["identities"], f"{{{digest(ann, t1)}}}"
+            queries("pipeline.store", "store")["find_identities"], f"{{{digest(ann, t1)}}}"
         )
     assert [tuple(row) for row in found] == [(t1, ann, date(2026, 3, 1), None)]
 
@@ -265,7 +268,7 @@ async def test_chunks_in_any_order_end_in_the_same_feed(pool, store):
 async def test_a_dead_letter_is_kept_once_and_its_ingest_says_why(pool, store):
     message = chunk(Ingest([Push("t1")]))
     for _ in range(2):
-        await store.bury(b"body", message, "NoPartition")
+        await Letters(pool).bury(b"body", message, "NoPartition")
     failed = await receipt(pool, message)
     assert (failed.status, failed.reason) == ("failed", "NoPartition")
     assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 1
@@ -276,12 +279,12 @@ async def test_a_dead_letter_is_kept_once_and_its_ingest_says_why(pool, store):
 
 async def test_an_unknown_ingest_is_queued(pool, store):
     ticket = Ticket(tick(), 2, 10, 0)
-    assert (await Reads(pool).receipt(ticket)).status == "queued"
+    assert (await read_receipt(ReadSource(pool), ticket)).status == "queued"
 
 
 async def test_old_ledger_rows_are_forgotten_and_a_late_replay_still_changes_nothing(pool, store):
     message, _ = await write(store, Ingest([Push("t1")]))
-    await store.forget(datetime(2030, 1, 1, tzinfo=UTC))
+    await delete_old_receipts(pool, datetime(2030, 1, 1, tzinfo=UTC))
     assert await pool.fetchval("SELECT count(*) FROM ledger") == 0
     await store.write(message, scored(message))
     assert await pool.fetchval("SELECT position FROM feeds WHERE position > 0") == 1

@@ -14,7 +14,7 @@ import pika
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from pipeline.cache.answers import open_redis
+from pipeline.cache.connection import open_redis
 from pipeline.database.clock import Clock
 from pipeline.database.pool import open_pool
 from pipeline.errors import BrokerUnavailable, StoreUnavailable

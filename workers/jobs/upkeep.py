@@ -10,20 +10,20 @@ from pipeline.access.idempotency import Idempotency
 from pipeline.database import partitions
 from pipeline.database.pool import translated
 from pipeline.settings import Settings
-from pipeline.store.writer import Store
+from pipeline.store.retention import delete_old_receipts
 from pipeline.supervise import keep_running
 
 _EVERY = 3600.0  # seconds; every process does it, and doing it twice changes nothing
 
 
-async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
+async def keep_up(pool: asyncpg.Pool, settings: Settings) -> None:
     """Look after the database every hour, until cancelled."""
     await keep_running(
-        "upkeep", lambda: look_after(pool, store, settings), every=_EVERY, longest_pause=_EVERY
+        "upkeep", lambda: look_after(pool, settings), every=_EVERY, longest_pause=_EVERY
     )
 
 
-async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
+async def look_after(pool: asyncpg.Pool, settings: Settings) -> None:
     """Create the months ahead; forget ledger rows older than the setting says, and answers of a day ago.
 
     The time is PostgreSQL's: a machine with a wrong clock must not create months or forget.
@@ -32,5 +32,5 @@ async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> No
         now: datetime = await connection.fetchval("SELECT now()")
         ahead = partitions.months_back(now.date(), -settings.months_ahead)
         await partitions.ensure(connection, now.date(), ahead)
-    await store.forget(now - timedelta(days=settings.ledger_days))
+    await delete_old_receipts(pool, now - timedelta(days=settings.ledger_days))
     await Idempotency(pool).forget()

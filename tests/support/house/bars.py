@@ -120,7 +120,8 @@ JOURNEYS: Final = {
             "API process",
             (
                 *("api.routes", "api.resources.transactions", "pipeline.cache.positions"),
-                *("pipeline.cache.answers", "pipeline.reads.feed", "pipeline.database.queries"),
+                *("pipeline.cache.answers", "pipeline.reads.feed", "pipeline.reads.source"),
+                "pipeline.database.queries",
             ),
             _API_ROOTS,
         ),

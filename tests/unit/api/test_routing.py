@@ -39,7 +39,8 @@ def app() -> web.Application:
         holders=AsyncMock(**{"holder.return_value": reader}),
         limits=AsyncMock(**{"spend.return_value": None}),
         reads=AsyncMock(),
-        cache=AsyncMock(**{"position.return_value": 7, "answer.return_value": (7, b"{}")}),
+        positions=AsyncMock(**{"read_position.return_value": 7}),
+        answers=AsyncMock(**{"read_answer.return_value": (7, b"{}")}),
     )
     add_routes(app, (READ, MANAGE))
     return app

@@ -12,7 +12,8 @@ import msgspec
 
 from pipeline.backup.backup import figures
 from pipeline.backup.restore import Restored, restore
-from pipeline.cache.answers import Cache, open_redis
+from pipeline.cache.connection import open_redis
+from pipeline.cache.positions import PositionCache
 from pipeline.settings import Settings
 from workers.commands.data.migrate import bring_up_database
 from workers.commands.data.tokens import operator
@@ -60,8 +61,8 @@ async def _restored(settings: Settings, file: Path, *, replace: bool) -> tuple[R
         say=lambda line: click.echo(line, err=True),
     )
     async with open_redis(settings.redis_url) as redis:
-        cache = Cache(redis, settings.key_prefix, settings.cache_seconds)
-        return done, await cache.forget_everybody()
+        positions = PositionCache(redis, settings.key_prefix, settings.cache_seconds)
+        return done, await positions.forget_all_positions()
 
 
 def _tell_what_is_left(done: Restored, seconds: float, *, forgotten: bool) -> None:

@@ -1,4 +1,4 @@
-"""Which answers of a replica may be shown, and what a replica that fails costs."""
+"""Which rows of a replica may be shown, and what a failing replica costs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from unittest.mock import Mock
 import asyncpg
 import pytest
 
-from pipeline.reads.replicas import Replica, Replicas, judged
+from pipeline.reads.replicas import Replica, Replicas, judge_rows
 
 
 class Pool:
-    """Stands for the connections to a replica; answers with what it is given."""
+    """Stands for the connections to a replica, and returns a fixed answer."""
 
     def __init__(self, answer=(), gate=None):
         self.answer = answer
@@ -30,9 +30,9 @@ class Pool:
 
 
 def replica(pool=None, seconds=5.0):
-    made = Replica("replica 1", "postgresql://nowhere", size=1, seconds=seconds, rest=5)
-    made._pool = pool
-    return made
+    replica = Replica("replica 1", "postgresql://nowhere", size=1, seconds=seconds, rest=5)
+    replica._pool = pool
+    return replica
 
 
 def at(position):
@@ -44,16 +44,16 @@ def at(position):
     [
         (at(5), "replica"),
         (at(4), "behind"),
-        ([], "behind"),  # the feed has not arrived there, or is no more: the primary knows
+        ([], "behind"),  # the feed is new or erased, and the primary knows which
         (at(6), "ahead"),
         (None, "away"),
     ],
 )
-def test_only_a_feed_that_stands_where_readers_were_told_is_shown(rows, verdict):
-    assert judged(rows, 5) == verdict
+def test_only_a_feed_at_the_position_that_readers_know_is_shown(rows, verdict):
+    assert judge_rows(rows, 5) == verdict
 
 
-async def test_a_replica_that_rests_is_not_asked():
+async def test_a_resting_replica_is_not_asked():
     well = Pool(at(5))
     replicas = Replicas([replica(), replica(well), replica()])
     assert [await replicas.fetch("", 5, ()) for _ in range(5)] == [at(5)] * 5
@@ -79,8 +79,8 @@ async def test_without_a_usable_replica_the_primary_is_asked():
         ConnectionResetError(),
         asyncpg.ConnectionDoesNotExistError(),
         asyncpg.QueryCanceledError(),
-        asyncpg.SerializationError(),  # a conflict with what is replayed
-        asyncpg.UndefinedTableError(),  # a migration that has not arrived
+        asyncpg.SerializationError(),  # a conflict with the replay
+        asyncpg.UndefinedTableError(),  # a migration that is not replayed yet
         asyncpg.InsufficientPrivilegeError(),
     ],
     ids=lambda error: type(error).__name__,
@@ -92,14 +92,14 @@ async def test_a_replica_that_fails_rests(error):
     pool.terminate.assert_called_once_with()
 
 
-async def test_a_value_that_the_primary_would_refuse_too_rests_nobody():
+async def test_a_value_that_the_primary_would_refuse_too_rests_no_replica():
     healthy = replica(Pool(asyncpg.CharacterNotInRepertoireError()))
     with pytest.raises(asyncpg.DataError):
         await healthy.fetch("", ())
     assert healthy.usable
 
 
-async def test_a_replica_that_does_not_answer_is_given_up_once_for_all_who_wait():
+async def test_a_frozen_replica_is_given_up_once_for_all_readers():
     frozen = replica(pool := Pool(gate=asyncio.Event()), seconds=0.05)
     assert await asyncio.gather(*(frozen.fetch("", ()) for _ in range(20))) == [None] * 20
     assert not frozen.usable

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.store import binary_copy
@@ -32,6 +32,7 @@ def decoded(data: bytes) -> list[list[bytes | None]]:
     return rows
 
 
+@settings(deadline=None)  # the first run may compile
 @given(
     st.lists(
         st.tuples(

@@ -1,4 +1,4 @@
-"""What PostgreSQL's programs are told of a URL: everything, and nothing on the command line."""
+"""The environment of PostgreSQL programs holds all of a URL, and the command line none of it."""
 
 from __future__ import annotations
 
