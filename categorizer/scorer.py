@@ -1,36 +1,18 @@
-"""The serving form of the model.
+"""The serving form of the model: verdicts on columns, and the reasons for one of them."""
 
-A model is a folder: `manifest.json` and one `.npy` file for each array. The manifest holds
-
-    format       1
-    version      whole number of this model
-    taxonomy     {"version", "hash"}: of `taxonomy.load()`
-    features     {"version", "wordings"}: `wordings.FEATURES_VERSION`, `wordings.load().content_hash`
-    calibration  {"confidence": [0.0, ..., 1.0], "calibrated": [...]}: a rising line of points
-                 that maps the probability of the likeliest primary to what it is worth
-    threshold    calibrated confidence below which a row of a rule or the model needs review
-    metrics      whatever was measured
-    files        {file name: sha256 in hex}
-
-and the arrays are those of `export.export`, plus `mcc_codes` (int16, shape (10000,), index of
-the detailed code that a merchant category code settles, -1 where it settles none) and
-`mcc_confidences` (float32, the same shape).
-"""
-
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from categorizer import artifact, taxonomy
 from categorizer import phrases as wordings
-from categorizer import taxonomy, weights
-from categorizer.columns import MODEL, RULE, SOURCES, USER, Columns, Verdicts, currency_numbers
-from categorizer.errors import CorruptArtifact, IncompatibleModel
+from categorizer.calibration import Calibration
+from categorizer.columns import MODEL, RULE, SOURCES, Columns, Verdicts, currency_numbers
+from categorizer.errors import CorruptArtifact
 from categorizer.explanation import (
     Alternative,
     Explanation,
@@ -42,12 +24,9 @@ from categorizer.explanation import (
 )
 from categorizer.kernels.buffer import pack
 from categorizer.kernels.scores import find_cases, find_texts, score
-from categorizer.memory import MerchantMemory
 from categorizer.normalize import lines
 from categorizer.rules import Rules
 from categorizer.weights import UNIT, Weights
-
-FORMAT: Final = 1
 
 _ROWS_AT_ONCE: Final = 32_768
 """Rows scored together: enough to meet repeats, few enough to stay in the processor's cache."""
@@ -63,7 +42,7 @@ class Scorer:
     taxonomy: taxonomy.Taxonomy
     weights: Weights
     rules: Rules
-    calibration: tuple[NDArray[np.float64], NDArray[np.float64]]
+    calibration: Calibration
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -72,21 +51,15 @@ class Scorer:
         Raises CorruptArtifact or IncompatibleModel.
         """
         try:
-            manifest = json.loads((folder / "manifest.json").read_bytes())
-            _check_compatible(manifest)
-            arrays = {name: _array(folder, f"{name}.npy", manifest["files"]) for name in _names()}
-            calibration = tuple(
-                np.array(manifest["calibration"][name], dtype=np.float64)
-                for name in ("confidence", "calibrated")
-            )
+            manifest = artifact.read_manifest(folder)
             model = cls(
                 version=int(manifest["version"]),
                 threshold=float(manifest["threshold"]),
                 metrics=manifest["metrics"],
                 taxonomy=taxonomy.load(),
-                weights=Weights(**{name: arrays[name] for name in weights.names()}),
-                rules=Rules(arrays["mcc_codes"], arrays["mcc_confidences"]),
-                calibration=(calibration[0], calibration[1]),
+                weights=Weights(**artifact.map_arrays(folder, manifest["files"], Weights)),
+                rules=Rules(**artifact.map_arrays(folder, manifest["files"], Rules)),
+                calibration=Calibration.from_manifest(manifest["calibration"]),
             )
         except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
             raise CorruptArtifact(f"model in {folder} cannot be read: {error}") from error
@@ -96,37 +69,26 @@ class Scorer:
     def check(self) -> None:
         """Raises CorruptArtifact when the parts do not fit together."""
         self.weights.check()
-        given, worth = self.calibration
-        sound = (
-            self.rules.check(len(self.taxonomy.detailed))
-            and len(given) == len(worth) >= 2
-            and bool((np.diff(given) > 0).all())
-            and bool(((worth >= 0) & (worth <= 1)).all())
-        )
-        if not sound:
+        if not (self.rules.check(len(self.taxonomy.detailed)) and self.calibration.is_sound()):
             raise CorruptArtifact("rules or calibration of the model are not sound")
 
     def warm(self) -> None:
         """Loads machine code and touches every page of the arrays."""
-        for name in weights.names():
-            getattr(self.weights, name).max()
+        for field in fields(self.weights):
+            getattr(self.weights, field.name).max()
         one = Columns(["warm"], np.array([-1]), np.zeros(1, dtype=np.int16), ["USD"])
         self.categorize(one)
 
-    def categorize(self, columns: Columns, memory: MerchantMemory | None = None) -> Verdicts:
-        """Verdicts of n transactions, of any n; user > memory > rule > model."""
-        parts = [
-            self._score(columns, slice(start, start + _ROWS_AT_ONCE))
-            for start in range(0, len(columns), _ROWS_AT_ONCE)
-        ]
-        verdicts = _join(parts)
-        if memory is not None:
-            _recall(verdicts, memory, columns.amounts)
-        return verdicts
+    def categorize(self, columns: Columns) -> Verdicts:
+        """Verdicts of n transactions, of any n; rule > model."""
+        return _join(
+            [
+                self._score(columns, slice(start, start + _ROWS_AT_ONCE))
+                for start in range(0, len(columns), _ROWS_AT_ONCE)
+            ]
+        )
 
-    def explain(
-        self, columns: Columns, row: int = 0, memory: MerchantMemory | None = None
-    ) -> Explanation:
+    def explain(self, columns: Columns, row: int = 0) -> Explanation:
         """What decided one row, what weighed most in the model, and the alternatives."""
         one = Columns(
             [columns.descriptions[row]],
@@ -134,8 +96,7 @@ class Scorer:
             columns.mccs[[row]],
             [columns.currencies[row]],
         )
-        own = memory and MerchantMemory([memory.users[row]], memory.known)
-        verdict = self.categorize(one, own)
+        verdict = self.categorize(one)
         found = features_of(one, 0)
         added = weigh(self.weights, found)
         likely = probabilities(self.weights, added)
@@ -175,7 +136,7 @@ class Scorer:
             mccs,
             currency_numbers(columns.currencies[rows]),
         )
-        confidences = np.interp(scored.probabilities, *self.calibration).astype(np.float32)
+        confidences = self.calibration.calibrate(scored.probabilities).astype(np.float32)
         ruled, ruled_confidences = self.rules.apply(mccs)
         by_rule = ruled >= 0
         confidences = np.where(by_rule, ruled_confidences, confidences)
@@ -279,39 +240,3 @@ def _join(parts: list[Verdicts]) -> Verdicts:
         merchants=[name for part in parts for name in part.merchants],
         merchant_keys=[key for part in parts for key in part.merchant_keys],
     )
-
-
-def _recall(verdicts: Verdicts, memory: MerchantMemory, amounts: NDArray[np.int64]) -> None:
-    for row, fact in memory.recall(verdicts.merchant_keys, amounts):
-        verdicts.codes[row] = fact.code
-        verdicts.sources[row] = fact.source
-        verdicts.confidences[row] = 1.0 if fact.source == USER else fact.confidence
-        verdicts.needs_review[row] = False
-
-
-def _names() -> list[str]:
-    return [*weights.names(), "mcc_codes", "mcc_confidences"]
-
-
-def _check_compatible(manifest: dict[str, Any]) -> None:
-    ours = {
-        "format": FORMAT,
-        "taxonomy": taxonomy.load().content_hash,
-        "features": [wordings.FEATURES_VERSION, wordings.load().content_hash],
-    }
-    theirs = {
-        "format": manifest["format"],
-        "taxonomy": manifest["taxonomy"]["hash"],
-        "features": [manifest["features"]["version"], manifest["features"]["wordings"]],
-    }
-    for name, value in ours.items():
-        if theirs[name] != value:
-            raise IncompatibleModel(f"the model was built for another {name}")
-
-
-def _array(folder: Path, name: str, files: dict[str, str]) -> NDArray[Any]:
-    with (folder / name).open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != files[name]:
-            raise CorruptArtifact(f"{name} differs from its manifest")
-    mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-    return np.asarray(mapped)

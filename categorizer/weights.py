@@ -1,6 +1,6 @@
 """The numbers of a trained model in the form in which they are stored and served."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -70,10 +70,6 @@ def _is_table(index: NDArray[np.uint32], rows: NDArray[np.int8]) -> bool:
         and int((index & ((1 << ROW_BITS) - 1)).max()) <= len(rows)
         and 0 <= int(rows[:, EXPONENT].min()) <= int(rows[:, EXPONENT].max()) <= 12
     )
-
-
-def names() -> list[str]:
-    return [field.name for field in fields(Weights)]
 
 
 def floats(rows: NDArray[np.int8]) -> NDArray[np.float64]:

@@ -1,16 +1,15 @@
-"""What the model's probability is worth: a rising line, and the confidence from which to trust it.
+"""Fits what the model's probability is worth, and the confidence from which to trust it.
 
 Two numbers bend the probability's logit; more would learn the noise of a few hundred rows.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-Floats = NDArray[np.float64]
+from categorizer.calibration import Calibration, Floats
+
 Flags = NDArray[np.bool_]
 
 POINTS = 65
@@ -18,23 +17,6 @@ PRECISION = 0.98
 """Precision that the threshold aims at among rows without review; decision 18 explains the margin."""
 CEILING = 0.995
 """A model of words alone is never surer than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A line through points: probability of the likeliest primary -> confidence."""
-
-    confidence: Floats
-    calibrated: Floats
-
-    def __call__(self, probabilities: Floats) -> Floats:
-        return np.interp(probabilities, self.confidence, self.calibrated)
-
-    def as_manifest(self) -> dict[str, list[float]]:
-        return {
-            "confidence": [round(float(value), 6) for value in self.confidence],
-            "calibrated": [round(float(value), 6) for value in self.calibrated],
-        }
 
 
 def fit(probabilities: Floats, right: Flags) -> Calibration:

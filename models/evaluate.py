@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from categorizer import taxonomy
 from categorizer.errors import IncompatibleModel
-from categorizer.memory import MerchantMemory
 from categorizer.scorer import Scorer
 from models.dataset import Labelled, Version
+from models.memory import MerchantMemory, recall_merchants
 from models.metrics import summary
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
@@ -45,7 +45,9 @@ def answer(
     scorer: Scorer, labelled: Labelled, version: Version, memory: MerchantMemory | None = None
 ) -> Answers:
     """Verdicts on all rows, those of merchants in `memory` from there."""
-    verdicts = scorer.categorize(labelled.columns, memory)
+    verdicts = scorer.categorize(labelled.columns)
+    if memory is not None:
+        recall_merchants(verdicts, memory, labelled.columns.amounts)
     to_primary, to_detailed = names(version)
     money_in = (labelled.columns.amounts > 0).tolist()
     rows = list(zip(verdicts.codes.tolist(), money_in, strict=True))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_fscore_support
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -42,8 +43,15 @@ def selected(right: Flags, needs_review: Flags) -> dict[str, float]:
 
 def per_category(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, float]]:
     """Rows, precision, recall and F1 of every category that occurs in the labels."""
-    true, guess = np.array(truth), np.array(predicted)
-    return {label: _one_category(true == label, guess == label) for label in sorted(set(truth))}
+    labels = sorted(set(truth))
+    if not labels:
+        return {}
+    figures = precision_recall_fscore_support(truth, predicted, labels=labels, zero_division=0)
+    columns = [column.tolist() for column in figures]
+    return {
+        label: {"rows": rows, "precision": precision, "recall": recall, "f1": f1}
+        for label, precision, recall, f1, rows in zip(labels, *columns, strict=True)
+    }
 
 
 def confusion(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -69,16 +77,6 @@ def summary(
         "selected": selected(right, needs_review),
         "per_category": categories,
         "confusion": confusion(truth, predicted),
-    }
-
-
-def _one_category(true: Flags, guess: Flags) -> dict[str, float]:
-    hits = int((true & guess).sum())
-    return {
-        "rows": int(true.sum()),
-        "precision": _ratio(hits, int(guess.sum())),
-        "recall": _ratio(hits, int(true.sum())),
-        "f1": _ratio(2 * hits, int(true.sum() + guess.sum())),
     }
 
 

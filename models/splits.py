@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from categorizer import taxonomy
-from categorizer.memory import MerchantMemory, Remembered
 from categorizer.normalize import normalize
 from categorizer.scorer import Scorer
 from categorizer.training.estimator import Categorizer
 from models.dataset import Labelled, Version
 from models.evaluate import Answers, answer, names
+from models.memory import MerchantMemory, Remembered
 from models.metrics import summary
 
 KEPT_BACK: Final = 0.3

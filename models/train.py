@@ -1,6 +1,6 @@
 """Trains the shipped model: corpus in, verified folder out. Seeded: the same input, the same bytes."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from categorizer import artifact, taxonomy, weights
-from categorizer import phrases as wordings
+from categorizer import artifact, taxonomy
+from categorizer.calibration import Calibration
 from categorizer.columns import Columns
-from categorizer.scorer import FORMAT
+from categorizer.rules import MCC_COUNT, Rules
 from categorizer.training.estimator import Categorizer
 from categorizer.training.export import export
 from models import calibration, dataset
@@ -82,20 +82,20 @@ def calibration_halves() -> tuple[Labelled, Labelled]:
     return labelled.take(np.flatnonzero(even)), labelled.take(np.flatnonzero(~even))
 
 
-def calibrate(model: Categorizer, labelled: Labelled) -> tuple[calibration.Calibration, float]:
+def calibrate(model: Categorizer, labelled: Labelled) -> tuple[Calibration, float]:
     """The line from probability to confidence, and the confidence from which to trust it."""
     probabilities = model.predict_primary_proba(labelled.columns).max(axis=1)
     right = _right(labelled, v1_primaries(model.predict(labelled.columns), labelled.columns))
     line = calibration.fit(probabilities, right)
-    return line, calibration.threshold(line(probabilities), right)
+    return line, calibration.threshold(line.calibrate(probabilities), right)
 
 
 def measure(
-    model: Categorizer, labelled: Labelled, line: calibration.Calibration, threshold: float
+    model: Categorizer, labelled: Labelled, line: Calibration, threshold: float
 ) -> dict[str, Any]:
     """Figures of each source of the labelled rows."""
     predicted = v1_primaries(model.predict(labelled.columns), labelled.columns)
-    confidences = line(model.predict_primary_proba(labelled.columns).max(axis=1))
+    confidences = line.calibrate(model.predict_primary_proba(labelled.columns).max(axis=1))
     sources = np.array(labelled.sources)
     return {
         source: _figures(labelled, predicted, confidences, threshold, sources == source)
@@ -105,38 +105,27 @@ def measure(
 
 def arrays(model: Categorizer) -> dict[str, NDArray[Any]]:
     """Everything that the scorer maps into memory."""
-    codes, confidences = mcc_rules()
-    exported = export(model)
-    found = {name: getattr(exported, name) for name in weights.names()}
-    return {**found, "mcc_codes": codes, "mcc_confidences": confidences}
+    return asdict(export(model)) | asdict(mcc_rules())
 
 
-def manifest(
-    line: calibration.Calibration, threshold: float, metrics: dict[str, Any]
-) -> dict[str, Any]:
-    known = taxonomy.load()
+def manifest(line: Calibration, threshold: float, metrics: dict[str, Any]) -> dict[str, Any]:
     return {
-        "format": FORMAT,
+        **artifact.describe_format(),
         "version": VERSION,
-        "taxonomy": {"version": known.version, "hash": known.content_hash},
-        "features": {
-            "version": wordings.FEATURES_VERSION,
-            "wordings": wordings.load().content_hash,
-        },
         "calibration": line.as_manifest(),
         "threshold": round(threshold, 6),
         "metrics": metrics,
     }
 
 
-def mcc_rules() -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    """For each of 10,000 codes the detailed category that it settles, or -1, and the confidence."""
+def mcc_rules() -> Rules:
+    """For each merchant category code the detailed category that it settles, or -1."""
     index = taxonomy.load().index
-    codes = np.full(10_000, -1, dtype=np.int16)
+    codes = np.full(MCC_COUNT, -1, dtype=np.int16)
     for row in tables.rows("mcc.tsv"):
         if row["decides"] == "rule":
             codes[int(row["mcc"])] = index[row["category"]]
-    return codes, np.where(codes >= 0, RULE_CONFIDENCE, 0).astype(np.float32)
+    return Rules(codes, np.where(codes >= 0, RULE_CONFIDENCE, 0).astype(np.float32))
 
 
 def v1_primaries(codes: NDArray[np.int16], columns: Columns) -> list[str]:

@@ -17,10 +17,10 @@ def test_the_line_rises_and_learns_how_often_a_probability_is_right() -> None:
     line = calibration.fit(probabilities, right)
 
     # Then it says so, and never says less for more
-    assert abs(float(line(np.array([0.9]))[0]) - 0.7) < 0.05
-    assert (np.diff(line.calibrated) >= 0).all()
-    assert (np.diff(line.confidence) > 0).all()
-    assert line.calibrated.max() <= calibration.CEILING
+    assert abs(float(line.calibrate(np.array([0.9]))[0]) - 0.7) < 0.05
+    assert (np.diff(line.confidences) >= 0).all()
+    assert (np.diff(line.probabilities) > 0).all()
+    assert line.confidences.max() <= calibration.CEILING
 
 
 def test_rows_above_the_threshold_keep_the_precision() -> None:

@@ -24,11 +24,11 @@ def test_every_merchant_category_code_has_a_known_category() -> None:
 
 
 def test_only_codes_that_settle_a_category_become_rules() -> None:
-    codes, confidences = mcc_rules()
+    rules = mcc_rules()
     known = taxonomy.load()
-    assert known.detailed[codes[5411]].code == "FOOD_AND_DRINK_GROCERIES"
-    assert codes[0] == -1
-    assert ((confidences > 0) == (codes >= 0)).all()
+    assert known.detailed[rules.mcc_codes[5411]].code == "FOOD_AND_DRINK_GROCERIES"
+    assert rules.mcc_codes[0] == -1
+    assert ((rules.mcc_confidences > 0) == (rules.mcc_codes >= 0)).all()
 
 
 def test_tags_and_weak_labels_name_known_categories() -> None:

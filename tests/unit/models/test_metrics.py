@@ -48,3 +48,23 @@ def test_macro_f1_counts_only_categories_that_occur() -> None:
 def test_an_empty_set_has_figures_too() -> None:
     figures = metrics.summary([], [], np.empty(0), np.empty(0, dtype=bool))
     assert figures["accuracy"] == figures["macro_f1"] == figures["ece"] == 0.0
+
+
+def test_figures_of_a_category_are_shares_of_what_was_counted() -> None:
+    # Given 2,000 rows of six labels, of which one is never predicted, and one guess of no label
+    draw = np.random.default_rng(11)
+    truth = draw.choice(list("ABCDEF"), 2000, p=[0.5, 0.2, 0.1, 0.1, 0.08, 0.02]).tolist()
+    predicted = draw.choice(list("ABCDEX"), 2000).tolist()
+    # When they are measured
+    figures = metrics.per_category(truth, predicted)
+    # Then every figure is exactly the quotient of counts made by hand
+    assert list(figures) == list("ABCDEF")
+    for label, row in figures.items():
+        hits = sum(a == b == label for a, b in zip(truth, predicted, strict=True))
+        true, guesses = truth.count(label), predicted.count(label)
+        assert row == {
+            "rows": true,
+            "precision": hits / guesses if guesses else 0.0,
+            "recall": hits / true,
+            "f1": 2 * hits / (true + guesses),
+        }

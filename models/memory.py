@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer.columns import MEMORY
+from categorizer.columns import MEMORY, USER, Verdicts
 
 
 class Remembered(NamedTuple):
@@ -44,3 +44,14 @@ class MerchantMemory:
             for row, fact in enumerate(found)
             if fact is not None and merchant_keys[row] and fact.money_in == (amounts[row] > 0)
         ]
+
+
+def recall_merchants(
+    verdicts: Verdicts, memory: MerchantMemory, amounts: NDArray[np.int64]
+) -> None:
+    """Replaces the verdicts on rows about which something is known: user > memory > the rest."""
+    for row, fact in memory.recall(verdicts.merchant_keys, amounts):
+        verdicts.codes[row] = fact.code
+        verdicts.sources[row] = fact.source
+        verdicts.confidences[row] = 1.0 if fact.source == USER else fact.confidence
+        verdicts.needs_review[row] = False
