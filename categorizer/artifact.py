@@ -25,9 +25,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import phrases as wordings
 from categorizer import taxonomy
 from categorizer.errors import CorruptArtifact, IncompatibleModel
+from categorizer.phrases import FEATURES_VERSION, load_phrases
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -35,18 +35,20 @@ MANIFEST: Final = "manifest.json"
 
 def describe_format() -> dict[str, Any]:
     """The entries `format`, `taxonomy` and `features` of a model that this code can serve."""
-    known = taxonomy.load()
+    codes = taxonomy.load()
     return {
         "format": FORMAT,
-        "taxonomy": {"version": known.version, "hash": known.content_hash},
+        "taxonomy": {"version": codes.version, "hash": codes.content_hash},
         "features": {
-            "version": wordings.FEATURES_VERSION,
-            "wordings": wordings.load().content_hash,
+            "version": FEATURES_VERSION,
+            "wordings": load_phrases().content_hash,
         },
     }
 
 
-def save(folder: Path, arrays: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any]) -> None:
+def save_artifact(
+    folder: Path, arrays: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any]
+) -> None:
     """Writes a model; the manifest comes last, so a folder with one is whole.
 
     Old arrays of the folder go first. The same input gives the same bytes.

@@ -55,7 +55,7 @@ class Verdicts:
         return len(self.codes)
 
 
-def currency_numbers(currencies: Sequence[str]) -> NDArray[np.int64]:
+def encode_currencies(currencies: Sequence[str]) -> NDArray[np.int64]:
     """ISO 4217 codes as the numbers that features are made of, 0 for none."""
-    known = {code: int.from_bytes(code.encode()[:7], "big") for code in set(currencies)}
-    return np.fromiter(map(known.__getitem__, currencies), np.int64, len(currencies))
+    numbers = {code: int.from_bytes(code.encode()[:7], "big") for code in set(currencies)}
+    return np.fromiter(map(numbers.__getitem__, currencies), np.int64, len(currencies))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import phrases as wordings
-from categorizer.kernels.buffer import pack
+from categorizer.kernels.buffer import pack_descriptions
 from categorizer.kernels.passes import name_merchants
+from categorizer.phrases import load_phrases
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,20 @@ class Normalized:
     processors: list[str]
 
 
-def normalize(descriptions: Sequence[str]) -> Normalized:
-    buffer = pack(descriptions)
-    known = wordings.load()
+def normalize_descriptions(descriptions: Sequence[str]) -> Normalized:
+    buffer = pack_descriptions(descriptions)
+    table = load_phrases()
     merchants, keys = (np.empty(len(buffer.text) + 1, dtype=np.uint8) for _ in range(2))
     processors = np.empty(len(buffer), dtype=np.int16)
     sizes = np.zeros(2, dtype=np.int64)
-    name_merchants(buffer.text, buffer.bounds, known.phrases, merchants, keys, processors, sizes)
+    name_merchants(buffer.text, buffer.bounds, table.phrases, merchants, keys, processors, sizes)
     return Normalized(
-        lines(merchants, int(sizes[0])),
-        lines(keys, int(sizes[1])),
-        [known.processors[i] for i in processors.tolist()],
+        split_lines(merchants, int(sizes[0])),
+        split_lines(keys, int(sizes[1])),
+        [table.processors[i] for i in processors.tolist()],
     )
 
 
-def lines(buffer: NDArray[np.uint8], size: int) -> list[str]:
+def split_lines(buffer: NDArray[np.uint8], size: int) -> list[str]:
     """The strings of a buffer in which each is ended by a line feed."""
     return buffer[:size].tobytes().decode("utf-8", "replace").split("\n")[:-1]

@@ -17,14 +17,16 @@ class Rules:
     """Index of the detailed code, -1 where the code settles nothing."""
     mcc_confidences: NDArray[np.float32]
 
-    def check(self, codes: int) -> bool:
+    def is_sound(self, codes: int) -> bool:
         return (
             self.mcc_codes.shape == self.mcc_confidences.shape == (MCC_COUNT,)
             and int(self.mcc_codes.min()) >= -1
             and int(self.mcc_codes.max()) < codes
         )
 
-    def apply(self, mccs: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    def look_up_mccs(
+        self, mccs: NDArray[np.int16]
+    ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
         """Codes, -1 for none, and their confidences, row by row."""
-        known = np.where((mccs > 0) & (mccs < MCC_COUNT), mccs, 0)
-        return self.mcc_codes[known], self.mcc_confidences[known]
+        in_range = np.where((mccs > 0) & (mccs < MCC_COUNT), mccs, 0)
+        return self.mcc_codes[in_range], self.mcc_confidences[in_range]

@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from categorizer import artifact, taxonomy
-from categorizer import phrases as wordings
 from categorizer.calibration import Calibration
-from categorizer.columns import MODEL, RULE, SOURCES, Columns, Verdicts, currency_numbers
+from categorizer.columns import MODEL, RULE, SOURCES, Columns, Verdicts, encode_currencies
 from categorizer.errors import CorruptArtifact
 from categorizer.explanation import (
     Alternative,
     Explanation,
-    features_of,
-    probabilities,
-    processor_of,
-    reasons,
-    weigh,
+    compute_probabilities,
+    derive_features,
+    find_processor,
+    rank_reasons,
+    weigh_features,
 )
-from categorizer.kernels.buffer import pack
-from categorizer.kernels.scores import find_cases, find_texts, score
-from categorizer.normalize import lines
+from categorizer.kernels.buffer import pack_descriptions
+from categorizer.kernels.scores import find_cases, find_texts, score_cases
+from categorizer.normalize import split_lines
+from categorizer.phrases import load_phrases
 from categorizer.rules import Rules
 from categorizer.weights import UNIT, Weights
 
@@ -63,13 +63,13 @@ class Scorer:
             )
         except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
             raise CorruptArtifact(f"model in {folder} cannot be read: {error}") from error
-        model.check()
+        model.check_parts()
         return model
 
-    def check(self) -> None:
+    def check_parts(self) -> None:
         """Raises CorruptArtifact when the parts do not fit together."""
-        self.weights.check()
-        if not (self.rules.check(len(self.taxonomy.detailed)) and self.calibration.is_sound()):
+        self.weights.check_arrays()
+        if not (self.rules.is_sound(len(self.taxonomy.detailed)) and self.calibration.is_sound()):
             raise CorruptArtifact("rules or calibration of the model are not sound")
 
     def warm(self) -> None:
@@ -81,9 +81,9 @@ class Scorer:
 
     def categorize(self, columns: Columns) -> Verdicts:
         """Verdicts of n transactions, of any n; rule > model."""
-        return _join(
+        return _join_verdicts(
             [
-                self._score(columns, slice(start, start + _ROWS_AT_ONCE))
+                self._score_rows(columns, slice(start, start + _ROWS_AT_ONCE))
                 for start in range(0, len(columns), _ROWS_AT_ONCE)
             ]
         )
@@ -97,9 +97,9 @@ class Scorer:
             [columns.currencies[row]],
         )
         verdict = self.categorize(one)
-        found = features_of(one, 0)
-        added = weigh(self.weights, found)
-        likely = probabilities(self.weights, added)
+        features = derive_features(one, 0)
+        added = weigh_features(self.weights, features)
+        likely = compute_probabilities(self.weights, added)
         order = np.argsort(-likely, kind="stable")
         category = self.taxonomy.detailed[verdict.codes[0]]
         return Explanation(
@@ -110,8 +110,8 @@ class Scorer:
             needs_review=bool(verdict.needs_review[0]),
             merchant=verdict.merchants[0],
             merchant_key=verdict.merchant_keys[0],
-            processor=processor_of(one.descriptions[0]),
-            reasons=reasons(found, added[:, order[0]]),
+            processor=find_processor(one.descriptions[0]),
+            reasons=rank_reasons(features, added[:, order[0]]),
             alternatives=[
                 Alternative(self.taxonomy.primaries[i].code, round(float(likely[i]), 4))
                 for i in order[:5]
@@ -124,20 +124,20 @@ class Scorer:
             columns.descriptions,
             np.ascontiguousarray(columns.amounts, dtype=np.int64),
             np.ascontiguousarray(columns.mccs, dtype=np.int16),
-            currency_numbers(columns.currencies),
+            encode_currencies(columns.currencies),
         )
         return scored.codes, scored.probabilities
 
-    def _score(self, columns: Columns, rows: slice) -> Verdicts:
+    def _score_rows(self, columns: Columns, rows: slice) -> Verdicts:
         mccs = np.ascontiguousarray(columns.mccs[rows], dtype=np.int16)
         scored = self._score_distinct(
             columns.descriptions[rows],
             np.ascontiguousarray(columns.amounts[rows], dtype=np.int64),
             mccs,
-            currency_numbers(columns.currencies[rows]),
+            encode_currencies(columns.currencies[rows]),
         )
         confidences = self.calibration.calibrate(scored.probabilities).astype(np.float32)
-        ruled, ruled_confidences = self.rules.apply(mccs)
+        ruled, ruled_confidences = self.rules.look_up_mccs(mccs)
         by_rule = ruled >= 0
         confidences = np.where(by_rule, ruled_confidences, confidences)
         return Verdicts(
@@ -155,16 +155,16 @@ class Scorer:
         amounts: NDArray[np.int64],
         mccs: NDArray[np.int16],
         currencies: NDArray[np.int64],
-    ) -> "_Scored":
+    ) -> "_ScoredRows":
         """The model's answers; each distinct case is scored once."""
-        buffer = pack(descriptions)
+        buffer = pack_descriptions(descriptions)
         size = len(buffer)
         texts, row_of_text, case_of_row, row_of_case, next_case = np.empty(
             (5, size), dtype=np.int64
         )
         slots = np.zeros((2, 1 << (2 * size).bit_length()), dtype=np.int64)
-        found = find_texts(buffer.text, buffer.bounds, slots[0], texts, row_of_text)
-        first_case = np.full(found, -1)
+        text_count = find_texts(buffer.text, buffer.bounds, slots[0], texts, row_of_text)
+        first_case = np.full(text_count, -1)
         cases = find_cases(
             texts,
             amounts,
@@ -179,7 +179,7 @@ class Scorer:
         codes, probabilities = np.empty(cases, np.int16), np.empty(cases)
         merchants, merchant_keys = np.empty((2, len(buffer.text) + 1), dtype=np.uint8)
         sizes = np.zeros(2, dtype=np.int64)
-        score(
+        score_cases(
             buffer.text,
             buffer.bounds,
             amounts,
@@ -188,7 +188,7 @@ class Scorer:
             row_of_case,
             first_case,
             next_case,
-            wordings.load().phrases,
+            load_phrases().phrases,
             self.weights.index,
             self.weights.rows,
             self.weights.row_keys,
@@ -205,28 +205,28 @@ class Scorer:
             merchant_keys,
             sizes,
         )
-        return _Scored(
+        return _ScoredRows(
             codes[case_of_row],
             probabilities[case_of_row],
-            _spread(lines(merchants, int(sizes[0])), texts),
-            _spread(lines(merchant_keys, int(sizes[1])), texts),
+            _spread_names(split_lines(merchants, int(sizes[0])), texts),
+            _spread_names(split_lines(merchant_keys, int(sizes[1])), texts),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Scored:
+class _ScoredRows:
     codes: NDArray[np.int16]
     probabilities: NDArray[np.float64]
     merchants: list[str]
     merchant_keys: list[str]
 
 
-def _spread(distinct: list[str], texts: NDArray[np.int64]) -> list[str]:
+def _spread_names(distinct: list[str], texts: NDArray[np.int64]) -> list[str]:
     """The string of each row, given those of the distinct texts."""
     return distinct if len(distinct) == len(texts) else [distinct[i] for i in texts.tolist()]
 
 
-def _join(parts: list[Verdicts]) -> Verdicts:
+def _join_verdicts(parts: list[Verdicts]) -> Verdicts:
     if len(parts) == 1:
         return parts[0]
     empty = (np.empty(0, t) for t in (np.int16, np.float32, np.uint8, np.bool_))

@@ -21,14 +21,14 @@ _V1_OF_OTHER_IN = "TRANSFER_IN_OTHER_TRANSFER_IN"
 
 
 @dataclass(frozen=True, slots=True)
-class Primary:
+class PrimaryCategory:
     code: str
     name: str
     description: str
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
+class DetailedCategory:
     """One detailed code; `ambiguous` says that its map to v1 loses or guesses."""
 
     code: str
@@ -43,21 +43,21 @@ class Category:
 class Taxonomy:
     version: int
     content_hash: str
-    primaries: tuple[Primary, ...]
-    detailed: tuple[Category, ...]
+    primaries: tuple[PrimaryCategory, ...]
+    detailed: tuple[DetailedCategory, ...]
     primary_of: NDArray[np.int16]
     """Index of the primary of each detailed code, shape (123,)."""
     index: Mapping[str, int]
     """Detailed v2 code -> its index."""
-    _folds: Mapping[str, int]
+    _codes_by_name: Mapping[str, int]
 
-    def fold(self, code: str) -> int:
+    def fold_code(self, code: str) -> int:
         """Index of the v2 code nearest to any v2, v1 or primary code; unknown ones are OTHER."""
-        return self._folds.get(code.strip().upper(), self.index[OTHER])
+        return self._codes_by_name.get(code.strip().upper(), self.index[OTHER])
 
-    def primary(self, code: str) -> str:
+    def fold_primary(self, code: str) -> str:
         """Primary v2 code of any code, `OTHER` when unknown."""
-        return self.detailed[self.fold(code)].primary
+        return self.detailed[self.fold_code(code)].primary
 
     def to_v1(self, index: int, *, money_in: bool) -> str:
         """Detailed v1 code; the direction of the money decides for OTHER."""
@@ -75,15 +75,15 @@ class Taxonomy:
     def from_v1(self, code: str) -> tuple[int, bool]:
         """Index of the v2 code for a v1 code, and whether v2 knows several for it."""
         sources = [c for c in self.detailed if c.v1 == code]
-        return self.fold(code), len(sources) != 1
+        return self.fold_code(code), len(sources) != 1
 
 
 @functools.cache
 def load() -> Taxonomy:
     content = resources.files("categorizer").joinpath("taxonomy.toml").read_bytes()
     document = tomllib.loads(content.decode())
-    primaries = tuple(Primary(**entry) for entry in document["primary"])
-    detailed = tuple(_category(entry, primaries) for entry in document["detailed"])
+    primaries = tuple(PrimaryCategory(**entry) for entry in document["primary"])
+    detailed = tuple(_read_category(entry, primaries) for entry in document["detailed"])
     index = {category.code: i for i, category in enumerate(detailed)}
     codes = [primary.code for primary in primaries]
     return Taxonomy(
@@ -93,13 +93,15 @@ def load() -> Taxonomy:
         detailed=detailed,
         primary_of=np.array([codes.index(c.primary) for c in detailed], dtype=np.int16),
         index=MappingProxyType(index),
-        _folds=MappingProxyType(_folds(detailed, index)),
+        _codes_by_name=MappingProxyType(_index_codes(detailed, index)),
     )
 
 
-def _category(entry: dict[str, str | bool], primaries: tuple[Primary, ...]) -> Category:
+def _read_category(
+    entry: dict[str, str | bool], primaries: tuple[PrimaryCategory, ...]
+) -> DetailedCategory:
     code = str(entry["code"])
-    return Category(
+    return DetailedCategory(
         code=code,
         primary=next(p.code for p in primaries if code.startswith(p.code + "_")),
         name=str(entry["name"]),
@@ -109,7 +111,7 @@ def _category(entry: dict[str, str | bool], primaries: tuple[Primary, ...]) -> C
     )
 
 
-def _folds(detailed: tuple[Category, ...], index: dict[str, int]) -> dict[str, int]:
+def _index_codes(detailed: tuple[DetailedCategory, ...], index: dict[str, int]) -> dict[str, int]:
     """A primary code folds to its last detailed code, which is its `other`."""
     primaries = {category.primary: i for i, category in enumerate(detailed)}
     exact_v1 = {category.v1: i for i, category in enumerate(detailed) if not category.ambiguous}

@@ -40,7 +40,7 @@ class Weights:
     def detail_row_keys(self) -> NDArray[np.uint32]:
         return self.detail_rows.view(np.uint32)
 
-    def check(self) -> None:
+    def check_arrays(self) -> None:
         """Raises CorruptArtifact when the arrays do not fit together."""
         primaries = len(taxonomy.load().primaries)
         sound = (
@@ -72,13 +72,13 @@ def _is_table(index: NDArray[np.uint32], rows: NDArray[np.int8]) -> bool:
     )
 
 
-def floats(rows: NDArray[np.int8]) -> NDArray[np.float64]:
+def decode_weights(rows: NDArray[np.int8]) -> NDArray[np.float64]:
     """Weights of rows, shape (features, 27)."""
     steps = UNIT * 2.0 ** rows[:, EXPONENT].astype(np.float64)
     return np.asarray(rows[:, :EXPONENT] * steps[:, None])
 
 
-def exponents(coef: NDArray[np.float64]) -> NDArray[np.int64]:
+def compute_exponents(coef: NDArray[np.float64]) -> NDArray[np.int64]:
     """Binary exponent of every feature's weights, so that the largest fits a signed byte."""
     largest = np.abs(coef).max(axis=0, initial=0.0)
     return np.asarray(np.ceil(np.log2(np.maximum(largest / (127 * UNIT), 1.0))), dtype=np.int64)

@@ -19,17 +19,17 @@ CEILING = 0.995
 """A model of words alone is never surer than this."""
 
 
-def fit(probabilities: Floats, right: Flags) -> Calibration:
+def fit_calibration(probabilities: Floats, right: Flags) -> Calibration:
     """From rows the model has not learned from, shape (n,) both."""
-    model = LogisticRegression(C=10.0).fit(_bounded_logit(probabilities)[:, None], right)
+    model = LogisticRegression(C=10.0).fit(_bound_logit(probabilities)[:, None], right)
     slope = max(float(model.coef_[0, 0]), 0.05)
-    given = expit(np.linspace(-3.0, 6.0, POINTS))
-    line = expit(slope * logit(given) + float(model.intercept_[0]))
+    points = expit(np.linspace(-3.0, 6.0, POINTS))
+    line = expit(slope * logit(points) + float(model.intercept_[0]))
     line = np.minimum(line, CEILING)
-    return Calibration(np.r_[0.0, given, 1.0], np.r_[line[0], line, line[-1]])
+    return Calibration(np.r_[0.0, points, 1.0], np.r_[line[0], line, line[-1]])
 
 
-def threshold(confidences: Floats, right: Flags, precision: float = PRECISION) -> float:
+def find_threshold(confidences: Floats, right: Flags, precision: float = PRECISION) -> float:
     """The lowest confidence above which all rows together, and from there on, keep `precision`."""
     order = np.argsort(-confidences, kind="stable")
     kept = np.cumsum(right[order]) / np.arange(1, len(order) + 1) >= precision
@@ -38,5 +38,5 @@ def threshold(confidences: Floats, right: Flags, precision: float = PRECISION) -
     return float(confidences[order][np.flatnonzero(kept)[-1]])
 
 
-def _bounded_logit(probabilities: Floats) -> Floats:
+def _bound_logit(probabilities: Floats) -> Floats:
     return np.asarray(logit(np.clip(probabilities, expit(-3.0), expit(6.0))))

@@ -1,6 +1,6 @@
 """Labelled transactions from CSV files: what an evaluation or a calibration reads.
 
-Columns: `description, amount, category`, and where known `detailed, mcc, currency, user, date,
+Columns: `description, amount, category`, and where categories `detailed, mcc, currency, user, date,
 source`. Amounts are decimal, negative = money out. A category is a primary or a detailed code.
 """
 
@@ -40,7 +40,7 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.primaries)
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
+    def take_rows(self, rows: NDArray[np.intp]) -> Self:
         """The given rows, in their order."""
         at = rows.tolist()
         columns = Columns(
@@ -55,12 +55,12 @@ class Labelled:
 
 def read(paths: Sequence[Path], version: Version = "v2") -> Labelled:
     """All rows of all files in order. Raises UnreadableDataset, naming file and line."""
-    rows = [row for path in paths for row in _rows(path)]
-    labels = [_label(row, version) for row in rows]
+    rows = [row for path in paths for row in _read_rows(path)]
+    labels = [_read_label(row, version) for row in rows]
     return Labelled(
         Columns(
             [row["description"] for row in rows],
-            np.array([_minor_units(row["amount"]) for row in rows], dtype=np.int64),
+            np.array([_count_minor_units(row["amount"]) for row in rows], dtype=np.int64),
             np.array([int(row.get("mcc") or 0) for row in rows], dtype=np.int16),
             [row.get("currency") or "USD" for row in rows],
         ),
@@ -72,17 +72,17 @@ def read(paths: Sequence[Path], version: Version = "v2") -> Labelled:
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for number, row in enumerate(rows, start=2):
-        problem = _problem(row)
+        problem = _find_problem(row)
         if problem:
             raise UnreadableDataset(f"{path}, line {number}: {problem}")
     return rows
 
 
-def _problem(row: Mapping[str, str | None]) -> str:
+def _find_problem(row: Mapping[str, str | None]) -> str:
     for name in ("description", "amount", "category"):
         if row.get(name) is None:
             return f"no column {name}"
@@ -99,19 +99,23 @@ def _is_amount(text: str) -> bool:
         return False
 
 
-def _minor_units(amount: str) -> int:
+def _count_minor_units(amount: str) -> int:
     return int((Decimal(amount) * 100).to_integral_value())
 
 
-def _label(row: Mapping[str, str], version: Version) -> tuple[str, str]:
+def _read_label(row: Mapping[str, str], version: Version) -> tuple[str, str]:
     """Primary and, where the label has one, detailed code, in the taxonomy of the labels."""
-    known = taxonomy.load()
+    categories = taxonomy.load()
     category = row["category"].strip().upper()
-    if category not in {primary.code for primary in known.primaries}:
-        primary = known.primary_of_v1(category) if version == "v1" else known.primary(category)
+    if category not in {primary.code for primary in categories.primaries}:
+        primary = (
+            categories.primary_of_v1(category)
+            if version == "v1"
+            else categories.fold_primary(category)
+        )
         return primary, category
     detailed = (row.get("detailed") or "").strip().upper()
-    if version == "v1" and detailed in known.index:
+    if version == "v1" and detailed in categories.index:
         money_in = not row["amount"].strip().startswith("-")
-        detailed = known.to_v1(known.index[detailed], money_in=money_in)
+        detailed = categories.to_v1(categories.index[detailed], money_in=money_in)
     return category, detailed

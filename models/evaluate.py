@@ -13,7 +13,7 @@ from categorizer.errors import IncompatibleModel
 from categorizer.scorer import Scorer
 from models.dataset import Labelled, Version
 from models.memory import MerchantMemory, recall_merchants
-from models.metrics import summary
+from models.metrics import summarize_rows
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
 
@@ -48,7 +48,7 @@ def answer(
     verdicts = scorer.categorize(labelled.columns)
     if memory is not None:
         recall_merchants(verdicts, memory, labelled.columns.amounts)
-    to_primary, to_detailed = names(version)
+    to_primary, to_detailed = choose_names(version)
     money_in = (labelled.columns.amounts > 0).tolist()
     rows = list(zip(verdicts.codes.tolist(), money_in, strict=True))
     return Answers(
@@ -61,17 +61,17 @@ def answer(
 
 def figures(labelled: Labelled, answers: Answers) -> dict[str, Any]:
     """Every figure at primary level, and under `detailed` those of rows with a detailed label."""
-    result = summary(
+    result = summarize_rows(
         labelled.primaries, answers.primaries, answers.confidences, answers.needs_review
     )
-    return {**result, "detailed": _detailed(labelled, answers)}
+    return {**result, "detailed": _measure_detailed(labelled, answers)}
 
 
-def _detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | None:
+def _measure_detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | None:
     at = [row for row, label in enumerate(labelled.detailed) if label]
     if not at:
         return None
-    result = summary(
+    result = summarize_rows(
         [labelled.detailed[row] for row in at],
         [answers.detailed[row] for row in at],
         answers.confidences[at],
@@ -80,15 +80,15 @@ def _detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | None:
     return {name: result[name] for name in ("rows", "accuracy", "macro_f1", "per_category")}
 
 
-def names(version: Version) -> tuple[Callable[[int, bool], str], Callable[[int, bool], str]]:
+def choose_names(version: Version) -> tuple[Callable[[int, bool], str], Callable[[int, bool], str]]:
     """From an index of a detailed code and money in to primary and detailed code of a taxonomy."""
-    known = taxonomy.load()
+    categories = taxonomy.load()
     if version == "v1":
         return (
-            lambda code, credit: known.to_v1_primary(code, money_in=credit),
-            lambda code, credit: known.to_v1(code, money_in=credit),
+            lambda code, credit: categories.to_v1_primary(code, money_in=credit),
+            lambda code, credit: categories.to_v1(code, money_in=credit),
         )
     return (
-        lambda code, _: known.detailed[code].primary,
-        lambda code, _: known.detailed[code].code,
+        lambda code, _: categories.detailed[code].primary,
+        lambda code, _: categories.detailed[code].code,
     )

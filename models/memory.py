@@ -14,7 +14,7 @@ from categorizer.columns import MEMORY, USER, Verdicts
 
 
 class Remembered(NamedTuple):
-    """What is known of one merchant of one user."""
+    """What is facts of one merchant of one user."""
 
     code: int
     """Index into `Taxonomy.detailed`."""
@@ -29,19 +29,19 @@ class Remembered(NamedTuple):
 class MerchantMemory:
     users: Sequence[str]
     """User of every row."""
-    known: Mapping[tuple[str, str], Remembered]
+    facts: Mapping[tuple[str, str], Remembered]
     """By user and merchant key; rows without a merchant key are never looked up."""
 
-    def recall(
+    def find_facts(
         self, merchant_keys: Sequence[str], amounts: NDArray[np.int64]
     ) -> list[tuple[int, Remembered]]:
-        """Rows about which something is known, with it."""
-        if not self.known:
+        """Rows about which something is facts, with it."""
+        if not self.facts:
             return []
-        found = map(self.known.get, zip(self.users, merchant_keys, strict=True))
+        candidates = map(self.facts.get, zip(self.users, merchant_keys, strict=True))
         return [
             (row, fact)
-            for row, fact in enumerate(found)
+            for row, fact in enumerate(candidates)
             if fact is not None and merchant_keys[row] and fact.money_in == (amounts[row] > 0)
         ]
 
@@ -49,8 +49,8 @@ class MerchantMemory:
 def recall_merchants(
     verdicts: Verdicts, memory: MerchantMemory, amounts: NDArray[np.int64]
 ) -> None:
-    """Replaces the verdicts on rows about which something is known: user > memory > the rest."""
-    for row, fact in memory.recall(verdicts.merchant_keys, amounts):
+    """Replaces the verdicts on rows about which something is facts: user > memory > the rest."""
+    for row, fact in memory.find_facts(verdicts.merchant_keys, amounts):
         verdicts.codes[row] = fact.code
         verdicts.sources[row] = fact.source
         verdicts.confidences[row] = 1.0 if fact.source == USER else fact.confidence

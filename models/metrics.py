@@ -14,7 +14,7 @@ BINS = 10
 """Bands of confidence in the expected calibration error."""
 
 
-def coverage_at(precision: float, confidences: Floats, right: Flags) -> float:
+def measure_coverage(precision: float, confidences: Floats, right: Flags) -> float:
     """Largest share of rows, the most confident first, that keeps `precision`."""
     if len(right) == 0:
         return 0.0
@@ -25,23 +25,25 @@ def coverage_at(precision: float, confidences: Floats, right: Flags) -> float:
     return float(taken[precise & falls].max(initial=0) / len(order))
 
 
-def expected_calibration_error(confidences: Floats, right: Flags) -> float:
+def measure_calibration_error(confidences: Floats, right: Flags) -> float:
     """Mean gap between confidence and accuracy over bands of equal width, weighted by rows."""
     band = np.minimum((confidences * BINS).astype(int), BINS - 1)
     gaps = np.bincount(band, weights=right.astype(float) - confidences, minlength=BINS)
     return float(np.abs(gaps).sum() / max(len(right), 1))
 
 
-def selected(right: Flags, needs_review: Flags) -> dict[str, float]:
+def measure_selected(right: Flags, needs_review: Flags) -> dict[str, float]:
     """Coverage and precision of the rows that need no review."""
     kept = right[~needs_review]
     return {
-        "coverage": _ratio(len(kept), len(right)),
-        "precision": _ratio(int(kept.sum()), len(kept)),
+        "coverage": _divide(len(kept), len(right)),
+        "precision": _divide(int(kept.sum()), len(kept)),
     }
 
 
-def per_category(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, float]]:
+def measure_categories(
+    truth: Sequence[str], predicted: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Rows, precision, recall and F1 of every category that occurs in the labels."""
     labels = sorted(set(truth))
     if not labels:
@@ -54,7 +56,7 @@ def per_category(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, di
     }
 
 
-def confusion(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, int]]:
+def count_confusion(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, int]]:
     """Label -> predicted category -> rows."""
     table: dict[str, dict[str, int]] = {label: {} for label in sorted(set(truth))}
     for label, guess in sorted(zip(truth, predicted, strict=True)):
@@ -62,27 +64,27 @@ def confusion(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[
     return table
 
 
-def summary(
+def summarize_rows(
     truth: Sequence[str], predicted: Sequence[str], confidences: Floats, needs_review: Flags
 ) -> dict[str, Any]:
     """All figures at one level of the taxonomy; macro-F1 is over the categories present."""
     right = np.array([a == b for a, b in zip(truth, predicted, strict=True)], dtype=bool)
-    categories = per_category(truth, predicted)
+    categories = measure_categories(truth, predicted)
     return {
         "rows": len(right),
-        "accuracy": _ratio(int(right.sum()), len(right)),
-        "macro_f1": _mean([figures["f1"] for figures in categories.values()]),
-        "coverage_at_95": coverage_at(0.95, confidences, right),
-        "ece": expected_calibration_error(confidences, right),
-        "selected": selected(right, needs_review),
+        "accuracy": _divide(int(right.sum()), len(right)),
+        "macro_f1": _average([figures["f1"] for figures in categories.values()]),
+        "coverage_at_95": measure_coverage(0.95, confidences, right),
+        "ece": measure_calibration_error(confidences, right),
+        "selected": measure_selected(right, needs_review),
         "per_category": categories,
-        "confusion": confusion(truth, predicted),
+        "confusion": count_confusion(truth, predicted),
     }
 
 
-def _ratio(part: int, whole: int) -> float:
+def _divide(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def _mean(values: Sequence[float]) -> float:
+def _average(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else 0.0

@@ -24,9 +24,15 @@ def write(folder: Path, labelled: Labelled, answers: Answers, figures: dict[str,
     """Writes `index.html` and its plots; returns the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     right = np.array(labelled.primaries) == np.array(answers.primaries)
-    _plot(folder / "confusion.svg", lambda axes: _confusion(axes, figures["confusion"]), 9)
-    _plot(folder / "reliability.svg", lambda axes: _reliability(axes, answers.confidences, right))
-    _plot(folder / "coverage.svg", lambda axes: _coverage(axes, answers.confidences, right))
+    _draw_plot(
+        folder / "confusion.svg", lambda axes: _draw_confusion(axes, figures["confusion"]), 9
+    )
+    _draw_plot(
+        folder / "reliability.svg", lambda axes: _draw_reliability(axes, answers.confidences, right)
+    )
+    _draw_plot(
+        folder / "coverage.svg", lambda axes: _draw_coverage(axes, answers.confidences, right)
+    )
     page = folder / "index.html"
     page.write_text(render_page(figures), encoding="utf-8")
     return page
@@ -50,7 +56,7 @@ def render_page(figures: dict[str, Any]) -> str:
     )
 
 
-def _plot(path: Path, draw: Any, size: float = 5) -> None:
+def _draw_plot(path: Path, draw: Any, size: float = 5) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - it makes folders when it is imported
 
     figure = Figure(figsize=(size, size * 0.8), layout="constrained")
@@ -58,7 +64,7 @@ def _plot(path: Path, draw: Any, size: float = 5) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def _confusion(axes: Axes, table: dict[str, dict[str, int]]) -> None:
+def _draw_confusion(axes: Axes, table: dict[str, dict[str, int]]) -> None:
     labels = list(table)
     guesses = sorted({guess for row in table.values() for guess in row} | set(labels))
     counts = np.array([[table[label].get(guess, 0) for guess in guesses] for label in labels])
@@ -71,7 +77,9 @@ def _confusion(axes: Axes, table: dict[str, dict[str, int]]) -> None:
     axes.set(xlabel="predicted", ylabel="label")
 
 
-def _reliability(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+def _draw_reliability(
+    axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]
+) -> None:
     band = np.minimum((confidences * BINS).astype(int), BINS - 1)
     used = np.unique(band)
     said = [confidences[band == b].mean() for b in used]
@@ -80,7 +88,7 @@ def _reliability(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
 
 
-def _coverage(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+def _draw_coverage(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
     order = np.argsort(-confidences, kind="stable")
     taken = np.arange(1, len(order) + 1)
     axes.plot(taken / max(len(order), 1), np.cumsum(right[order]) / taken)

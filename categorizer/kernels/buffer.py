@@ -33,12 +33,14 @@ class Buffer:
         return len(self.bounds) - 1
 
 
-def pack(descriptions: Sequence[str]) -> Buffer:
+def pack_descriptions(descriptions: Sequence[str]) -> Buffer:
     joined = "\n".join(descriptions)
     if joined.count("\n") >= max(len(descriptions), 1):
         joined = "\n".join([row.replace("\n", " ") for row in descriptions])
     if not joined.isascii():
-        joined = "\n".join([row if row.isascii() else _fold(row) for row in joined.split("\n")])
+        joined = "\n".join(
+            [row if row.isascii() else _fold_description(row) for row in joined.split("\n")]
+        )
     text = np.frombuffer((joined + "\n").encode("ascii" if joined.isascii() else "utf-8"), np.uint8)
     bounds = np.zeros(len(descriptions) + 1, dtype=np.int64)
     if descriptions:
@@ -47,7 +49,7 @@ def pack(descriptions: Sequence[str]) -> Buffer:
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def _fold(description: str) -> str:
+def _fold_description(description: str) -> str:
     row = _ACCENTS.sub("", unicodedata.normalize("NFKD", description[:_LONGEST]))
     row = unicodedata.normalize("NFKC", row).casefold().translate(_SPECIAL)
     return _NOT_TEXT.sub(" ", row)

@@ -44,19 +44,19 @@ class Kernel:
     def _dispatcher(self) -> Any:
         with global_compiler_lock:
             dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(self.function)
-            if _cache_folder() is not None:
+            if _find_cache_folder() is not None:
                 dispatcher._cache = _KernelCache(self.function)  # type: ignore[no-untyped-call]  # noqa: SLF001
             dispatcher.compile(self._signature)
             dispatcher.disable_compile()
             return dispatcher
 
 
-def compiled(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+def compile_kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
     """Makes a function a kernel for this signature in numba's notation."""
     return lambda function: Kernel(function, signature)
 
 
-def _source_hash() -> str:
+def _hash_sources() -> str:
     """Hash of the sources of all kernels: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for source in _SOURCES:
@@ -73,7 +73,7 @@ class _KernelLocator(_CacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Self | None:  # noqa: ARG003
-        folder = _cache_folder()
+        folder = _find_cache_folder()
         return None if folder is None else cls(folder, py_func.__code__.co_firstlineno)
 
     def get_cache_path(self) -> str:
@@ -95,10 +95,10 @@ class _KernelCache(FunctionCache):
 
 
 @cache
-def _cache_folder() -> Path | None:
+def _find_cache_folder() -> Path | None:
     """The first folder that this process may write, created for its user alone."""
-    name = f"kernels-{_source_hash()}"
-    for place in _places():
+    name = f"kernels-{_hash_sources()}"
+    for place in _list_cache_places():
         folder = place / name
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def _cache_folder() -> Path | None:
     return None
 
 
-def _places() -> list[Path]:
+def _list_cache_places() -> list[Path]:
     places = [_PACKAGE / "__pycache__"]
     if chosen := numba.config.CACHE_DIR:  # type: ignore[attr-defined]
         places.insert(0, Path(chosen))

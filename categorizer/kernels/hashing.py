@@ -10,31 +10,31 @@ PRIME: Final = 0x100000001B3
 MIXER: Final = 0x2545F4914F6CDD1D
 
 
-def wrap(value: int) -> int:
+def wrap_integer(value: int) -> int:
     """The signed 64-bit integer that a machine would hold."""
     return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-def word_hash(word: bytes) -> int:
+def hash_word(word: bytes) -> int:
     state = SEED
     for byte in word:
-        state = wrap((state ^ byte) * PRIME)
+        state = wrap_integer((state ^ byte) * PRIME)
     return state
 
 
-def mix(state: int, value: int) -> int:
+def mix_hash(state: int, value: int) -> int:
     """Joins a hash and a value in that order."""
-    return wrap((state ^ wrap(value * MIXER)) * PRIME)
+    return wrap_integer((state ^ wrap_integer(value * MIXER)) * PRIME)
 
 
-def phrase_hash(words: list[bytes]) -> int:
+def hash_phrase(words: list[bytes]) -> int:
     """Hash of a sequence of words; of one word it is the hash of that word."""
-    state = word_hash(words[0])
+    state = hash_word(words[0])
     for word in words[1:]:
-        state = mix(state, word_hash(word))
+        state = mix_hash(state, hash_word(word))
     return state
 
 
-def feature_key(state: int) -> int:
+def hash_feature(state: int) -> int:
     """The 32 bits under which a feature is known."""
-    return ((wrap((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF) | 2
+    return ((wrap_integer((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF) | 2

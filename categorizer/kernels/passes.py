@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from categorizer.kernels.compiled import compiled
+from categorizer.kernels.compiled import compile_kernel
 from categorizer.kernels.hashing import MIXER, PRIME, SEED
 from categorizer.kernels.words import (
     BYTES,
@@ -29,9 +29,9 @@ from categorizer.kernels.words import (
     WORD_COLUMNS,
     assign_roles,
     gather_core,
-    mix,
+    mix_hash,
+    multiply_wrapping,
     split_words,
-    times,
 )
 
 MAX_FEATURES: Final = 320
@@ -53,13 +53,13 @@ PREFIXES: Final = (5, 7, 9, 12)
 """Lengths of the prefixes of the name without its spaces, which survive glueing and cutting."""
 
 
-@compiled("int64(int64)")
-def feature_key(state):
+@compile_kernel("int64(int64)")
+def hash_feature(state):
     """The 32 bits under which a feature is known; n-grams make the lowest 1, all others 0."""
-    return ((times(state ^ (state >> 29), MIXER) >> 32) & 0xFFFFFFFF) | 2
+    return ((multiply_wrapping(state ^ (state >> 29), MIXER) >> 32) & 0xFFFFFFFF) | 2
 
 
-@compiled("int64(uint8[::1], int64[:, ::1], int64, uint8[::1], int64)")
+@compile_kernel("int64(uint8[::1], int64[:, ::1], int64, uint8[::1], int64)")
 def write_merchant(folded, words, cores, out, size):
     """Appends the readable name and a line feed; returns the new size of the buffer."""
     for core in range(cores):
@@ -90,7 +90,7 @@ def write_merchant(folded, words, cores, out, size):
     return size + 1
 
 
-@compiled("int64(uint8[::1], int64[:, ::1], int64, uint8[::1], int64)")
+@compile_kernel("int64(uint8[::1], int64[:, ::1], int64, uint8[::1], int64)")
 def write_key(folded, words, cores, out, size):
     """Appends the name without spaces, joiners and articles, and a line feed."""
     for core in range(cores):
@@ -112,7 +112,7 @@ def write_key(folded, words, cores, out, size):
     return size + 1
 
 
-@compiled("int64(uint8[::1], int64, int64, int64, int64[::1], int8[::1])")
+@compile_kernel("int64(uint8[::1], int64, int64, int64, int64[::1], int8[::1])")
 def emit_ngrams(folded, first, stop, count, keys, values):
     """Features of the 3 to 5 characters long parts of a word with its edges."""
     room = min(MAX_FEATURES - RESERVED, count + 3 * (stop - first + 2))
@@ -123,64 +123,66 @@ def emit_ngrams(folded, first, stop, count, keys, values):
                 break
             if length > 3:
                 gram |= np.int64(folded[begin + length - 1]) << (8 * (length - 1))
-            keys[count] = feature_key(gram) | 1
+            keys[count] = hash_feature(gram) | 1
             values[count] = QUARTER
             count += 1
     return count
 
 
-@compiled("int64(int64, int64, int64, int64[::1], int8[::1])")
-def emit(state, kind, count, keys, values):
+@compile_kernel("int64(int64, int64, int64, int64[::1], int8[::1])")
+def emit_feature(state, kind, count, keys, values):
     if count < MAX_FEATURES:
-        keys[count] = feature_key(mix(state, kind)) & ~1
+        keys[count] = hash_feature(mix_hash(state, kind)) & ~1
         values[count] = WHOLE
         count += 1
     return count
 
 
-@compiled("int64(uint8[::1], int64[:, ::1], int64, int64, int64[::1], int8[::1])")
+@compile_kernel("int64(uint8[::1], int64[:, ::1], int64, int64, int64[::1], int8[::1])")
 def emit_name(folded, words, cores, count, keys, values):
     """Features of the whole name: its pairs, ends and prefixes."""
     first, last = words[words[0, ORDER], HASH], words[words[cores - 1, ORDER], HASH]
-    count = emit(first, F_FIRST, count, keys, values)
-    count = emit(last, F_LAST, count, keys, values)
+    count = emit_feature(first, F_FIRST, count, keys, values)
+    count = emit_feature(last, F_LAST, count, keys, values)
     for core in range(1, cores):
-        pair = mix(words[words[core - 1, ORDER], HASH], words[words[core, ORDER], HASH])
-        count = emit(pair, F_PAIR, count, keys, values)
+        pair = mix_hash(words[words[core - 1, ORDER], HASH], words[words[core, ORDER], HASH])
+        count = emit_feature(pair, F_PAIR, count, keys, values)
         if core == 1:
-            count = emit(pair, F_FIRST_TWO, count, keys, values)
+            count = emit_feature(pair, F_FIRST_TWO, count, keys, values)
     state = np.int64(SEED)
     length = 0
     for core in range(cores):
         word = words[core, ORDER]
         for i in range(words[word, START], words[word, END]):
-            state = times(state ^ folded[i], PRIME)
+            state = multiply_wrapping(state ^ folded[i], PRIME)
             length += 1
             if length in PREFIXES:
-                count = emit(state, F_PREFIX, count, keys, values)
+                count = emit_feature(state, F_PREFIX, count, keys, values)
     return count
 
 
-@compiled("int64(uint8[::1], int64[:, ::1], int64, int64, int64, int64, int64[::1], int8[::1])")
+@compile_kernel(
+    "int64(uint8[::1], int64[:, ::1], int64, int64, int64, int64, int64[::1], int8[::1])"
+)
 def emit_words(folded, words, length, cores, processor, direction, keys, values):
     """Features of the words of one row; returns how many."""
     count = 0
     if cores > 0:
         count = emit_name(folded, words, cores, count, keys, values)
     if processor != 0:
-        count = emit(mix(SEED, processor), F_PROCESSOR, count, keys, values)
+        count = emit_feature(mix_hash(SEED, processor), F_PROCESSOR, count, keys, values)
     for i in range(length):
         role, state = words[i, ROLE], words[i, HASH]
         if role == CONTEXT:
             kind = F_WEB if words[i, TRAITS] & WEB != 0 else F_CONTEXT
-            count = emit(state, kind, count, keys, values)
+            count = emit_feature(state, kind, count, keys, values)
         elif role == CORE or role == EXTRA:
-            count = emit(state, F_WORD, count, keys, values)
-            count = emit(mix(state, direction), F_DIRECTED, count, keys, values)
+            count = emit_feature(state, F_WORD, count, keys, values)
+            count = emit_feature(mix_hash(state, direction), F_DIRECTED, count, keys, values)
     return count
 
 
-@compiled("int64(uint8[::1], int64[:, ::1], int64, int64, int64[::1], int8[::1])")
+@compile_kernel("int64(uint8[::1], int64[:, ::1], int64, int64, int64[::1], int8[::1])")
 def emit_parts(folded, words, length, count, keys, values):
     """Adds the features of the parts of longer words; returns how many there are in all."""
     for i in range(length):
@@ -190,8 +192,8 @@ def emit_parts(folded, words, length, count, keys, values):
     return count
 
 
-@compiled("int64(int64)")
-def size_bucket(amount):
+@compile_kernel("int64(int64)")
+def bucket_amount(amount):
     """Coarse size of an amount in minor units: 0 under 5, 5, 20, 50, 200, 1,000 and above."""
     size = abs(amount)
     return (
@@ -203,28 +205,28 @@ def size_bucket(amount):
     )
 
 
-@compiled("int64(int64)")
-def direction_of(amount):
+@compile_kernel("int64(int64)")
+def find_direction(amount):
     return IN if amount > 0 else OUT if amount < 0 else 0
 
 
-@compiled("int64(int64, int64, int64, int64, int64[::1], int8[::1])")
+@compile_kernel("int64(int64, int64, int64, int64, int64[::1], int8[::1])")
 def emit_context(amount, mcc, currency, count, keys, values):
     """Features of the other columns; what is not given makes none."""
-    direction = direction_of(amount)
+    direction = find_direction(amount)
     if direction != 0:
-        count = emit(mix(SEED, direction), F_DIRECTION, count, keys, values)
-        size = mix(mix(SEED, direction), size_bucket(amount))
-        count = emit(size, F_SIZE, count, keys, values)
+        count = emit_feature(mix_hash(SEED, direction), F_DIRECTION, count, keys, values)
+        size = mix_hash(mix_hash(SEED, direction), bucket_amount(amount))
+        count = emit_feature(size, F_SIZE, count, keys, values)
     if mcc != 0:
-        count = emit(mix(SEED, mcc), F_MCC, count, keys, values)
+        count = emit_feature(mix_hash(SEED, mcc), F_MCC, count, keys, values)
     if currency != 0:
-        count = emit(mix(SEED, currency), F_CURRENCY, count, keys, values)
+        count = emit_feature(mix_hash(SEED, currency), F_CURRENCY, count, keys, values)
     return count
 
 
-@compiled("float64(int8[::1], int64)")
-def text_norm(values, count):
+@compile_kernel("float64(int8[::1], int64)")
+def compute_text_norm(values, count):
     """Euclidean length of the text's features, at least 1."""
     total = 0.0
     for i in range(count):
@@ -232,10 +234,10 @@ def text_norm(values, count):
     return np.sqrt(max(total, 1.0))
 
 
-@compiled(
+@compile_kernel(
     f"int64({BYTES}, int64[::1], int64[::1], int16[::1], int64[::1], {PHRASES}, uint32[::1], float64[::1], int64[::1])"
 )
-def featurize(text, bounds, amounts, mccs, currencies, phrases, keys_out, values_out, starts):
+def featurize_rows(text, bounds, amounts, mccs, currencies, phrases, keys_out, values_out, starts):
     """Features of every row, repeats kept, as compressed rows; returns how many in all.
 
     The outputs hold `MAX_FEATURES` per row at most; `starts` is one longer than the rows.
@@ -249,10 +251,10 @@ def featurize(text, bounds, amounts, mccs, currencies, phrases, keys_out, values
         length = split_words(text, bounds[row], bounds[row + 1] - 1, folded, words, phrases)
         processor = assign_roles(words, length, phrases)
         cores = gather_core(words, length)
-        direction = direction_of(amounts[row])
+        direction = find_direction(amounts[row])
         count = emit_words(folded, words, length, cores, processor, direction, keys, values)
         count = emit_parts(folded, words, length, count, keys, values)
-        norm = text_norm(values, count)
+        norm = compute_text_norm(values, count)
         texts = count
         count = emit_context(amounts[row], mccs[row], currencies[row], count, keys, values)
         starts[row] = total
@@ -264,7 +266,9 @@ def featurize(text, bounds, amounts, mccs, currencies, phrases, keys_out, values
     return total
 
 
-@compiled(f"void({BYTES}, int64[::1], {PHRASES}, uint8[::1], uint8[::1], int16[::1], int64[::1])")
+@compile_kernel(
+    f"void({BYTES}, int64[::1], {PHRASES}, uint8[::1], uint8[::1], int16[::1], int64[::1])"
+)
 def name_merchants(text, bounds, phrases, merchants, merchant_keys, processors, sizes):
     """Names of every text, each ended by a line feed; `sizes` are the two buffers' lengths."""
     folded = np.empty(FOLDED_BYTES, dtype=np.uint8)

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from categorizer import taxonomy
 from categorizer.columns import Columns
 from categorizer.training.features import DescriptorFeatures
-from categorizer.weights import UNIT, exponents
+from categorizer.weights import UNIT, compute_exponents
 
 Floats = NDArray[np.float64]
 
@@ -76,13 +76,15 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError("The number of classes has to be greater than one; got 1 class")
         self.n_iter_ = 1
-        of_class = self._group_of_class()
+        of_class = self._map_groups()
         self.groups_, self.group_of_class_ = np.unique(of_class, return_inverse=True)
-        self.coef_, self.intercept_ = self._level(X, self.group_of_class_[labels], weight, self.C)
+        self.coef_, self.intercept_ = self._fit_level(
+            X, self.group_of_class_[labels], weight, self.C
+        )
         self._fit_details(X, labels, weight)
         return self
 
-    def _group_of_class(self) -> NDArray[Any]:
+    def _map_groups(self) -> NDArray[Any]:
         if self.groups is None:
             return np.arange(len(self.classes_))
         return np.asarray(self.groups)[self.classes_]
@@ -95,13 +97,13 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rows = np.flatnonzero(self.group_of_class_[labels] == group)
             if len(members) > 1:
                 within = np.searchsorted(members, labels[rows])
-                coef, intercept = self._level(
+                coef, intercept = self._fit_level(
                     X[rows], within, weight[rows], self.detail_C, self.detail_columns
                 )
                 self.detail_coef_[members] = coef
                 self.detail_intercept_[members] = intercept
 
-    def _level(
+    def _fit_level(
         self,
         X: Any,  # noqa: N803
         labels: NDArray[np.int64],
@@ -116,7 +118,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if columns is not None:
             seen &= np.asarray(columns)
         model = LogisticRegression(C=strength, max_iter=self.max_iter, tol=self.tol)
-        scales = rarity(X[:, seen], weight)
+        scales = measure_rarity(X[:, seen], weight)
         scaled = X[:, seen] @ sparse.diags(scales.astype(X.dtype))
         model.fit(scaled, labels, sample_weight=weight)
         self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
@@ -167,7 +169,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def rarity(X: Any, weight: Floats) -> Floats:  # noqa: N803
+def measure_rarity(X: Any, weight: Floats) -> Floats:  # noqa: N803
     """Root of all rows over those that have a feature, both by weight, shape (n_features,).
 
     Scaled so, a name that occurs five times is learned as fast as a word of every second row.
@@ -183,7 +185,7 @@ def round_weights(coef: Floats) -> Floats:
     Features that hardly weigh anything go: they would cost memory and decide nothing.
     """
     coef = coef * (np.abs(coef).max(axis=0, initial=0.0) >= _NEGLIGIBLE)
-    steps = UNIT * 2.0 ** exponents(coef)
+    steps = UNIT * 2.0 ** compute_exponents(coef)
     return np.clip(np.round(coef / steps), -127, 127) * steps
 
 
@@ -232,9 +234,9 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_primary_proba(self, X: Columns) -> Floats:  # noqa: N803
         """Uncalibrated probabilities of all primaries in the taxonomy's order, shape (n, 18)."""
-        given = self.classifier_.predict_group_proba(self.features_.transform(X))
+        groups = self.classifier_.predict_group_proba(self.features_.transform(X))
         result = np.zeros((len(X), len(taxonomy.load().primaries)))
-        result[:, self.classifier_.groups_] = given
+        result[:, self.classifier_.groups_] = groups
         return result
 
     def __sklearn_tags__(self) -> Any:

@@ -18,17 +18,17 @@ class Entry:
     direction: str
 
 
-def entries() -> list[Entry]:
+def read_entries() -> list[Entry]:
     """Every entry of every topic, in a stable order, each text, category and direction once."""
-    found: dict[tuple[str, str, str], Entry] = {}
-    for entry in _all_topics():
-        found.setdefault((entry.text, entry.category, entry.direction), entry)
-    return list(found.values())
+    distinct: dict[tuple[str, str, str], Entry] = {}
+    for entry in _read_topics():
+        distinct.setdefault((entry.text, entry.category, entry.direction), entry)
+    return list(distinct.values())
 
 
-def _all_topics() -> Iterator[Entry]:
+def _read_topics() -> Iterator[Entry]:
     topics = sorted(f.name for f in files(corpus).joinpath("lexicon").iterdir())
     for topic in topics:
         if topic.endswith(".tsv"):
-            for row in tables.rows(f"lexicon/{topic}"):
+            for row in tables.read_rows(f"lexicon/{topic}"):
                 yield Entry(row["text"], row["category"], row["kind"], row["direction"])

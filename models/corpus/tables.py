@@ -9,7 +9,7 @@ from importlib.resources import files
 from models import corpus
 
 
-def rows(name: str) -> Iterator[dict[str, str]]:
+def read_rows(name: str) -> Iterator[dict[str, str]]:
     """Rows of the table `name` (a path below this folder, `.tsv` or `.tsv.gz`)."""
     raw = files(corpus).joinpath(name).read_bytes()
     text = gzip.decompress(raw) if name.endswith(".gz") else raw
@@ -17,6 +17,6 @@ def rows(name: str) -> Iterator[dict[str, str]]:
 
 
 @cache
-def words(name: str) -> tuple[str, ...]:
+def read_words(name: str) -> tuple[str, ...]:
     """Lines of the list `name`, lower case."""
     return tuple(files(corpus).joinpath(name).read_text(encoding="utf-8").split())

@@ -12,7 +12,7 @@ from categorizer.columns import Columns
 from categorizer.rules import MCC_COUNT, Rules
 from categorizer.scorer import Scorer
 from categorizer.training.estimator import Categorizer
-from categorizer.training.export import export
+from categorizer.training.export import export_weights
 
 settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -34,7 +34,7 @@ def columns(descriptions, amounts=None, mccs=None, currencies=None):
 
 def write_model(folder: Path, model: Categorizer, threshold: float = 0.5) -> Path:
     rules = Rules(np.full(MCC_COUNT, -1, np.int16), np.zeros(MCC_COUNT, np.float32))
-    rules.mcc_codes[FAST_FOOD_MCC] = taxonomy.load().fold("FOOD_AND_DRINK_FAST_FOOD")
+    rules.mcc_codes[FAST_FOOD_MCC] = taxonomy.load().fold_code("FOOD_AND_DRINK_FAST_FOOD")
     rules.mcc_confidences[FAST_FOOD_MCC] = 0.95
     manifest = {
         **artifact.describe_format(),
@@ -43,7 +43,7 @@ def write_model(folder: Path, model: Categorizer, threshold: float = 0.5) -> Pat
         "threshold": threshold,
         "metrics": {},
     }
-    artifact.save(folder, asdict(export(model)) | asdict(rules), manifest)
+    artifact.save_artifact(folder, asdict(export_weights(model)) | asdict(rules), manifest)
     return folder
 
 

@@ -14,12 +14,12 @@ import categorizer
 
 pytestmark = pytest.mark.slow
 
-# `emit` calls kernels of another file, `words`, which calculate with the constants of a third.
+# `emit_feature` calls kernels of another file, `words`, which calculate with the constants of a third.
 USE_A_KERNEL = """
 import numpy as np
 from categorizer.kernels import passes
 keys = np.zeros(1, np.int64)
-passes.emit(1, passes.F_WORD, 0, keys, np.zeros(1, np.int8))
+passes.emit_feature(1, passes.F_WORD, 0, keys, np.zeros(1, np.int8))
 print(keys[0])
 """
 

@@ -124,8 +124,8 @@ def test_threads_share_a_scorer(scorer):
     expected = [scorer.categorize(batch) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            found = pool.map(scorer.categorize, batches)
-            assert all(equal(a, b) for a, b in zip(found, expected, strict=True))
+            answers = pool.map(scorer.categorize, batches)
+            assert all(equal(a, b) for a, b in zip(answers, expected, strict=True))
 
 
 def test_a_rule_beats_the_model(scorer):
@@ -150,17 +150,19 @@ def test_confidence_is_calibrated_and_decides_about_review(scorer):
 
 def test_an_explanation_names_what_decided(scorer):
     batch = columns(["SQ *GROCERIES SUPERMARKET 123", "x"], mccs=[0, FAST_FOOD_MCC])
-    told = scorer.explain(batch)
-    assert (told.source, told.processor, told.merchant) == (
+    explanation = scorer.explain(batch)
+    assert (explanation.source, explanation.processor, explanation.merchant) == (
         "model",
         "square",
         "Groceries Supermarket",
     )
-    assert told.alternatives[0].primary == told.primary == "FOOD_AND_DRINK"
-    assert any("groceries" in reason.feature for reason in told.reasons)
+    assert explanation.alternatives[0].primary == explanation.primary == "FOOD_AND_DRINK"
+    assert any("groceries" in reason.feature for reason in explanation.reasons)
     verdict = scorer.categorize(batch)
-    assert told.confidence == pytest.approx(verdict.confidences[0])
-    assert told.alternatives[0].probability / 2 == pytest.approx(told.confidence, abs=1e-3)
+    assert explanation.confidence == pytest.approx(verdict.confidences[0])
+    assert explanation.alternatives[0].probability / 2 == pytest.approx(
+        explanation.confidence, abs=1e-3
+    )
     assert scorer.explain(batch, 1).source == "rule"
 
 

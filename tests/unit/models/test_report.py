@@ -11,7 +11,9 @@ from models.report import render_page
 def test_the_page_shows_every_figure_and_escapes_every_text() -> None:
     # Given labels of a file that holds markup
     truth, predicted = ["<b>A&B</b>", "TRAVEL"], ["TRAVEL", "TRAVEL"]
-    figures = metrics.summary(truth, predicted, np.array([0.9, 0.8]), np.array([False, True]))
+    figures = metrics.summarize_rows(
+        truth, predicted, np.array([0.9, 0.8]), np.array([False, True])
+    )
     # When the page is rendered
     page = render_page(figures)
     # Then the figures stand in it, and the label is text
