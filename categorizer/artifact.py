@@ -1,18 +1,17 @@
-"""The folder in which a model travels: arrays as `.npy` and a manifest with their hashes.
+"""A model travels as a folder: arrays as `.npy` files and a manifest with their hashes.
 
-Nothing here is pickled. `manifest.json` holds
+Nothing in the folder is pickled. `manifest.json` holds
 
     format       1
     version      whole number of this model
     taxonomy     {"version", "hash"}: of `taxonomy.load()`
     features     {"version", "wordings"}: `phrases.FEATURES_VERSION`, hash of the phrases
-    calibration  {"confidence": [0.0, ..., 1.0], "calibrated": [...]}: a rising line of points
-                 that maps the probability of the likeliest primary to what it is worth
+    calibration  {"confidence": [0.0, ..., 1.0], "calibrated": [...]}: points of `Calibration`
     threshold    calibrated confidence below which a row of a rule or the model needs review
-    metrics      whatever was measured
+    metrics      figures of the evaluation, by data set
     files        {file name: sha256 in hex}
 
-The arrays are those of `Weights` and of `Rules`, each by the name of its field.
+The arrays are those of `Weights` and of `Rules`, each stored under the name of its field.
 """
 
 import hashlib
@@ -34,7 +33,7 @@ MANIFEST: Final = "manifest.json"
 
 
 def describe_format() -> dict[str, Any]:
-    """The entries `format`, `taxonomy` and `features` of a model that this code can serve."""
+    """Return the entries `format`, `taxonomy` and `features` of a model that this code can serve."""
     codes = taxonomy.load()
     return {
         "format": FORMAT,
@@ -49,9 +48,9 @@ def describe_format() -> dict[str, Any]:
 def save_artifact(
     folder: Path, arrays: Mapping[str, NDArray[Any]], manifest: Mapping[str, Any]
 ) -> None:
-    """Writes a model; the manifest comes last, so a folder with one is whole.
+    """Write a model to a folder, and the manifest last, so that a folder with one is complete.
 
-    Old arrays of the folder go first. The same input gives the same bytes.
+    Arrays of an earlier model are deleted first. Equal input gives equal bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -65,10 +64,10 @@ def save_artifact(
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a model.
+    """Return the manifest of a model.
 
-    Raises IncompatibleModel when it was built for other code, OSError, KeyError, TypeError or
-    ValueError when it cannot be read.
+    Raises IncompatibleModel when the model was built for other code. Raises OSError, KeyError,
+    TypeError or ValueError when the manifest cannot be read.
     """
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     for name, value in describe_format().items():
@@ -78,10 +77,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def map_arrays(folder: Path, files: Mapping[str, str], part: type) -> dict[str, NDArray[Any]]:
-    """The arrays of a part of the model, which is a dataclass, by the names of its fields.
+    """Return the arrays of one part of the model, by the names of its fields.
 
-    They are mapped into memory, so that processes share them. Raises CorruptArtifact for a file
-    whose hash is not that of `files`, OSError, KeyError or ValueError for one that cannot be read.
+    `part` is a dataclass. The arrays are mapped into memory, so that processes share them.
+    Raises CorruptArtifact for a file whose hash is not that of `files`. Raises OSError,
+    KeyError or ValueError for a file that cannot be read.
     """
     names = [field.name for field in fields(part)]
     return {name: _map_array(folder / f"{name}.npy", files[f"{name}.npy"]) for name in names}

@@ -1,4 +1,4 @@
-"""What the model's probability is worth: a rising line of points."""
+"""The calibration says how much the model's probability is worth, as a rising line of points."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Points of a line from the probability of the likeliest primary to the confidence."""
+    """A rising line maps the probability of the likeliest primary to a confidence."""
 
     probabilities: Floats
-    """Ascending, shape (points,)."""
+    """The probabilities ascend; the shape is (points,)."""
     confidences: Floats
-    """Between 0 and 1, shape (points,)."""
+    """The confidences lie between 0 and 1; the shape is (points,)."""
 
     @classmethod
     def from_manifest(cls, entry: Mapping[str, Sequence[float]]) -> Self:
-        """Reads what `as_manifest` wrote; raises KeyError, TypeError or ValueError."""
+        """Read what `as_manifest` wrote; raises KeyError, TypeError or ValueError."""
         return cls(
             np.array(entry["confidence"], dtype=np.float64),
             np.array(entry["calibrated"], dtype=np.float64),
         )
 
     def as_manifest(self) -> dict[str, list[float]]:
-        """The points as the manifest of a model holds them."""
+        """Return the points as the manifest of a model holds them, with six decimals."""
         return {
             "confidence": [round(float(value), 6) for value in self.probabilities],
             "calibrated": [round(float(value), 6) for value in self.confidences],
         }
 
     def is_sound(self) -> bool:
-        """Whether the line has points, rises from left to right and stays within 0 and 1."""
+        """Return whether there are points, they rise in probability, and confidences are in 0 to 1."""
         return (
             len(self.probabilities) == len(self.confidences) >= 2
             and bool((np.diff(self.probabilities) > 0).all())
@@ -43,5 +43,5 @@ class Calibration:
         )
 
     def calibrate(self, probabilities: Floats) -> Floats:
-        """The confidence of each probability, shape (n,) both."""
+        """Return the confidence of each probability; both have the shape (n,)."""
         return np.interp(probabilities, self.probabilities, self.confidences)

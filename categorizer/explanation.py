@@ -1,7 +1,7 @@
-"""Why a row got its verdict: what decided, the features that weighed most, the alternatives.
+"""An explanation says why a row got its verdict: the decider, the features, the alternatives.
 
-Only here do features have names. The compiled passes keep nothing but their keys, so the
-features of the one row are derived a second time, in plain Python.
+Features have names only here. The compiled passes keep nothing but keys, so the features of
+the explained row are derived a second time, in plain Python.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from categorizer.weights import Weights, decode_weights
 
 
 class Feature(NamedTuple):
-    """A named feature; its value is a whole one or, of a part of a word, a quarter."""
+    """A feature has a name, a key and a value: 1, or 0.25 for a part of a word."""
 
     name: str
     key: int
@@ -31,19 +31,23 @@ class Feature(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """What one feature adds to the logit of the primary that was chosen."""
+    """A reason is what one feature adds to the logit of the primary that was chosen."""
 
     feature: str
     weight: float
 
 
 class Alternative(NamedTuple):
+    """An alternative is a primary with the model's uncalibrated probability."""
+
     primary: str
     probability: float
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
+    """An explanation holds the verdict on one row and what led to it."""
+
     code: str
     primary: str
     confidence: float
@@ -53,9 +57,9 @@ class Explanation:
     merchant_key: str
     processor: str
     reasons: list[Reason]
-    """What spoke most for the model's primary, strongest first."""
+    """The features that spoke most for the model's primary, the strongest first."""
     alternatives: list[Alternative]
-    """The model's primaries by uncalibrated probability, likeliest first."""
+    """The model's primaries with uncalibrated probabilities, the likeliest first."""
 
 
 class _Word(NamedTuple):
@@ -70,11 +74,12 @@ class _Reading(NamedTuple):
 
 
 def find_processor(description: str) -> str:
+    """Return the name of the payment processor in a description, empty when there is none."""
     return load_phrases().processors[_read_words(description).processor]
 
 
 def derive_features(columns: Columns, row: int) -> list[Feature]:
-    """All features of a row, repeats kept."""
+    """Return all features of a row; repeated features stay repeated."""
     amount = int(columns.amounts[row])
     way = passes.find_direction(amount)
     reading = _read_words(columns.descriptions[row])
@@ -88,7 +93,7 @@ def derive_features(columns: Columns, row: int) -> list[Feature]:
 
 
 def weigh_features(weights: Weights, features: list[Feature]) -> NDArray[np.float64]:
-    """What each feature adds to the logits of the primaries, shape (features, 18)."""
+    """Return what each feature adds to the logits of the primaries, shape (features, 18)."""
     values = np.array([feature.value for feature in features])
     of_text = np.array([feature.of_text for feature in features], dtype=np.bool_)
     norm = np.sqrt(max(float((values[of_text] ** 2).sum()), 1.0))
@@ -101,7 +106,7 @@ def weigh_features(weights: Weights, features: list[Feature]) -> NDArray[np.floa
 def rank_reasons(
     features: list[Feature], added: NDArray[np.float64], most: int = 8
 ) -> list[Reason]:
-    """The features that added most to one primary; `added` has shape (features,)."""
+    """Return the features that added most to one primary; `added` has shape (features,)."""
     total: dict[str, float] = {}
     for feature, weight in zip(features, added.tolist(), strict=True):
         total[feature.name] = total.get(feature.name, 0.0) + weight
@@ -110,6 +115,10 @@ def rank_reasons(
 
 
 def compute_probabilities(weights: Weights, added: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the uncalibrated probabilities of the primaries, shape (18,).
+
+    `added` comes from `weigh_features` and has shape (features, 18).
+    """
     logits = added.sum(axis=0) + weights.intercepts
     shares = np.exp(logits - logits.max())
     return np.asarray(shares / shares.sum())

@@ -1,8 +1,7 @@
-"""From what a bank prints to the merchant's name, a stable key and the processor.
+"""A description is normalized to the merchant's name, a stable key and the payment processor.
 
-The same reading of words feeds the model, see `words`. Exact before fuzzy: where a part of a
-description cannot be told from a name, it stays in the name, so that two merchants never share
-a key by guesswork.
+The model's features come from the same reading of words, see `words`. What cannot be separated
+from a name for certain stays in the name. So two merchants never share a key by guesswork.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from categorizer.phrases import load_phrases
 
 @dataclass(frozen=True, slots=True)
 class Normalized:
-    """Names row by row; empty where a description holds no word."""
+    """Names are held row by row; they are empty where a description holds no word."""
 
     merchants: list[str]
     keys: list[str]
@@ -26,6 +25,7 @@ class Normalized:
 
 
 def normalize_descriptions(descriptions: Sequence[str]) -> Normalized:
+    """Return merchant, key and processor of each description, in their order."""
     buffer = pack_descriptions(descriptions)
     table = load_phrases()
     merchants, keys = (np.empty(len(buffer.text) + 1, dtype=np.uint8) for _ in range(2))
@@ -40,5 +40,5 @@ def normalize_descriptions(descriptions: Sequence[str]) -> Normalized:
 
 
 def split_lines(buffer: NDArray[np.uint8], size: int) -> list[str]:
-    """The strings of a buffer in which each is ended by a line feed."""
+    """Return the strings of a buffer in which a line feed ends each string."""
     return buffer[:size].tobytes().decode("utf-8", "replace").split("\n")[:-1]

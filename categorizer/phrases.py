@@ -1,4 +1,4 @@
-"""The phrases of `phrases.toml` as the table that the compiled passes look words up in."""
+"""The phrases of `phrases.toml` become the table in which the compiled passes look up words."""
 
 import functools
 import hashlib
@@ -15,20 +15,23 @@ from categorizer.kernels import words
 from categorizer.kernels.hashing import hash_phrase
 
 FEATURES_VERSION: Final = 3
-"""Raised with every change to the compiled passes that gives a row other features."""
+"""The number rises with every change to the compiled passes that changes a row's features."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhraseTable:
+    """A phrase table holds the traits of every phrase and the names of the processors."""
+
     phrases: NDArray[np.int64]
     """Open-addressed table of (phrase hash, traits), shape (slots, 2)."""
     processors: tuple[str, ...]
-    """Names by the number above `PROCESSOR_SHIFT`; the first means none."""
+    """Names by the number above `PROCESSOR_SHIFT`; number 0 means no processor."""
     content_hash: str
 
 
 @functools.cache
 def load_phrases() -> PhraseTable:
+    """Return the phrase table of the package; it is read once per process."""
     content = resources.files("categorizer").joinpath("phrases.toml").read_bytes()
     document = tomllib.loads(content.decode())
     processors = ("", *sorted({*document["processor"], *document["starred"]}))

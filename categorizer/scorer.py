@@ -1,4 +1,4 @@
-"""The serving form of the model: verdicts on columns, and the reasons for one of them."""
+"""The scorer is the serving form of the model: it gives verdicts on columns and explains them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -29,12 +29,12 @@ from categorizer.rules import Rules
 from categorizer.weights import UNIT, Weights
 
 _ROWS_AT_ONCE: Final = 32_768
-"""Rows scored together: enough to meet repeats, few enough to stay in the processor's cache."""
+"""So many rows are scored together: repeats meet, and the processor's cache still holds them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """A model, ready to serve from any number of threads; it never changes."""
+    """A scorer is a model that any number of threads may use at once; it never changes."""
 
     version: int
     threshold: float
@@ -46,7 +46,7 @@ class Scorer:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads and verifies a model; its arrays are mapped, so processes share them.
+        """Read and verify a model; processes share its arrays, which are mapped into memory.
 
         Raises CorruptArtifact or IncompatibleModel.
         """
@@ -67,20 +67,20 @@ class Scorer:
         return model
 
     def check_parts(self) -> None:
-        """Raises CorruptArtifact when the parts do not fit together."""
+        """Raise CorruptArtifact when the parts do not fit together."""
         self.weights.check_arrays()
         if not (self.rules.is_sound(len(self.taxonomy.detailed)) and self.calibration.is_sound()):
             raise CorruptArtifact("rules or calibration of the model are not sound")
 
     def warm(self) -> None:
-        """Loads machine code and touches every page of the arrays."""
+        """Load the machine code and touch every page of the arrays."""
         for field in fields(self.weights):
             getattr(self.weights, field.name).max()
         one = Columns(["warm"], np.array([-1]), np.zeros(1, dtype=np.int16), ["USD"])
         self.categorize(one)
 
     def categorize(self, columns: Columns) -> Verdicts:
-        """Verdicts of n transactions, of any n; rule > model."""
+        """Return verdicts on n transactions, for any n; rules come before the model."""
         return _join_verdicts(
             [
                 self._score_rows(columns, slice(start, start + _ROWS_AT_ONCE))
@@ -89,7 +89,7 @@ class Scorer:
         )
 
     def explain(self, columns: Columns, row: int = 0) -> Explanation:
-        """What decided one row, what weighed most in the model, and the alternatives."""
+        """Return what decided one row, what weighed most in the model, and the alternatives."""
         one = Columns(
             [columns.descriptions[row]],
             columns.amounts[[row]],
@@ -119,7 +119,7 @@ class Scorer:
         )
 
     def predict(self, columns: Columns) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-        """Codes of the model alone and uncalibrated probabilities of their primaries."""
+        """Return the model's codes and the uncalibrated probabilities of their primaries."""
         scored = self._score_distinct(
             columns.descriptions,
             np.ascontiguousarray(columns.amounts, dtype=np.int64),
@@ -156,7 +156,7 @@ class Scorer:
         mccs: NDArray[np.int16],
         currencies: NDArray[np.int64],
     ) -> "_ScoredRows":
-        """The model's answers; each distinct case is scored once."""
+        """Return the model's answers; each distinct case is scored only once."""
         buffer = pack_descriptions(descriptions)
         size = len(buffer)
         texts, row_of_text, case_of_row, row_of_case, next_case = np.empty(
@@ -222,7 +222,7 @@ class _ScoredRows:
 
 
 def _spread_names(distinct: list[str], texts: NDArray[np.int64]) -> list[str]:
-    """The string of each row, given those of the distinct texts."""
+    """Return the string of each row from the strings of the distinct texts."""
     return distinct if len(distinct) == len(texts) else [distinct[i] for i in texts.tolist()]
 
 

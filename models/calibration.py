@@ -1,4 +1,4 @@
-"""Fits what the model's probability is worth, and the confidence from which to trust it.
+"""Calibration fits what the model's probability is worth, and the confidence to trust it from.
 
 Two numbers bend the probability's logit; more would learn the noise of a few hundred rows.
 """
@@ -14,13 +14,13 @@ Flags = NDArray[np.bool_]
 
 POINTS = 65
 PRECISION = 0.98
-"""Precision that the threshold aims at among rows without review; decision 18 explains the margin."""
+"""The threshold aims at this precision among rows without review; decision 18 explains the margin."""
 CEILING = 0.995
-"""A model of words alone is never surer than this."""
+"""No confidence is higher than this: a model of words alone cannot be surer."""
 
 
 def fit_calibration(probabilities: Floats, right: Flags) -> Calibration:
-    """From rows the model has not learned from, shape (n,) both."""
+    """Fit the line on rows that the model has not learned from; both arrays have shape (n,)."""
     model = LogisticRegression(C=10.0).fit(_bound_logit(probabilities)[:, None], right)
     slope = max(float(model.coef_[0, 0]), 0.05)
     points = expit(np.linspace(-3.0, 6.0, POINTS))
@@ -30,7 +30,10 @@ def fit_calibration(probabilities: Floats, right: Flags) -> Calibration:
 
 
 def find_threshold(confidences: Floats, right: Flags, precision: float = PRECISION) -> float:
-    """The lowest confidence above which all rows together, and from there on, keep `precision`."""
+    """Return the lowest confidence from which all surer rows together keep `precision`.
+
+    It is 1.0 when no confidence does.
+    """
     order = np.argsort(-confidences, kind="stable")
     kept = np.cumsum(right[order]) / np.arange(1, len(order) + 1) >= precision
     if not kept.any():

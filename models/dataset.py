@@ -1,7 +1,8 @@
-"""Labelled transactions from CSV files: what an evaluation or a calibration reads.
+"""Labelled transactions are read from CSV files, for an evaluation or a calibration.
 
-Columns: `description, amount, category`, and where categories `detailed, mcc, currency, user, date,
-source`. Amounts are decimal, negative = money out. A category is a primary or a detailed code.
+The columns `description`, `amount` and `category` are required. The columns `detailed`, `mcc`,
+`currency`, `user`, `date` and `source` are optional. Amounts are decimal, negative for money out.
+A category is a primary or a detailed code.
 """
 
 import csv
@@ -22,12 +23,12 @@ Version = Literal["v1", "v2"]
 
 
 class UnreadableDataset(Permanent):
-    """A file of labelled transactions misses a column or holds a value that cannot be read."""
+    """A file of labelled transactions lacks a column or holds a value that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Labelled transactions, all of length n; texts are empty where a file did not say."""
+    """Labelled transactions are columns of length n; texts are empty where the file has none."""
 
     columns: Columns
     primaries: list[str]
@@ -41,7 +42,7 @@ class Labelled:
         return len(self.primaries)
 
     def take_rows(self, rows: NDArray[np.intp]) -> Self:
-        """The given rows, in their order."""
+        """Return the rows of these indices, in their order."""
         at = rows.tolist()
         columns = Columns(
             [self.columns.descriptions[i] for i in at],
@@ -54,7 +55,7 @@ class Labelled:
 
 
 def read(paths: Sequence[Path], version: Version = "v2") -> Labelled:
-    """All rows of all files in order. Raises UnreadableDataset, naming file and line."""
+    """Return all rows of all files in order; raises UnreadableDataset, naming file and line."""
     rows = [row for path in paths for row in _read_rows(path)]
     labels = [_read_label(row, version) for row in rows]
     return Labelled(
@@ -104,7 +105,7 @@ def _count_minor_units(amount: str) -> int:
 
 
 def _read_label(row: Mapping[str, str], version: Version) -> tuple[str, str]:
-    """Primary and, where the label has one, detailed code, in the taxonomy of the labels."""
+    """Return the primary and, where the label has one, the detailed code, in the labels' taxonomy."""
     categories = taxonomy.load()
     category = row["category"].strip().upper()
     if category not in {primary.code for primary in categories.primaries}:

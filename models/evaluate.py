@@ -1,4 +1,4 @@
-"""Measures a model on labelled transactions that it has not learned from."""
+"""An evaluation measures a model on labelled transactions that it has not learned from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SHIPPED: Final = Path(__file__).parent / "shipped"
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a model said of labelled rows, all of length n, in the taxonomy of the labels."""
+    """Answers are what a model said of labelled rows, of length n, in the labels' taxonomy."""
 
     primaries: list[str]
     detailed: list[str]
@@ -29,7 +29,7 @@ class Answers:
 
 
 def load(model: str | None = None) -> Scorer:
-    """The model in a folder, or the shipped one, by its version or when nothing is said.
+    """Return the model in a folder, or the shipped one, chosen by its version or by default.
 
     Raises CorruptArtifact or IncompatibleModel.
     """
@@ -44,7 +44,7 @@ def load(model: str | None = None) -> Scorer:
 def answer(
     scorer: Scorer, labelled: Labelled, version: Version, memory: MerchantMemory | None = None
 ) -> Answers:
-    """Verdicts on all rows, those of merchants in `memory` from there."""
+    """Return the verdicts on all rows; merchants in `memory` get theirs from there."""
     verdicts = scorer.categorize(labelled.columns)
     if memory is not None:
         recall_merchants(verdicts, memory, labelled.columns.amounts)
@@ -60,7 +60,7 @@ def answer(
 
 
 def figures(labelled: Labelled, answers: Answers) -> dict[str, Any]:
-    """Every figure at primary level, and under `detailed` those of rows with a detailed label."""
+    """Return every figure at primary level; `detailed` holds those of rows with a detailed label."""
     result = summarize_rows(
         labelled.primaries, answers.primaries, answers.confidences, answers.needs_review
     )
@@ -81,7 +81,7 @@ def _measure_detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | 
 
 
 def choose_names(version: Version) -> tuple[Callable[[int, bool], str], Callable[[int, bool], str]]:
-    """From an index of a detailed code and money in to primary and detailed code of a taxonomy."""
+    """Return functions from a detailed code's index and money in to primary and detailed code."""
     categories = taxonomy.load()
     if version == "v1":
         return (

@@ -1,6 +1,7 @@
-"""What users taught: merchants whose category a user has corrected or seen confirmed.
+"""A user's memory holds the merchants whose category the user has corrected or confirmed.
 
-The caller gives the facts of a batch's users; here they are only looked up.
+The evaluation measures what such a memory is worth. The caller supplies the facts of a batch's
+users; this module only looks them up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,12 @@ from categorizer.columns import MEMORY, USER, Verdicts
 
 
 class Remembered(NamedTuple):
-    """What is facts of one merchant of one user."""
+    """A fact is the category of one merchant of one user."""
 
     code: int
     """Index into `Taxonomy.detailed`."""
     money_in: bool
-    """Direction it was learnt for; money the other way is another matter."""
+    """The direction that was learnt; it does not apply to money the other way."""
     source: int = MEMORY
     """`USER` for a correction, `MEMORY` for what follows from earlier rows."""
     confidence: float = 0.97
@@ -27,15 +28,17 @@ class Remembered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MerchantMemory:
+    """A merchant memory holds the facts of the users of a batch."""
+
     users: Sequence[str]
-    """User of every row."""
+    """The user of every row."""
     facts: Mapping[tuple[str, str], Remembered]
-    """By user and merchant key; rows without a merchant key are never looked up."""
+    """Facts by user and merchant key; rows without a merchant key are never looked up."""
 
     def find_facts(
         self, merchant_keys: Sequence[str], amounts: NDArray[np.int64]
     ) -> list[tuple[int, Remembered]]:
-        """Rows about which something is facts, with it."""
+        """Return the rows whose merchant is remembered, each with its fact."""
         if not self.facts:
             return []
         candidates = map(self.facts.get, zip(self.users, merchant_keys, strict=True))
@@ -49,7 +52,7 @@ class MerchantMemory:
 def recall_merchants(
     verdicts: Verdicts, memory: MerchantMemory, amounts: NDArray[np.int64]
 ) -> None:
-    """Replaces the verdicts on rows about which something is facts: user > memory > the rest."""
+    """Replace the verdicts on remembered rows: user > memory > rule and model."""
     for row, fact in memory.find_facts(verdicts.merchant_keys, amounts):
         verdicts.codes[row] = fact.code
         verdicts.sources[row] = fact.source

@@ -1,4 +1,4 @@
-"""How right a model is: figures of one set of labelled rows, plain enough for JSON."""
+"""Metrics say how right a model is on one set of labelled rows, plain enough for JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,29 +11,31 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 BINS = 10
-"""Bands of confidence in the expected calibration error."""
+"""The expected calibration error groups confidences into so many bands."""
 
 
 def measure_coverage(precision: float, confidences: Floats, right: Flags) -> float:
-    """Largest share of rows, the most confident first, that keeps `precision`."""
+    """Return the largest share of rows, the most confident first, that keeps `precision`."""
     if len(right) == 0:
         return 0.0
     order = np.argsort(-confidences, kind="stable")
     taken = np.arange(1, len(order) + 1)
     precise = np.cumsum(right[order]) / taken >= precision
-    falls = np.append(np.diff(confidences[order]) < 0, True)  # rows of one confidence go together
+    falls = np.append(
+        np.diff(confidences[order]) < 0, True
+    )  # rows of one confidence are taken together
     return float(taken[precise & falls].max(initial=0) / len(order))
 
 
 def measure_calibration_error(confidences: Floats, right: Flags) -> float:
-    """Mean gap between confidence and accuracy over bands of equal width, weighted by rows."""
+    """Return the mean gap between confidence and accuracy over equal bands, weighted by rows."""
     band = np.minimum((confidences * BINS).astype(int), BINS - 1)
     gaps = np.bincount(band, weights=right.astype(float) - confidences, minlength=BINS)
     return float(np.abs(gaps).sum() / max(len(right), 1))
 
 
 def measure_selected(right: Flags, needs_review: Flags) -> dict[str, float]:
-    """Coverage and precision of the rows that need no review."""
+    """Return coverage and precision of the rows that need no review."""
     kept = right[~needs_review]
     return {
         "coverage": _divide(len(kept), len(right)),
@@ -44,7 +46,7 @@ def measure_selected(right: Flags, needs_review: Flags) -> dict[str, float]:
 def measure_categories(
     truth: Sequence[str], predicted: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Rows, precision, recall and F1 of every category that occurs in the labels."""
+    """Return rows, precision, recall and F1 of every category that occurs in the labels."""
     labels = sorted(set(truth))
     if not labels:
         return {}
@@ -57,7 +59,7 @@ def measure_categories(
 
 
 def count_confusion(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Label -> predicted category -> rows."""
+    """Return the number of rows by label and predicted category."""
     table: dict[str, dict[str, int]] = {label: {} for label in sorted(set(truth))}
     for label, guess in sorted(zip(truth, predicted, strict=True)):
         table[label][guess] = table[label].get(guess, 0) + 1
@@ -67,7 +69,7 @@ def count_confusion(truth: Sequence[str], predicted: Sequence[str]) -> dict[str,
 def summarize_rows(
     truth: Sequence[str], predicted: Sequence[str], confidences: Floats, needs_review: Flags
 ) -> dict[str, Any]:
-    """All figures at one level of the taxonomy; macro-F1 is over the categories present."""
+    """Return all figures at one level of the taxonomy; macro-F1 is over the labels' categories."""
     right = np.array([a == b for a, b in zip(truth, predicted, strict=True)], dtype=bool)
     categories = measure_categories(truth, predicted)
     return {

@@ -1,6 +1,6 @@
-"""A page with what an evaluation found: figures, confusion, reliability, coverage.
+"""The report is a page of an evaluation: figures, confusion, reliability and coverage.
 
-Needs the extra `plots`.
+It needs the extra `plots`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def write(folder: Path, labelled: Labelled, answers: Answers, figures: dict[str, Any]) -> Path:
-    """Writes `index.html` and its plots; returns the path of the page."""
+    """Write `index.html` and its plots to a folder; return the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     right = np.array(labelled.primaries) == np.array(answers.primaries)
     _draw_plot(
@@ -39,7 +39,7 @@ def write(folder: Path, labelled: Labelled, answers: Answers, figures: dict[str,
 
 
 def render_page(figures: dict[str, Any]) -> str:
-    """The page as HTML; every text in it is escaped."""
+    """Return the page as HTML; every text in it is escaped."""
     pages = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined)
     selected = figures["selected"]
     return pages.get_template("report.html.jinja").render(

@@ -1,4 +1,4 @@
-"""A user who sets right, at each month's end, what the month's categories got wrong."""
+"""The simulation plays a user who corrects wrong categories at the end of each month."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from models.splits import build_memory
 
 
 def user_years(scorer: Scorer, labelled: Labelled, version: Version) -> dict[str, Any]:
-    """Accuracy from the second month on, of the model alone and with the user's memory before it.
+    """Return the accuracy from the second month on: the model alone, and with the user's memory.
 
     `covered` is the share of rows whose merchant the user has met in an earlier month.
     """

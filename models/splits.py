@@ -1,6 +1,7 @@
-"""Three ways to keep rows back, from the most flattering to the least, and who is measured on them.
+"""Rows are kept back in three ways, from the most flattering to the least.
 
-A random split lets a merchant stand on both sides; the other two do not, or only as time allows.
+A random split has rows of one merchant on both sides. A split by merchant never has, and a split
+by date only where a merchant occurs early and late.
 """
 
 from collections.abc import Callable
@@ -26,11 +27,12 @@ Mask = NDArray[np.bool_]
 
 
 def split_randomly(labelled: Labelled) -> Mask:
+    """Return which rows are kept back, drawn at random."""
     return np.random.default_rng(SEED).random(len(labelled)) < KEPT_BACK
 
 
 def split_by_merchant(labelled: Labelled) -> Mask:
-    """All rows of a merchant are on one side."""
+    """Return which rows are kept back; all rows of a merchant are on one side."""
     keys = np.array(normalize_descriptions(labelled.columns.descriptions).keys)
     distinct, merchant = np.unique(keys, return_inverse=True)
     back = np.random.default_rng(SEED).random(len(distinct)) < KEPT_BACK
@@ -38,7 +40,7 @@ def split_by_merchant(labelled: Labelled) -> Mask:
 
 
 def split_by_date(labelled: Labelled) -> Mask:
-    """The latest rows are kept back; those of one day are on one side."""
+    """Return which rows are kept back: the latest; all rows of a day are on one side."""
     dates = np.array(labelled.dates)
     return np.asarray(dates > np.sort(dates)[int(len(dates) * (1 - KEPT_BACK))])
 
@@ -53,10 +55,10 @@ SPLITS: Final[dict[str, Callable[[Labelled], Mask]]] = {
 def side_by_side(
     scorer: Scorer, labelled: Labelled, version: Version
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Split -> who -> figures of the rows kept back.
+    """Return the figures of the rows kept back, by split and by contestant.
 
-    `model` is the model as it is; `memory` is the same with what users taught in the other rows;
-    `labels_alone` is a model that has learned from nothing but the other rows.
+    `model` is the model as it is. `memory` is the model with what users taught in the other rows.
+    `labels_alone` is a model that has learned only from the other rows.
     """
     return {
         name: _compare_answers(scorer, labelled, split(labelled), version)
@@ -65,7 +67,7 @@ def side_by_side(
 
 
 def build_memory(labelled: Labelled, users: list[str]) -> MerchantMemory:
-    """What users know of merchants after the given rows; the last row of a merchant counts."""
+    """Return what users know of merchants after these rows; a merchant's last row counts."""
     categories = taxonomy.load()
     keys = normalize_descriptions(labelled.columns.descriptions).keys
     money_in = (labelled.columns.amounts > 0).tolist()

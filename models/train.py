@@ -1,4 +1,4 @@
-"""Trains the shipped model: corpus in, verified folder out. Seeded: the same input, the same bytes."""
+"""Training makes the shipped model from the corpus; equal input gives equal bytes."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ from models.dataset import Labelled
 from models.metrics import summarize_rows
 
 VERSION: Final = 2
-"""Raised with every model that is shipped."""
+"""This number rises with every model that is shipped."""
 SEED: Final = 20
 RULE_CONFIDENCE: Final = 0.95
-"""What a merchant category code that settles the category is worth."""
+"""This is the confidence of a merchant category code that settles the category."""
 
 DEVELOPMENT: Final = Path(__file__).parent / "development"
 CALIBRATION_FILES: Final = ("many_banks.csv", "household.csv")
@@ -31,7 +31,7 @@ CALIBRATION_FILES: Final = ("many_banks.csv", "household.csv")
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """What is fitted, and how hard."""
+    """The settings say what is fitted and how strongly it is penalized."""
 
     min_rows: int = 12
     C: float = 0.002
@@ -44,11 +44,11 @@ class TrainingSettings:
 
 
 def train(folder: Path, settings: TrainingSettings | None = None) -> dict[str, Any]:
-    """Fits on the corpus, calibrates on half of the development set, measures on the other half.
+    """Train a model, write it to `folder` and return its metrics.
 
-    What is calibrated is a model of half the names: real people's merchants are strangers more
-    often than those of a set that was written from memory. Writes the model to `folder` and
-    returns its metrics.
+    The model is fitted on the corpus, calibrated on half of the development set and measured on the
+    other half. The calibrated model is a second one that knows half of the names. Real people's
+    merchants are unknown more often than those of a set that was written from memory.
     """
     used = settings or TrainingSettings()
     learned, measured = split_development()
@@ -62,6 +62,7 @@ def train(folder: Path, settings: TrainingSettings | None = None) -> dict[str, A
 
 
 def fit_model(corpus: rows.Corpus, settings: TrainingSettings) -> Categorizer:
+    """Fit an estimator on the corpus, on one thread."""
     model = Categorizer(
         min_rows=settings.min_rows,
         C=settings.C,
@@ -69,14 +70,14 @@ def fit_model(corpus: rows.Corpus, settings: TrainingSettings) -> Categorizer:
         max_iter=settings.max_iter,
         tol=settings.tol,
     )
-    with threadpool_limits(1):  # sums in one order: the same bytes on every machine
+    with threadpool_limits(1):  # one order of sums gives the same bytes on every machine
         return model.fit(corpus.columns, corpus.codes, corpus.weights)
 
 
 def split_development() -> tuple[Labelled, Labelled]:
-    """Rows to calibrate on and rows to report on; a merchant's line is never in both.
+    """Return rows to calibrate on and rows to report on; they share no description.
 
-    The split is by a hash of the letters of the description, so that repeats stay together.
+    A hash of the letters of the description decides, so that repeats stay together.
     """
     files = [DEVELOPMENT / name for name in CALIBRATION_FILES]
     labelled = _drop_repeats(dataset.read([file for file in files if file.exists()], "v1"))
@@ -85,7 +86,7 @@ def split_development() -> tuple[Labelled, Labelled]:
 
 
 def calibrate_model(model: Categorizer, labelled: Labelled) -> tuple[Calibration, float]:
-    """The line from probability to confidence, and the confidence from which to trust it."""
+    """Return the line from probability to confidence, and the confidence from which to trust it."""
     probabilities = model.predict_primary_proba(labelled.columns).max(axis=1)
     right = _compare_labels(
         labelled, translate_primaries(model.predict(labelled.columns), labelled.columns)
@@ -97,7 +98,7 @@ def calibrate_model(model: Categorizer, labelled: Labelled) -> tuple[Calibration
 def measure_model(
     model: Categorizer, labelled: Labelled, line: Calibration, threshold: float
 ) -> dict[str, Any]:
-    """Figures of each source of the labelled rows."""
+    """Return the figures of each source of the labelled rows."""
     predicted = translate_primaries(model.predict(labelled.columns), labelled.columns)
     confidences = line.calibrate(model.predict_primary_proba(labelled.columns).max(axis=1))
     sources = np.array(labelled.sources)
@@ -108,11 +109,12 @@ def measure_model(
 
 
 def collect_arrays(model: Categorizer) -> dict[str, NDArray[Any]]:
-    """Everything that the scorer maps into memory."""
+    """Return all arrays of the artifact by name."""
     return asdict(export_weights(model)) | asdict(build_rules())
 
 
 def describe_model(line: Calibration, threshold: float, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest of a model without the hashes of its files."""
     return {
         **artifact.describe_format(),
         "version": VERSION,
@@ -123,7 +125,7 @@ def describe_model(line: Calibration, threshold: float, metrics: dict[str, Any])
 
 
 def build_rules() -> Rules:
-    """For each merchant category code the detailed category that it settles, or -1."""
+    """Return the detailed category that each merchant category code settles, -1 for none."""
     index = taxonomy.load().index
     codes = np.full(MCC_COUNT, -1, dtype=np.int16)
     for row in tables.read_rows("mcc.tsv"):
@@ -133,6 +135,7 @@ def build_rules() -> Rules:
 
 
 def translate_primaries(codes: NDArray[np.int16], columns: Columns) -> list[str]:
+    """Return the primary v1 code of each row from its detailed code and direction."""
     categories = taxonomy.load()
     money_in = (columns.amounts > 0).tolist()
     return [

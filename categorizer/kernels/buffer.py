@@ -1,7 +1,7 @@
-"""Descriptions as one byte buffer, the form that the compiled passes read.
+"""Descriptions become one byte buffer, which is the form that the compiled passes read.
 
-Rows of ASCII, nearly all, go in as they are: the passes fold their case. Other rows are folded
-here: accents and compatibility forms go, letters of any script stay, all else becomes a blank.
+Most rows are ASCII and go in unchanged: the passes fold their case. Other rows are folded here.
+Accents and compatibility forms are dropped, letters of any script stay, all else becomes a blank.
 """
 
 import functools
@@ -24,16 +24,19 @@ _NOT_TEXT: Final = re.compile(r"[^\x20-\x7e\w]|_")
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
+    """A buffer holds the text of all rows and where each of them begins."""
+
     text: NDArray[np.uint8]
-    """UTF-8 of all rows, each ended by a line feed."""
+    """UTF-8 of all rows; a line feed ends each row."""
     bounds: NDArray[np.int64]
-    """Offset of every row and of the end, one more than there are rows."""
+    """Offset of every row and of the end, so one more than there are rows."""
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
 
 
 def pack_descriptions(descriptions: Sequence[str]) -> Buffer:
+    """Return the buffer of the descriptions; line feeds inside a row become blanks."""
     joined = "\n".join(descriptions)
     if joined.count("\n") >= max(len(descriptions), 1):
         joined = "\n".join([row.replace("\n", " ") for row in descriptions])

@@ -1,11 +1,12 @@
-"""How the kernels are compiled: at first use, for one signature, without the interpreter lock.
+"""Kernels are compiled at first use, for one signature, and run without the interpreter lock.
 
-Importing compiles nothing and writes nothing. Machine code is kept in numba's own cache folder if
-there is one, or below the package, or in the user's cache folder, so only the first process of a
-checkout compiles, and many may start at once. Where none can be written, each process compiles.
+Importing a kernel compiles nothing and writes nothing. Machine code is kept in numba's cache
+folder if one is set, else below the package, else in the user's cache folder. So only the first
+process of a checkout compiles, and many may start at once. Where no folder can be written, each
+process compiles for itself.
 
-The folder carries a hash of the kernels' sources, because numba itself notices no change in a
-kernel that another file's kernel calls.
+The folder's name carries a hash of the kernels' sources. Numba alone would not notice a change
+in a kernel that is called from another file.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ _SOURCES: Final = ("compiled.py", "hashing.py", "words.py", "passes.py", "scores
 
 
 class Kernel:
-    """A function for one signature. Its first call compiles it, or loads its machine code.
+    """A kernel is a function for one signature; its first call compiles it or loads its machine code.
 
     Kernels call one another: numba asks for the type of the callee, which then compiles it.
     """
@@ -52,12 +53,12 @@ class Kernel:
 
 
 def compile_kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Makes a function a kernel for this signature in numba's notation."""
+    """Return a decorator that makes a function a kernel for this signature in numba's notation."""
     return lambda function: Kernel(function, signature)
 
 
 def _hash_sources() -> str:
-    """Hash of the sources of all kernels: 16 hexadecimal digits."""
+    """Return the hash of the sources of all kernels: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for source in _SOURCES:
         digest.update((_PACKAGE / source).read_bytes())
@@ -65,7 +66,7 @@ def _hash_sources() -> str:
 
 
 class _KernelLocator(_CacheLocator):
-    """Tells numba where the machine code of a kernel lies, and when it is out of date."""
+    """The locator tells numba where the machine code of a kernel lies and when it is out of date."""
 
     def __init__(self, folder: Path, line: int) -> None:
         self._folder = folder
@@ -96,7 +97,7 @@ class _KernelCache(FunctionCache):
 
 @cache
 def _find_cache_folder() -> Path | None:
-    """The first folder that this process may write, created for its user alone."""
+    """Return the first folder that this process may write; it is created for its user alone."""
     name = f"kernels-{_hash_sources()}"
     for place in _list_cache_places():
         folder = place / name
@@ -115,6 +116,6 @@ def _list_cache_places() -> list[Path]:
         places.insert(0, Path(chosen))
     try:
         places.append(Path("~/.cache/spendline").expanduser())
-    except RuntimeError:  # the user has no home
+    except RuntimeError:  # the user has no home folder
         return places
     return places

@@ -1,4 +1,4 @@
-"""The hashes of words and features, once in plain Python; `kernels` computes the same, compiled.
+"""Words and features are hashed here in plain Python; the kernels compute equal hashes, compiled.
 
 All arithmetic is that of signed 64-bit integers that wrap around.
 """
@@ -11,11 +11,12 @@ MIXER: Final = 0x2545F4914F6CDD1D
 
 
 def wrap_integer(value: int) -> int:
-    """The signed 64-bit integer that a machine would hold."""
+    """Return the signed 64-bit integer that a machine would hold."""
     return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def hash_word(word: bytes) -> int:
+    """Return the hash of a word's bytes."""
     state = SEED
     for byte in word:
         state = wrap_integer((state ^ byte) * PRIME)
@@ -23,12 +24,12 @@ def hash_word(word: bytes) -> int:
 
 
 def mix_hash(state: int, value: int) -> int:
-    """Joins a hash and a value in that order."""
+    """Join a hash and a value in that order."""
     return wrap_integer((state ^ wrap_integer(value * MIXER)) * PRIME)
 
 
 def hash_phrase(words: list[bytes]) -> int:
-    """Hash of a sequence of words; of one word it is the hash of that word."""
+    """Return the hash of a sequence of words; one word has the hash of that word."""
     state = hash_word(words[0])
     for word in words[1:]:
         state = mix_hash(state, hash_word(word))
@@ -36,5 +37,5 @@ def hash_phrase(words: list[bytes]) -> int:
 
 
 def hash_feature(state: int) -> int:
-    """The 32 bits under which a feature is known."""
+    """Return the 32 bits that name a feature."""
     return ((wrap_integer((state ^ (state >> 29)) * MIXER) >> 32) & 0xFFFFFFFF) | 2

@@ -1,9 +1,8 @@
-"""The compiled scoring of a batch: distinct rows, sums of weights, the best code of each.
+"""The compiled scoring of a batch sums weights and finds the best code of each distinct row.
 
-Weights are bytes times a power of two per feature, in tables small enough to stay in the
-processor's cache. The primaries are scored first, then only the
-details of the best one by whole words, so 123 codes cost little more than 18. Sums are whole numbers, so their
-order changes nothing.
+Weights are bytes times a power of two per feature. Their tables are small enough to stay in the
+processor's cache. The primaries are scored first. Only the details of the best primary are
+scored afterwards, by whole words, so 123 codes cost little more than 18.
 """
 
 from typing import Final
@@ -41,7 +40,7 @@ LANES: Final = 32
 """Bytes of a row of weights: 27 weights, the row's binary exponent, the key of its feature."""
 EXPONENT: Final = 27
 ROW_BITS: Final = 18
-"""Low bits of an index entry, which hold the row plus one; the key's highest are above them."""
+"""The low bits of an index entry hold the row plus one; above them are the key's highest bits."""
 
 _INDEX: Final = "Array(uint32, 1, 'C', readonly=True)"
 _ROWS: Final = "Array(int8, 2, 'C', readonly=True)"
@@ -53,19 +52,20 @@ _CODES: Final = "Array(int16, 2, 'C', readonly=True)"
 
 @compile_kernel("int64(int64, int64)")
 def hash_detail(key, primary):
-    """The key of a feature among the details of one primary."""
+    """Return the key of a feature among the details of one primary."""
     return hash_feature(mix_hash(key, primary + 1))
 
 
 @compile_kernel("void(uint32[::1], int64, uint32[::1])")
 def hash_details(keys, primary, result):
+    """Fill `result` with the keys of features among the details of one primary."""
     for i in range(keys.shape[0]):
         result[i] = hash_detail(np.int64(keys[i]), primary)
 
 
 @compile_kernel("void(uint32[::1], uint32[::1])")
 def fill_index(index, keys):
-    """Enters the rows of keys; `index` is zeros, a power of two, longer than the keys."""
+    """Enter the rows of keys; `index` is zeros, a power of two long, longer than the keys."""
     last = index.shape[0] - 1
     for row in range(keys.shape[0]):
         key = np.int64(keys[row])
@@ -77,7 +77,7 @@ def fill_index(index, keys):
 
 @compile_kernel(f"int64({_INDEX}, {_ROW_KEYS}, int64)")
 def find_row(index, row_keys, key):
-    """Row of a feature's weights, -1 when the model does not know it."""
+    """Return the row of a feature's weights, -1 when the model does not have the feature."""
     last = index.shape[0] - 1
     slot = (key >> 2) & last
     while index[slot] != 0:
@@ -94,9 +94,10 @@ def find_row(index, row_keys, key):
     " int32[::1])"
 )
 def add_weights(index, rows, row_keys, keys, values, first, stop, entries, sums):
-    """Sums the weights of features in quarter units.
+    """Sum the weights of features in quarter units.
 
     Rows are looked up first and added afterwards, so that the processor fetches many at a time.
+    `entries` is room for one number per feature.
     """
     count = 0
     for i in range(first, stop):
@@ -113,7 +114,7 @@ def add_weights(index, rows, row_keys, keys, values, first, stop, entries, sums)
 
 @compile_kernel(f"int64(int32[::1], int32[::1], float64, float64, {_LOGITS}, float64[::1])")
 def find_best_logit(text_sums, context_sums, scale, unit, intercepts, logits):
-    """Fills the logits of one level; returns the lane of the first greatest."""
+    """Fill in the logits of one level; return the lane of the first greatest."""
     best = 0
     for lane in range(intercepts.shape[0]):
         total = np.float64(text_sums[lane]) * scale + np.float64(context_sums[lane]) * unit
@@ -125,7 +126,7 @@ def find_best_logit(text_sums, context_sums, scale, unit, intercepts, logits):
 
 @compile_kernel("float64(float64[::1], int64, int64)")
 def compute_probability(logits, count, best):
-    """Softmax of the best of the first `count` logits."""
+    """Return the softmax of the best of the first `count` logits."""
     total = 0.0
     for lane in range(count):
         total += np.exp(logits[lane] - logits[best])
@@ -134,6 +135,7 @@ def compute_probability(logits, count, best):
 
 @compile_kernel(f"int64({BYTES}, int64, int64)")
 def hash_bytes(text, first, stop):
+    """Return a hash of a part of the text."""
     state = np.int64(SEED)
     for i in range(first, stop):
         state = multiply_wrapping(state ^ text[i], PRIME)
@@ -142,6 +144,7 @@ def hash_bytes(text, first, stop):
 
 @compile_kernel(f"boolean({BYTES}, int64, int64, int64, int64)")
 def is_same_text(text, first, stop, other, other_stop):
+    """Return whether two parts of the text hold equal bytes."""
     if stop - first != other_stop - other:
         return False
     for i in range(stop - first):
@@ -152,7 +155,7 @@ def is_same_text(text, first, stop, other, other_stop):
 
 @compile_kernel(f"int64({BYTES}, int64[::1], int64[::1], int64[::1], int64[::1])")
 def find_texts(text, bounds, slots, text_of_row, row_of_text):
-    """Numbers the distinct texts in order of first appearance; returns how many there are.
+    """Number the distinct texts in order of first appearance; return how many there are.
 
     `slots` are zeros, a power of two, at least twice as many as rows.
     """
@@ -176,7 +179,7 @@ def find_texts(text, bounds, slots, text_of_row, row_of_text):
 
 @compile_kernel("int64(int64, int16, int64)")
 def hash_context(amount, mcc, currency):
-    """The other columns as far as features tell them apart."""
+    """Hash the other columns as far as features distinguish them."""
     way = bucket_amount(amount) * 4 + find_direction(amount)
     return mix_hash(mix_hash(mix_hash(SEED, way), np.int64(mcc)), currency)
 
@@ -188,9 +191,10 @@ def hash_context(amount, mcc, currency):
 def find_cases(
     texts, amounts, mccs, currencies, slots, case_of_row, row_of_case, first_case, next_case
 ):
-    """The same for cases: rows whose text, direction, size, MCC and currency are alike.
+    """Number the distinct cases in order of first appearance; return how many there are.
 
-    The cases of a text are chained, -1 ends the chain; `first_case` comes in as -1.
+    Rows are one case when text, direction, size, MCC and currency are alike. The cases of a text are
+    chained, and -1 ends the chain. `first_case` comes in filled with -1.
     """
     last = slots.shape[0] - 1
     cases = 0
@@ -245,7 +249,7 @@ def score_cases(
     merchant_keys,
     sizes,
 ):
-    """Code and probability of the primary of every case, names of every text."""
+    """Fill in code and primary's probability of every case, and the names of every text."""
     folded = np.empty(FOLDED_BYTES, dtype=np.uint8)
     words = np.empty((MAX_WORDS, WORD_COLUMNS), dtype=np.int64)
     keys = np.empty(MAX_FEATURES, dtype=np.int64)

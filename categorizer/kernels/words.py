@@ -1,7 +1,7 @@
-"""The compiled reading of one description: its words, and which of them name the merchant.
+"""Compiled code reads one description: its words, and which of them name the merchant.
 
-Numba code, so plain loops over arrays that the caller allocates once per batch. Each row costs
-at most a bound: `MAX_BYTES` are read and `MAX_WORDS` kept.
+Numba code loops over arrays that the caller allocates once per batch. The cost of a row is
+bounded: at most `MAX_BYTES` are read and `MAX_WORDS` kept.
 """
 
 from typing import Final
@@ -15,24 +15,24 @@ MAX_BYTES: Final = 200
 MAX_WORDS: Final = 24
 FOLDED_BYTES: Final = MAX_BYTES + 2 * MAX_WORDS
 EDGE: Final = 1
-"""Byte that marks both ends of a word in the folded text."""
+"""This byte marks both ends of a word in the folded text."""
 
 SEPARATOR: Final = 10
-"""Rows of the buffer are ended by a line feed."""
+"""This byte, a line feed, ends each row of the buffer."""
 
-# Columns of the table of words.
+# These are the columns of the table of words.
 START, END, HASH, KIND, GAP, TRAITS, ROLE, ORDER = range(8)
 WORD_COLUMNS: Final = 8
 
-# Kinds of words.
+# These are the kinds of words.
 WORD, NUMBER, CODE = range(3)
 
-# What stood before a word, bits.
+# These bits say what stands before a word.
 STAR, WIDE, SLASH, DOT, HYPHEN, HASHSIGN = 1, 2, 4, 8, 16, 32
 MIXED: Final = 64
-"""Set beside them on a word with digits in it."""
+"""This further bit marks a word with digits in it."""
 
-# What the wordings know of a word or phrase, bits; processors sit above `PROCESSOR_SHIFT`.
+# These bits are the traits of a word or phrase; the processor's number is above them.
 LEAD, PROCESSOR, STARRED, SUFFIX, STATE, CITY, NOISE, PERSON, UNIT, MONTH, COUNTRY, ENTRY = (
     1 << i for i in range(12)
 )
@@ -40,18 +40,21 @@ OPENS: Final = 1 << 12
 WEB: Final = 1 << 13
 PROCESSOR_SHIFT: Final = 16
 
-# Roles of words: the merchant's name, words about the payment, what else was entered, none.
+# These are the roles of words: merchant's name, payment wording, other entry, no role.
 CORE, CONTEXT, EXTRA, DROPPED = range(4)
 
 BYTES: Final = "Array(uint8, 1, 'C', readonly=True)"
 PHRASES: Final = "Array(int64, 2, 'C', readonly=True)"
-"""Types of arrays that are only read; writable ones are taken too."""
+"""BYTES and PHRASES are types of arrays that are only read; writable arrays are taken too."""
 
 _X: Final = ord("x")
 
 
 def _classify_bytes() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """0 separator, 1 letter (or any byte of a longer character), 2 digit, 3 joiner."""
+    """Return 0 for a separator, 1 for a letter, 2 for a digit and 3 for a joiner.
+
+    Every byte of a longer character counts as a letter.
+    """
     classes = np.zeros(256, dtype=np.uint8)
     classes[128:] = 1
     for byte in range(ord("a"), ord("z") + 1):
@@ -66,18 +69,25 @@ _CLASSES = _classify_bytes()
 
 @compile_kernel("int64(int64, int64)")
 def multiply_wrapping(left, right):
-    """A product that wraps around; of signed numbers the compiler takes that for impossible."""
+    """Return a product that wraps around.
+
+    The compiler assumes that a product of signed numbers never overflows.
+    """
     return np.int64(np.uint64(left) * np.uint64(right))
 
 
 @compile_kernel("int64(int64, int64)")
 def mix_hash(state, value):
+    """Join a hash and a value in that order."""
     return multiply_wrapping(state ^ multiply_wrapping(value, MIXER), PRIME)
 
 
 @compile_kernel(f"int64({PHRASES}, int64)")
 def look_up_traits(phrases, state):
-    """Traits of a phrase, 0 when unknown; `phrases` is open-addressed, a power of two long."""
+    """Return the traits of a phrase, 0 when it is unknown.
+
+    `phrases` is an open-addressed table, a power of two long.
+    """
     last = phrases.shape[0] - 1
     slot = (state ^ (state >> 32)) & last
     while phrases[slot, 1] != 0:
@@ -89,7 +99,7 @@ def look_up_traits(phrases, state):
 
 @compile_kernel(f"int64({BYTES}, int64, int64)")
 def find_row_end(text, start, stop):
-    """End of the part of a row that is read: no character is cut in two."""
+    """Return the end of the part of a row that is read; no character is cut in two."""
     if stop - start <= MAX_BYTES:
         return stop
     stop = start + MAX_BYTES
@@ -100,7 +110,7 @@ def find_row_end(text, start, stop):
 
 @compile_kernel("int64(uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
 def count_word_bytes(folded, first, stop, letters, digits, leading, crosses, gap):
-    """How many bytes of a token are a word: all, a stem before glued digits, or none."""
+    """Return how many bytes of a token are a word: all, a stem before glued digits, or none."""
     length = stop - first
     if digits == 0:
         return 0 if letters >= 2 and crosses == letters else length
@@ -120,7 +130,7 @@ def count_word_bytes(folded, first, stop, letters, digits, leading, crosses, gap
 
 @compile_kernel(f"int64({BYTES}, int64, int64, uint8[::1], int64[:, ::1], {PHRASES})")
 def split_words(text, start, stop, folded, words, phrases):
-    """Cuts a row into lower-case words with their traits; returns how many."""
+    """Cut a row into lower-case words with their traits; return how many there are."""
     count = size = 0
     gap = 0
     blanks = 0
@@ -158,7 +168,7 @@ def split_words(text, start, stop, folded, words, phrases):
                 break
             if kind == 3:
                 ends = position + 1 >= stop or _CLASSES[text[position + 1]] == 0
-                if ends or byte == 39:  # an apostrophe joins and goes
+                if ends or byte == 39:  # an apostrophe joins two parts and is dropped
                     position += 1
                     continue
             elif kind == 2:
@@ -203,7 +213,7 @@ def split_words(text, start, stop, folded, words, phrases):
 
 @compile_kernel(f"int64(int64[:, ::1], int64, int64, int64, {PHRASES})")
 def measure_phrase(words, at, count, wanted, phrases):
-    """Length of the longest phrase with a wanted trait that starts at a word, else 0."""
+    """Return the length of the longest phrase with a wanted trait that starts at a word, else 0."""
     traits = words[at, TRAITS]
     longest = 1 if traits & wanted != 0 else 0
     if traits & OPENS == 0:
@@ -218,6 +228,7 @@ def measure_phrase(words, at, count, wanted, phrases):
 
 @compile_kernel(f"int64(int64[:, ::1], int64, int64, {PHRASES})")
 def look_up_phrase(words, at, length, phrases):
+    """Return the traits of the phrase of `length` words that starts at a word."""
     state = words[at, HASH]
     for i in range(1, length):
         state = mix_hash(state, words[at + i, HASH])
@@ -226,7 +237,7 @@ def look_up_phrase(words, at, length, phrases):
 
 @compile_kernel("int64(int64[:, ::1], int64, int64, int64)")
 def find_next_core(words, at, step, stop):
-    """The next word that is still part of the name, or `stop`."""
+    """Return the next word that is still part of the name, or `stop`."""
     while at != stop and words[at, ROLE] != CORE:
         at += step
     return at
@@ -234,7 +245,7 @@ def find_next_core(words, at, step, stop):
 
 @compile_kernel("void(int64[:, ::1], int64)")
 def drop_host(words, at):
-    """Drops the parts of an address of several parts that follows a name: help.uber.com."""
+    """Drop the parts of a longer address that follows a name, such as help.uber.com."""
     first = at
     while first > 0 and words[first, GAP] & DOT != 0:
         first -= 1
@@ -245,7 +256,7 @@ def drop_host(words, at):
 
 @compile_kernel("void(int64[:, ::1], int64, int64, int64)")
 def mark_word(words, at, count, mode):
-    """The role of one word in a field: units and months only count beside numbers."""
+    """Set the role of one word in a field; units and months only count beside numbers."""
     if words[at, KIND] != WORD:
         return
     traits = words[at, TRAITS]
@@ -263,7 +274,7 @@ def mark_word(words, at, count, mode):
 
 @compile_kernel(f"void(int64[:, ::1], int64, {PHRASES})")
 def mark_noise(words, count, phrases):
-    """Words that never name a merchant: fields of payment systems, the holder, units, months."""
+    """Mark words that never name a merchant: payment fields, the holder, units, months."""
     mode = CORE
     at = 0
     while at < count:
@@ -286,14 +297,14 @@ def mark_noise(words, count, phrases):
         for i in range(at, at + length):
             words[i, ROLE] = CONTEXT
         at += length
-        if at < count and words[at, GAP] & MIXED != 0:  # the number that the field holds
+        if at < count and words[at, GAP] & MIXED != 0:  # this is the number that the field holds
             words[at, ROLE] = DROPPED
             at += 1
 
 
 @compile_kernel("boolean(int64[:, ::1], int64)")
 def is_name_opener(words, at):
-    """Whether a short number before a word is part of the name: 7-Eleven, 24 Hour Fitness."""
+    """Return whether a short number before a word is part of the name, as in 7-Eleven."""
     if words[at, KIND] != NUMBER or words[at, END] - words[at, START] > 3:
         return False
     if words[at + 1, GAP] & (SLASH | DOT | WIDE) != 0 or words[at, GAP] & (HASHSIGN | SLASH) != 0:
@@ -304,7 +315,10 @@ def is_name_opener(words, at):
 
 @compile_kernel(f"int64(int64[:, ::1], int64, {PHRASES})")
 def strip_front(words, count, phrases):
-    """Takes payment wordings and processors off the front; keeps a number that opens a name."""
+    """Take payment wordings and processors off the front; return the processor, 0 for none.
+
+    A number that opens a name stays.
+    """
     processor = 0
     at = 0
     while at < count:
@@ -330,7 +344,10 @@ def strip_front(words, count, phrases):
 
 @compile_kernel(f"int64(int64[:, ::1], int64, int64, boolean, int64, {PHRASES})")
 def measure_city(words, first, at, placed, count, phrases):
-    """How many words up to `at` name a place: known cities, or all between a gap and a state."""
+    """Return how many words up to `at` name a place.
+
+    A place is a known city, or all words between a gap and a state.
+    """
     in_state = placed and at + 1 < count and words[at + 1, TRAITS] & STATE != 0
     longest = 0
     for length in range(1, min(3, at - first) + 1):
@@ -346,7 +363,7 @@ def measure_city(words, first, at, placed, count, phrases):
 
 @compile_kernel(f"void(int64[:, ::1], int64, {PHRASES})")
 def strip_back(words, count, phrases):
-    """Takes places, legal forms and payment wordings off the end; one word always stays."""
+    """Take places, legal forms and payment wordings off the end; one word always stays."""
     first = find_next_core(words, 0, 1, count)
     placed = False
     at = count - 1
@@ -372,7 +389,7 @@ def strip_back(words, count, phrases):
 
 @compile_kernel(f"int64(int64[:, ::1], int64, {PHRASES})")
 def assign_roles(words, count, phrases):
-    """Tells the merchant's words from the payment's; returns the processor, 0 for none."""
+    """Separate the merchant's words from the payment's; return the processor, 0 for none."""
     mark_noise(words, count, phrases)
     processor = strip_front(words, count, phrases)
     strip_back(words, count, phrases)
@@ -385,7 +402,7 @@ def assign_roles(words, count, phrases):
 
 @compile_kernel("int64(int64[:, ::1], int64)")
 def gather_core(words, count):
-    """Lists the words of the name in the column ORDER; returns how many there are."""
+    """List the words of the name in the column ORDER; return how many there are."""
     cores = 0
     for i in range(count):
         if words[i, ROLE] == CORE:

@@ -1,4 +1,4 @@
-"""From the fitted estimator to the arrays that serve, and back again."""
+"""The fitted estimator is exported to the arrays that serve, and restored from them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,11 @@ from categorizer.training.features import DescriptorFeatures
 from categorizer.weights import UNIT, Weights, compute_exponents, decode_weights
 
 _NEVER = -1e4
-"""Logit of what was not seen in training."""
+"""This is the logit of what was not seen in training."""
 
 
 def export_weights(model: Categorizer) -> Weights:
-    """The serving form of a fitted model; its answers are the same."""
+    """Return the serving form of a fitted model; its answers are equal."""
     classifier, keys = model.classifier_, model.features_.vocabulary_
     primaries = len(taxonomy.load().primaries)
     intercepts = np.full(primaries, _NEVER)
@@ -27,7 +27,7 @@ def export_weights(model: Categorizer) -> Weights:
 
 
 def restore(weights: Weights) -> Categorizer:
-    """The fitted estimator that was exported: the slow form, to compare and explain with."""
+    """Return the fitted estimator that was exported: the slow form, to compare with."""
     present = weights.detail_codes >= 0
     keys = weights.row_keys[:, -1].copy()
     features, classifier, model = DescriptorFeatures(), TwoLevelClassifier(), Categorizer()
@@ -57,7 +57,7 @@ def restore(weights: Weights) -> Categorizer:
 def _find_detail_rows(
     weights: Weights, keys: NDArray[np.uint32], primary: int
 ) -> NDArray[np.int64]:
-    """Rows of features among the details of a primary, -1 where there is none."""
+    """Return the rows of features among the details of a primary, -1 where there is none."""
     within = np.empty(len(keys), dtype=np.uint32)
     hash_details(keys, primary, within)
     own = weights.detail_row_keys[:, -1]
@@ -89,7 +89,7 @@ def _export_details(
 def _build_table(
     keys: NDArray[np.uint32], coef: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:
-    """Index and rows of features; there is always a row, so that look-ups need no care."""
+    """Return index and rows of features; there is always a row, so that look-ups need no check."""
     if len(keys) >= (1 << ROW_BITS) - 1:
         raise ValueError(f"{len(keys)} features are more than a table holds")
     index = np.zeros(1 << (3 * len(keys) // 2 + 1).bit_length(), dtype=np.uint32)

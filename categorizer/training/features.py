@@ -1,7 +1,7 @@
-"""Features of transactions for scikit-learn: hashed words and n-grams, amount, MCC, currency.
+"""Transactions become features for scikit-learn: hashed words and n-grams, amount, MCC, currency.
 
 The compiled passes name every feature by a 32-bit key. Fitting keeps the keys that occur in
-enough rows; all others have no column. Rows are scaled to unit length over their text's features.
+enough rows; other features have no column. The features of a row's text have unit length.
 """
 
 from typing import Any, Self
@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 20_000
 
 
 class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Turns columns into sparse rows.
+    """The transformer turns columns into sparse rows.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     vocabulary_ : ndarray of shape (n_features,), uint32, ascending
-        The keys of the columns; those of n-grams inside words are odd.
+        These are the keys of the columns; keys of n-grams inside words are odd.
 
     """
 
@@ -39,12 +39,13 @@ class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.min_rows = min_rows
 
     def fit(self, X: Columns, y: object = None) -> Self:  # noqa: ARG002, N803
+        """Keep the features that occur in at least `min_rows` rows."""
         keys, rows = np.unique(_derive_matrix_parts(X)[1], return_counts=True)
         self.vocabulary_ = keys[rows >= self.min_rows]
         return self
 
     def transform(self, X: Columns) -> sparse.csr_matrix:  # noqa: N803
-        """Matrix of shape (n, n_features), float64; repeats within a row are summed."""
+        """Return a matrix of shape (n, n_features), float64; repeats within a row are summed."""
         check_is_fitted(self)
         values, keys, starts = _derive_matrix_parts(X)
         columns = np.searchsorted(self.vocabulary_, keys)
@@ -66,7 +67,7 @@ class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _derive_matrix_parts(
     columns: Columns,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int64]]:
-    """Values, keys and row starts of all features, unknown ones too."""
+    """Return values, keys and row starts of all features, including those without a column."""
     parts = [
         _featurize_rows(columns, start, min(start + _ROWS_AT_ONCE, len(columns)))
         for start in range(0, len(columns), _ROWS_AT_ONCE)

@@ -1,4 +1,7 @@
-"""Rows whose names give no cue: people, references, unknown merchants and employers, with soft priors."""
+"""Background rows have names without a cue: people, references, unknown merchants, employers.
+
+Their categories are drawn from a consumer's prior.
+"""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +27,7 @@ PLATFORMS = (
 
 
 class Background:
-    """Draws lines without a cue; how often each kind comes is `KINDS`."""
+    """The background draws lines without a cue; `draw_lines` says how often each kind comes."""
 
     def __init__(
         self, source: random.Random, wordings: Wordings, names: Names, entries: Sequence[Entry]
@@ -47,6 +50,7 @@ class Background:
         ]
 
     def draw_lines(self, count: int) -> Iterator[Line]:
+        """Yield `count` lines; the kinds are drawn by their weights."""
         kinds: dict[Callable[[], Line], int] = {
             self.draw_unknown_merchant: 46,
             self.draw_person_out: 17,
@@ -62,19 +66,21 @@ class Background:
             yield draw()
 
     def draw_unknown_merchant(self) -> Line:
+        """Draw a card purchase at a merchant whose name says nothing."""
         region = self.wordings.draw_region()
         text = self.wordings.draw_line("card", region, m=self.names.draw_unknown())
         code = self.source.choices(self._unknown_codes, self._unknown_shares)[0]
         return text, region, code, False
 
     def draw_on_platform(self) -> Line:
-        """A stranger whose payment platform tells the trade."""
+        """Draw a purchase at an unknown merchant whose payment platform tells the trade."""
         use, code = self.source.choice(PLATFORMS)
         name = self.wordings.draw_person() if use == "salon" else self.names.draw_unknown()
         region = self.wordings.draw_region()
         return self.wordings.draw_line(use, region, m=name), region, code, False
 
     def draw_person_as_merchant(self) -> Line:
+        """Draw a card purchase at a merchant who bills under a person's name."""
         region = self.wordings.draw_region()
         text = self.wordings.draw_line("card", region, m=self.wordings.draw_person())
         code = self.source.choice((
@@ -84,24 +90,29 @@ class Background:
         return text, region, code, False
 
     def draw_person_out(self) -> Line:
+        """Draw a payment to a person."""
         return self._draw_plain("person_out", "TRANSFER_OUT_ACCOUNT_TRANSFER", money_in=False)
 
     def draw_person_in(self) -> Line:
+        """Draw a payment from a person."""
         return self._draw_plain("person_in", "TRANSFER_IN_ACCOUNT_TRANSFER", money_in=True)
 
     def draw_reference_out(self) -> Line:
+        """Draw money out that names only a reference."""
         return self._draw_plain("reference_out", "TRANSFER_OUT_OTHER_TRANSFER_OUT", money_in=False)
 
     def draw_reference_in(self) -> Line:
+        """Draw money in that names only a reference."""
         return self._draw_plain("reference_in", "TRANSFER_IN_DEPOSIT", money_in=True)
 
     def draw_payroll(self) -> Line:
+        """Draw pay from an employer, by the payroll wording."""
         region = self.wordings.draw_region()
         text = self.wordings.draw_line("payroll", region, company=self._draw_employer())
         return text, region, "INCOME_SALARY", True
 
     def draw_company_credit(self) -> Line:
-        """Money from a company that does not say why: more often pay than a transfer."""
+        """Draw money from a company without a reason, which is more often pay than a transfer."""
         region = self.wordings.draw_region()
         text = self.wordings.draw_line("biller_in", region, m=self._draw_employer())
         codes = ("INCOME_SALARY", "INCOME_OTHER", "TRANSFER_IN_OTHER_TRANSFER_IN")

@@ -1,4 +1,4 @@
-"""Invented names: how a known merchant is cut and glued, and what stands around a generic word."""
+"""Names are invented here: merchants as they are printed, and names around generic words."""
 
 import random
 
@@ -6,7 +6,7 @@ from models.corpus import tables
 from models.corpus.wordings import Wordings
 
 CARD_NAME_LENGTH = 22
-"""Card networks cut a merchant's name here."""
+"""Card networks cut a merchant's name at this length."""
 EMPLOYERS = (
     "technologies", "solutions", "systems", "logistics", "health", "healthcare", "hospital",
     "medical center", "schools", "school district", "isd", "university", "college", "county",
@@ -20,14 +20,14 @@ LEGAL_FORMS = ("inc", "llc", "corp", "co", "ltd", "", "", "")
 
 
 class Names:
-    """Draws names from a seeded source."""
+    """Names are drawn from a seeded source."""
 
     def __init__(self, source: random.Random, wordings: Wordings) -> None:
         self.source = source
         self.wordings = wordings
 
     def print_name(self, name: str) -> str:
-        """A known name as card networks and clearing houses print it: whole, cut, glued or dressed."""
+        """Return a known name as networks print it: whole, cut, glued or with an addition."""
         shape = self.source.random()
         if shape < 0.74:
             return name
@@ -40,7 +40,7 @@ class Names:
         return f"{name} {self.source.choice(('inc', 'llc', 'co', 'usa', 'online', 'ltd', 'store'))}"
 
     def dress_word(self, word: str) -> str:
-        """A merchant invented around the generic `word`."""
+        """Return a merchant invented around a generic word."""
         draw = self.source
         owner, thing = self.wordings.draw_surname(), self._draw_thing()
         name = draw.choice((
@@ -61,7 +61,7 @@ class Names:
         return self._cut_name(name.strip())
 
     def draw_unknown(self) -> str:
-        """A merchant whose name says nothing about its trade."""
+        """Return a merchant whose name says nothing about its trade."""
         draw = self.source
         owner, thing = self.wordings.draw_surname(), self._draw_thing()
         name = draw.choice((
@@ -85,6 +85,7 @@ class Names:
         return self._cut_name(name.strip())
 
     def draw_employer(self) -> str:
+        """Return the invented name of an employer."""
         draw = self.source
         head = draw.choice(
             (
@@ -106,7 +107,7 @@ class Names:
         return "".join(self.source.choices("abcdefghjklmnprstvw", k=self.source.randint(2, 3)))
 
     def _draw_syllables(self) -> str:
-        """A made-up word of two or three open syllables."""
+        """Return an invented word of two or three open syllables."""
         draw = self.source
         heads, vowels, tails = (
             [

@@ -1,7 +1,7 @@
-"""Turns the lexicon into weighted training rows: every entry in the wordings that banks really use.
+"""The lexicon becomes weighted training rows, each entry in wordings that banks really use.
 
-Besides the entries stand background rows (people, bare references, names without a cue, pay from
-invented employers): they teach what a line says when its name says nothing.
+Background rows are added: people, bare references, names without a cue, pay from invented
+employers. They teach the model the prior of lines whose names say nothing.
 """
 
 import math
@@ -34,12 +34,12 @@ PLATFORMS = {
     "PERSONAL_CARE_HAIR": "salon",
 }
 Line = tuple[str, str, str, bool]
-"""Text, region, detailed code, money in."""
+"""A line is text, region, detailed code and whether money comes in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Training rows of length n: what the bank printed, the detailed code, and how much a row counts."""
+    """A corpus holds training rows of length n: columns, detailed codes and the weight of each row."""
 
     columns: Columns
     codes: NDArray[np.int16]
@@ -47,10 +47,10 @@ class Corpus:
 
 
 def generate_corpus(seed: int = 0, withheld: float = 0.0) -> Corpus:
-    """The whole corpus; the same seed and tables give the same rows.
+    """Return the whole corpus; equal seed and tables give equal rows.
 
-    A share of the merchants and billers can be `withheld`: a model of the rest meets as many
-    strangers as it will among people whose merchants nobody wrote down.
+    `withheld` is the share of merchants and billers that is left out. A model of the rest meets
+    as many unknown names as it will among people whose merchants are in no list.
     """
     source = random.Random(seed)  # noqa: S311
     entries = lexicon.read_entries()
@@ -60,7 +60,7 @@ def generate_corpus(seed: int = 0, withheld: float = 0.0) -> Corpus:
 
 
 def withhold_names(entries: list[Entry], source: random.Random, share: float) -> list[Entry]:
-    """Drops named entries by their first word, so that all forms of a name go together."""
+    """Drop named entries by their first word, so that all forms of a name go together."""
     first_words = sorted({entry.text.split()[0] for entry in entries})
     dropped = {word for word in first_words if source.random() < share}
     named = ("merchant", "biller")
@@ -68,6 +68,8 @@ def withhold_names(entries: list[Entry], source: random.Random, share: float) ->
 
 
 class CorpusGenerator:
+    """The generator draws training rows from a seeded source."""
+
     def __init__(self, source: random.Random, entries: list[Entry]) -> None:
         self.source = source
         self.wordings = Wordings(source)
@@ -80,6 +82,7 @@ class CorpusGenerator:
             self.mccs[row["category"]].append(int(row["mcc"]))
 
     def build_corpus(self) -> Corpus:
+        """Return the rows of all entries and the background rows, with their weights."""
         taught = list(self.draw_lines())
         size = BACKGROUND_SHARE / (1 - BACKGROUND_SHARE) * len(taught)
         unknown = list(self.background.draw_lines(int(size)))
@@ -87,7 +90,7 @@ class CorpusGenerator:
         return self._build_columns(taught + unknown, weights / weights.mean())
 
     def draw_lines(self) -> Iterator[Line]:
-        """What is known: every entry in several wordings, and the weak labels."""
+        """Yield every entry in several wordings, then the weak labels."""
         for entry in self.entries:
             yield from self._draw_entry(entry)
         yield from self._read_weak_labels()
@@ -123,7 +126,7 @@ class CorpusGenerator:
         return self.wordings.draw_line(use, region, m=name), region, entry.category, False
 
     def _draw_platform(self, category: str) -> str:
-        """Some platforms serve one trade alone: Toast restaurants, Shopify shops."""
+        """Return the platform; some serve one trade alone, as Toast serves restaurants."""
         for start, use in PLATFORMS.items():
             if category.startswith(start) and self.source.random() < PLATFORM_SHARE:
                 return use
@@ -148,7 +151,7 @@ class CorpusGenerator:
         return self.source.random() < REFUND_SHARE
 
     def _direct_transfer(self, category: str, *, money_in: bool) -> str:
-        """A transfer of the wrong direction becomes its counterpart."""
+        """Return the category, or its counterpart for a transfer of the other direction."""
         wrong, right = ("_OUT_", "_IN_") if money_in else ("_IN_", "_OUT_")
         if not category.startswith("TRANSFER" + wrong):
             return category
@@ -164,7 +167,7 @@ class CorpusGenerator:
                 yield row["description"], "us", row["category"], False
 
     def _weigh_lines(self, lines: list[Line]) -> NDArray[np.float64]:
-        """Weights that give each detailed code the share it has among a consumer's rows."""
+        """Return weights that give each detailed code its share of a consumer's rows."""
         primary_of = {category.code: category.primary for category in taxonomy.load().detailed}
         primary_share = {r["primary"]: float(r["share"]) for r in tables.read_rows("primaries.tsv")}
         counts = Counter(code for _, _, code, _ in lines)

@@ -1,4 +1,4 @@
-"""Reads the tab-separated tables that stand beside the code of the corpus."""
+"""The corpus reads the tab-separated tables that stand beside its code."""
 
 import csv
 import gzip
@@ -10,7 +10,7 @@ from models import corpus
 
 
 def read_rows(name: str) -> Iterator[dict[str, str]]:
-    """Rows of the table `name` (a path below this folder, `.tsv` or `.tsv.gz`)."""
+    """Yield the rows of a table; `name` is a path below this folder, `.tsv` or `.tsv.gz`."""
     raw = files(corpus).joinpath(name).read_bytes()
     text = gzip.decompress(raw) if name.endswith(".gz") else raw
     return csv.DictReader(text.decode().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -18,5 +18,5 @@ def read_rows(name: str) -> Iterator[dict[str, str]]:
 
 @cache
 def read_words(name: str) -> tuple[str, ...]:
-    """Lines of the list `name`, lower case."""
+    """Return the words of a list, lower case."""
     return tuple(files(corpus).joinpath(name).read_text(encoding="utf-8").split())

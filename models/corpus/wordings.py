@@ -1,4 +1,7 @@
-"""How banks print a name: fills the patterns of `wordings.tsv` with invented references, places and people."""
+"""Wordings print a name as banks do: they fill the patterns of `wordings.tsv`.
+
+References, places and people in them are invented.
+"""
 
 import random
 import re
@@ -143,7 +146,7 @@ SLOT = re.compile(r"\{(\w+)\}")
 
 
 class Wordings:
-    """Draws wordings from one seeded source; the same seed gives the same lines."""
+    """Wordings are drawn from one seeded source; equal seeds give equal lines."""
 
     def __init__(self, source: random.Random) -> None:
         self.source = source
@@ -172,10 +175,11 @@ class Wordings:
             self._places[row["region"]].append((row["city"], row["state"]))
 
     def draw_region(self) -> str:
+        """Return a region by its share."""
         return self.source.choices(REGIONS, REGION_SHARES)[0]
 
     def draw_line(self, use: str, region: str, **slots: str) -> str:
-        """A line of the kind `use` (card, refund, biller_out, ...) as printed in `region`."""
+        """Return a line of the kind `use` (card, refund, biller_out, ...) as printed in `region`."""
         everywhere, here = self._patterns[use, "any"], self._patterns[use, region]
         own = here if not everywhere or (here and self.source.random() < 0.6) else everywhere
         return self.fill_pattern(
@@ -183,11 +187,13 @@ class Wordings:
         )
 
     def fill_pattern(self, pattern: str, region: str, slots: dict[str, str]) -> str:
+        """Return the pattern with `slots` and invented details filled in."""
         return self._draw_case(
             SLOT.sub(lambda slot: slots.get(slot[1]) or self._draw_noise(slot[1], region), pattern)
         )
 
     def draw_person(self) -> str:
+        """Return the invented name of a person, in one of several orders."""
         first, last = self.draw_first_name(), self.draw_surname()
         shape = self.source.random()
         if shape < 0.6:
@@ -199,20 +205,22 @@ class Wordings:
         return f"{first[0]} {last}"
 
     def draw_first_name(self) -> str:
+        """Return a first name of the list."""
         return self.source.choice(tables.read_words("first_names.txt"))
 
     def draw_surname(self) -> str:
-        """A known surname or, of three in ten, one put together from parts."""
+        """Return a surname of the list or, three times in ten, one put together from parts."""
         draw = self.source
         if draw.random() < 0.7:
             return draw.choice(tables.read_words("surnames.txt"))
         return draw.choice(SURNAME_HEADS) + draw.choice(SURNAME_TAILS)
 
     def draw_digits(self, count: int) -> str:
+        """Return so many random digits."""
         return "".join(self.source.choices("0123456789", k=count))
 
     def _draw_noise(self, slot: str, region: str) -> str:
-        """What stands around a name: places, dates, numbers, the holder."""
+        """Return what stands around a name: a place, date, number or the holder."""
         if slot in {"city", "st"}:
             return self.source.choice(self._places[region])[slot == "st"]
         return self._fillers[slot]()
