@@ -1,4 +1,4 @@
-"""What can go wrong in the categorizer.
+"""These errors are raised by the categorizer.
 
 CategorizerError
 ├── CorruptArtifact     a file of the model is missing, altered or of another shape
@@ -9,7 +9,7 @@ from pipeline.errors import Permanent
 
 
 class CategorizerError(Permanent):
-    """Root of every error of this package."""
+    """Every error of this package derives from this class."""
 
 
 class CorruptArtifact(CategorizerError):
@@ -17,4 +17,4 @@ class CorruptArtifact(CategorizerError):
 
 
 class IncompatibleModel(CategorizerError):
-    """Sound files that this version of the code cannot serve."""
+    """The files are sound, but this version of the code cannot serve them."""

@@ -1,8 +1,7 @@
-"""From what a bank prints to the merchant's name, a stable key and the processor.
+"""A description is normalized to the merchant's name, a stable key and the payment processor.
 
-The same reading of words feeds the model, see `words`. Exact before fuzzy: where a part of a
-description cannot be told from a name, it stays in the name, so that two merchants never share
-a key by guesswork.
+The model's features come from the same reading of words, see `words`. What cannot be separated
+from a name for certain stays in the name. So two merchants never share a key by guesswork.
 """
 
 from collections.abc import Sequence
@@ -11,34 +10,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import phrases as wordings
-from categorizer.kernels.buffer import pack
+from categorizer.kernels.buffer import pack_descriptions
 from categorizer.kernels.passes import name_merchants
+from categorizer.phrases import load_phrases
 
 
 @dataclass(frozen=True, slots=True)
 class Normalized:
-    """Names row by row; empty where a description holds no word."""
+    """Names are held row by row; they are empty where a description holds no word."""
 
     merchants: list[str]
     keys: list[str]
     processors: list[str]
 
 
-def normalize(descriptions: Sequence[str]) -> Normalized:
-    buffer = pack(descriptions)
-    known = wordings.load()
+def normalize_descriptions(descriptions: Sequence[str]) -> Normalized:
+    """Return merchant, key and processor of each description, in their order."""
+    buffer = pack_descriptions(descriptions)
+    table = load_phrases()
     merchants, keys = (np.empty(len(buffer.text) + 1, dtype=np.uint8) for _ in range(2))
     processors = np.empty(len(buffer), dtype=np.int16)
     sizes = np.zeros(2, dtype=np.int64)
-    name_merchants(buffer.text, buffer.bounds, known.phrases, merchants, keys, processors, sizes)
+    name_merchants(buffer.text, buffer.bounds, table.phrases, merchants, keys, processors, sizes)
     return Normalized(
-        lines(merchants, int(sizes[0])),
-        lines(keys, int(sizes[1])),
-        [known.processors[i] for i in processors.tolist()],
+        split_lines(merchants, int(sizes[0])),
+        split_lines(keys, int(sizes[1])),
+        [table.processors[i] for i in processors.tolist()],
     )
 
 
-def lines(buffer: NDArray[np.uint8], size: int) -> list[str]:
-    """The strings of a buffer in which each is ended by a line feed."""
+def split_lines(buffer: NDArray[np.uint8], size: int) -> list[str]:
+    """Return the strings of a buffer in which a line feed ends each string."""
     return buffer[:size].tobytes().decode("utf-8", "replace").split("\n")[:-1]

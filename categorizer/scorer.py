@@ -1,61 +1,40 @@
-"""The serving form of the model.
+"""The scorer is the serving form of the model: it gives verdicts on columns and explains them."""
 
-A model is a folder: `manifest.json` and one `.npy` file for each array. The manifest holds
-
-    format       1
-    version      whole number of this model
-    taxonomy     {"version", "hash"}: of `taxonomy.load()`
-    features     {"version", "wordings"}: `wordings.FEATURES_VERSION`, `wordings.load().content_hash`
-    calibration  {"confidence": [0.0, ..., 1.0], "calibrated": [...]}: a rising line of points
-                 that maps the probability of the likeliest primary to what it is worth
-    threshold    calibrated confidence below which a row of a rule or the model needs review
-    metrics      whatever was measured
-    files        {file name: sha256 in hex}
-
-and the arrays are those of `export.export`, plus `mcc_codes` (int16, shape (10000,), index of
-the detailed code that a merchant category code settles, -1 where it settles none) and
-`mcc_confidences` (float32, the same shape).
-"""
-
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from categorizer import phrases as wordings
-from categorizer import taxonomy, weights
-from categorizer.columns import MODEL, RULE, SOURCES, USER, Columns, Verdicts, currency_numbers
-from categorizer.errors import CorruptArtifact, IncompatibleModel
+from categorizer import artifact, taxonomy
+from categorizer.calibration import Calibration
+from categorizer.columns import MODEL, RULE, SOURCES, Columns, Verdicts, encode_currencies
+from categorizer.errors import CorruptArtifact
 from categorizer.explanation import (
     Alternative,
     Explanation,
-    features_of,
-    probabilities,
-    processor_of,
-    reasons,
-    weigh,
+    compute_probabilities,
+    derive_features,
+    find_processor,
+    rank_reasons,
+    weigh_features,
 )
-from categorizer.kernels.buffer import pack
-from categorizer.kernels.scores import find_cases, find_texts, score
-from categorizer.memory import MerchantMemory
-from categorizer.normalize import lines
+from categorizer.kernels.buffer import pack_descriptions
+from categorizer.kernels.scores import find_cases, find_texts, score_cases
+from categorizer.normalize import split_lines
+from categorizer.phrases import load_phrases
 from categorizer.rules import Rules
 from categorizer.weights import UNIT, Weights
 
-FORMAT: Final = 1
-
 _ROWS_AT_ONCE: Final = 32_768
-"""Rows scored together: enough to meet repeats, few enough to stay in the processor's cache."""
+"""So many rows are scored together: repeats meet, and the processor's cache still holds them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """A model, ready to serve from any number of threads; it never changes."""
+    """A scorer is a model that any number of threads may use at once; it never changes."""
 
     version: int
     threshold: float
@@ -63,82 +42,64 @@ class Scorer:
     taxonomy: taxonomy.Taxonomy
     weights: Weights
     rules: Rules
-    calibration: tuple[NDArray[np.float64], NDArray[np.float64]]
+    calibration: Calibration
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads and verifies a model; its arrays are mapped, so processes share them.
+        """Read and verify a model; processes share its arrays, which are mapped into memory.
 
         Raises CorruptArtifact or IncompatibleModel.
         """
         try:
-            manifest = json.loads((folder / "manifest.json").read_bytes())
-            _check_compatible(manifest)
-            arrays = {name: _array(folder, f"{name}.npy", manifest["files"]) for name in _names()}
-            calibration = tuple(
-                np.array(manifest["calibration"][name], dtype=np.float64)
-                for name in ("confidence", "calibrated")
-            )
+            manifest = artifact.read_manifest(folder)
             model = cls(
                 version=int(manifest["version"]),
                 threshold=float(manifest["threshold"]),
                 metrics=manifest["metrics"],
                 taxonomy=taxonomy.load(),
-                weights=Weights(**{name: arrays[name] for name in weights.names()}),
-                rules=Rules(arrays["mcc_codes"], arrays["mcc_confidences"]),
-                calibration=(calibration[0], calibration[1]),
+                weights=Weights(**artifact.map_arrays(folder, manifest["files"], Weights)),
+                rules=Rules(**artifact.map_arrays(folder, manifest["files"], Rules)),
+                calibration=Calibration.from_manifest(manifest["calibration"]),
             )
         except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
             raise CorruptArtifact(f"model in {folder} cannot be read: {error}") from error
-        model.check()
+        model.check_parts()
         return model
 
-    def check(self) -> None:
-        """Raises CorruptArtifact when the parts do not fit together."""
-        self.weights.check()
-        given, worth = self.calibration
-        sound = (
-            self.rules.check(len(self.taxonomy.detailed))
-            and len(given) == len(worth) >= 2
-            and bool((np.diff(given) > 0).all())
-            and bool(((worth >= 0) & (worth <= 1)).all())
-        )
-        if not sound:
+    def check_parts(self) -> None:
+        """Raise CorruptArtifact when the parts do not fit together."""
+        self.weights.check_arrays()
+        if not (self.rules.is_sound(len(self.taxonomy.detailed)) and self.calibration.is_sound()):
             raise CorruptArtifact("rules or calibration of the model are not sound")
 
     def warm(self) -> None:
-        """Loads machine code and touches every page of the arrays."""
-        for name in weights.names():
-            getattr(self.weights, name).max()
+        """Load the machine code and touch every page of the arrays."""
+        for field in fields(self.weights):
+            getattr(self.weights, field.name).max()
         one = Columns(["warm"], np.array([-1]), np.zeros(1, dtype=np.int16), ["USD"])
         self.categorize(one)
 
-    def categorize(self, columns: Columns, memory: MerchantMemory | None = None) -> Verdicts:
-        """Verdicts of n transactions, of any n; user > memory > rule > model."""
-        parts = [
-            self._score(columns, slice(start, start + _ROWS_AT_ONCE))
-            for start in range(0, len(columns), _ROWS_AT_ONCE)
-        ]
-        verdicts = _join(parts)
-        if memory is not None:
-            _recall(verdicts, memory, columns.amounts)
-        return verdicts
+    def categorize(self, columns: Columns) -> Verdicts:
+        """Return verdicts on n transactions, for any n; rules come before the model."""
+        return _join_verdicts(
+            [
+                self._score_rows(columns, slice(start, start + _ROWS_AT_ONCE))
+                for start in range(0, len(columns), _ROWS_AT_ONCE)
+            ]
+        )
 
-    def explain(
-        self, columns: Columns, row: int = 0, memory: MerchantMemory | None = None
-    ) -> Explanation:
-        """What decided one row, what weighed most in the model, and the alternatives."""
+    def explain(self, columns: Columns, row: int = 0) -> Explanation:
+        """Return what decided one row, what weighed most in the model, and the alternatives."""
         one = Columns(
             [columns.descriptions[row]],
             columns.amounts[[row]],
             columns.mccs[[row]],
             [columns.currencies[row]],
         )
-        own = memory and MerchantMemory([memory.users[row]], memory.known)
-        verdict = self.categorize(one, own)
-        found = features_of(one, 0)
-        added = weigh(self.weights, found)
-        likely = probabilities(self.weights, added)
+        verdict = self.categorize(one)
+        features = derive_features(one, 0)
+        added = weigh_features(self.weights, features)
+        likely = compute_probabilities(self.weights, added)
         order = np.argsort(-likely, kind="stable")
         category = self.taxonomy.detailed[verdict.codes[0]]
         return Explanation(
@@ -149,8 +110,8 @@ class Scorer:
             needs_review=bool(verdict.needs_review[0]),
             merchant=verdict.merchants[0],
             merchant_key=verdict.merchant_keys[0],
-            processor=processor_of(one.descriptions[0]),
-            reasons=reasons(found, added[:, order[0]]),
+            processor=find_processor(one.descriptions[0]),
+            reasons=rank_reasons(features, added[:, order[0]]),
             alternatives=[
                 Alternative(self.taxonomy.primaries[i].code, round(float(likely[i]), 4))
                 for i in order[:5]
@@ -158,25 +119,25 @@ class Scorer:
         )
 
     def predict(self, columns: Columns) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-        """Codes of the model alone and uncalibrated probabilities of their primaries."""
+        """Return the model's codes and the uncalibrated probabilities of their primaries."""
         scored = self._score_distinct(
             columns.descriptions,
             np.ascontiguousarray(columns.amounts, dtype=np.int64),
             np.ascontiguousarray(columns.mccs, dtype=np.int16),
-            currency_numbers(columns.currencies),
+            encode_currencies(columns.currencies),
         )
         return scored.codes, scored.probabilities
 
-    def _score(self, columns: Columns, rows: slice) -> Verdicts:
+    def _score_rows(self, columns: Columns, rows: slice) -> Verdicts:
         mccs = np.ascontiguousarray(columns.mccs[rows], dtype=np.int16)
         scored = self._score_distinct(
             columns.descriptions[rows],
             np.ascontiguousarray(columns.amounts[rows], dtype=np.int64),
             mccs,
-            currency_numbers(columns.currencies[rows]),
+            encode_currencies(columns.currencies[rows]),
         )
-        confidences = np.interp(scored.probabilities, *self.calibration).astype(np.float32)
-        ruled, ruled_confidences = self.rules.apply(mccs)
+        confidences = self.calibration.calibrate(scored.probabilities).astype(np.float32)
+        ruled, ruled_confidences = self.rules.look_up_mccs(mccs)
         by_rule = ruled >= 0
         confidences = np.where(by_rule, ruled_confidences, confidences)
         return Verdicts(
@@ -194,16 +155,16 @@ class Scorer:
         amounts: NDArray[np.int64],
         mccs: NDArray[np.int16],
         currencies: NDArray[np.int64],
-    ) -> "_Scored":
-        """The model's answers; each distinct case is scored once."""
-        buffer = pack(descriptions)
+    ) -> "_ScoredRows":
+        """Return the model's answers; each distinct case is scored only once."""
+        buffer = pack_descriptions(descriptions)
         size = len(buffer)
         texts, row_of_text, case_of_row, row_of_case, next_case = np.empty(
             (5, size), dtype=np.int64
         )
         slots = np.zeros((2, 1 << (2 * size).bit_length()), dtype=np.int64)
-        found = find_texts(buffer.text, buffer.bounds, slots[0], texts, row_of_text)
-        first_case = np.full(found, -1)
+        text_count = find_texts(buffer.text, buffer.bounds, slots[0], texts, row_of_text)
+        first_case = np.full(text_count, -1)
         cases = find_cases(
             texts,
             amounts,
@@ -218,7 +179,7 @@ class Scorer:
         codes, probabilities = np.empty(cases, np.int16), np.empty(cases)
         merchants, merchant_keys = np.empty((2, len(buffer.text) + 1), dtype=np.uint8)
         sizes = np.zeros(2, dtype=np.int64)
-        score(
+        score_cases(
             buffer.text,
             buffer.bounds,
             amounts,
@@ -227,7 +188,7 @@ class Scorer:
             row_of_case,
             first_case,
             next_case,
-            wordings.load().phrases,
+            load_phrases().phrases,
             self.weights.index,
             self.weights.rows,
             self.weights.row_keys,
@@ -244,28 +205,28 @@ class Scorer:
             merchant_keys,
             sizes,
         )
-        return _Scored(
+        return _ScoredRows(
             codes[case_of_row],
             probabilities[case_of_row],
-            _spread(lines(merchants, int(sizes[0])), texts),
-            _spread(lines(merchant_keys, int(sizes[1])), texts),
+            _spread_names(split_lines(merchants, int(sizes[0])), texts),
+            _spread_names(split_lines(merchant_keys, int(sizes[1])), texts),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Scored:
+class _ScoredRows:
     codes: NDArray[np.int16]
     probabilities: NDArray[np.float64]
     merchants: list[str]
     merchant_keys: list[str]
 
 
-def _spread(distinct: list[str], texts: NDArray[np.int64]) -> list[str]:
-    """The string of each row, given those of the distinct texts."""
+def _spread_names(distinct: list[str], texts: NDArray[np.int64]) -> list[str]:
+    """Return the string of each row from the strings of the distinct texts."""
     return distinct if len(distinct) == len(texts) else [distinct[i] for i in texts.tolist()]
 
 
-def _join(parts: list[Verdicts]) -> Verdicts:
+def _join_verdicts(parts: list[Verdicts]) -> Verdicts:
     if len(parts) == 1:
         return parts[0]
     empty = (np.empty(0, t) for t in (np.int16, np.float32, np.uint8, np.bool_))
@@ -279,39 +240,3 @@ def _join(parts: list[Verdicts]) -> Verdicts:
         merchants=[name for part in parts for name in part.merchants],
         merchant_keys=[key for part in parts for key in part.merchant_keys],
     )
-
-
-def _recall(verdicts: Verdicts, memory: MerchantMemory, amounts: NDArray[np.int64]) -> None:
-    for row, fact in memory.recall(verdicts.merchant_keys, amounts):
-        verdicts.codes[row] = fact.code
-        verdicts.sources[row] = fact.source
-        verdicts.confidences[row] = 1.0 if fact.source == USER else fact.confidence
-        verdicts.needs_review[row] = False
-
-
-def _names() -> list[str]:
-    return [*weights.names(), "mcc_codes", "mcc_confidences"]
-
-
-def _check_compatible(manifest: dict[str, Any]) -> None:
-    ours = {
-        "format": FORMAT,
-        "taxonomy": taxonomy.load().content_hash,
-        "features": [wordings.FEATURES_VERSION, wordings.load().content_hash],
-    }
-    theirs = {
-        "format": manifest["format"],
-        "taxonomy": manifest["taxonomy"]["hash"],
-        "features": [manifest["features"]["version"], manifest["features"]["wordings"]],
-    }
-    for name, value in ours.items():
-        if theirs[name] != value:
-            raise IncompatibleModel(f"the model was built for another {name}")
-
-
-def _array(folder: Path, name: str, files: dict[str, str]) -> NDArray[Any]:
-    with (folder / name).open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != files[name]:
-            raise CorruptArtifact(f"{name} differs from its manifest")
-    mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-    return np.asarray(mapped)

@@ -1,6 +1,6 @@
-"""The numbers of a trained model in the form in which they are stored and served."""
+"""The numbers of a trained model are defined here in the form that is stored and served."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,37 +11,38 @@ from categorizer.errors import CorruptArtifact
 from categorizer.kernels.scores import EXPONENT, LANES, ROW_BITS
 
 UNIT: Final = 2.0**-10
-"""Weights are multiples of this."""
+"""All weights are multiples of this number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Arrays by the name of their file; an index finds the row of a feature, see `scores`."""
+    """Each array is stored under its field's name; an index finds the row of a feature, see `scores`."""
 
     index: NDArray[np.uint32]
     rows: NDArray[np.int8]
-    """Shape (features, 32)."""
+    """The shape is (features, 32)."""
     intercepts: NDArray[np.float64]
-    """Shape (18,)."""
+    """The shape is (18,)."""
     detail_index: NDArray[np.uint32]
     detail_rows: NDArray[np.int8]
-    """Shape (features within primaries, 32)."""
+    """The shape is (features within primaries, 32)."""
     detail_intercepts: NDArray[np.float64]
-    """Shape (18, 27)."""
+    """The shape is (18, 27)."""
     detail_codes: NDArray[np.int16]
-    """Shape (18, 27): the detailed codes of each primary, -1 where there are fewer."""
+    """The detailed codes of each primary, shape (18, 27); -1 fills the rest of a row."""
 
     @property
     def row_keys(self) -> NDArray[np.uint32]:
-        """Shape (features, 8): the rows, with the key of the feature at the end."""
+        """Return the rows as shape (features, 8); the last column is the key of the feature."""
         return self.rows.view(np.uint32)
 
     @property
     def detail_row_keys(self) -> NDArray[np.uint32]:
+        """Return the detail rows as shape (features within primaries, 8), keys in the last column."""
         return self.detail_rows.view(np.uint32)
 
-    def check(self) -> None:
-        """Raises CorruptArtifact when the arrays do not fit together."""
+    def check_arrays(self) -> None:
+        """Raise CorruptArtifact when the arrays do not fit together."""
         primaries = len(taxonomy.load().primaries)
         sound = (
             self.intercepts.shape == (primaries,)
@@ -58,7 +59,7 @@ class Weights:
 
 
 def _is_table(index: NDArray[np.uint32], rows: NDArray[np.int8]) -> bool:
-    """Whether look-ups end and stay inside the rows, and no shift is too long."""
+    """Return whether look-ups end and stay inside the rows, and no shift is too long."""
     size = len(index)
     return (
         index.dtype == np.uint32
@@ -72,17 +73,13 @@ def _is_table(index: NDArray[np.uint32], rows: NDArray[np.int8]) -> bool:
     )
 
 
-def names() -> list[str]:
-    return [field.name for field in fields(Weights)]
-
-
-def floats(rows: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Weights of rows, shape (features, 27)."""
+def decode_weights(rows: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return the weights of rows as floats, shape (features, 27)."""
     steps = UNIT * 2.0 ** rows[:, EXPONENT].astype(np.float64)
     return np.asarray(rows[:, :EXPONENT] * steps[:, None])
 
 
-def exponents(coef: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Binary exponent of every feature's weights, so that the largest fits a signed byte."""
+def compute_exponents(coef: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the binary exponent of each feature, so that its largest weight fits a signed byte."""
     largest = np.abs(coef).max(axis=0, initial=0.0)
     return np.asarray(np.ceil(np.log2(np.maximum(largest / (127 * UNIT), 1.0))), dtype=np.int64)

@@ -1,7 +1,8 @@
-"""Labelled transactions from CSV files: what an evaluation or a calibration reads.
+"""Labelled transactions are read from CSV files, for an evaluation or a calibration.
 
-Columns: `description, amount, category`, and where known `detailed, mcc, currency, user, date,
-source`. Amounts are decimal, negative = money out. A category is a primary or a detailed code.
+The columns `description`, `amount` and `category` are required. The columns `detailed`, `mcc`,
+`currency`, `user`, `date` and `source` are optional. Amounts are decimal, negative for money out.
+A category is a primary or a detailed code.
 """
 
 import csv
@@ -22,12 +23,12 @@ Version = Literal["v1", "v2"]
 
 
 class UnreadableDataset(Permanent):
-    """A file of labelled transactions misses a column or holds a value that cannot be read."""
+    """A file of labelled transactions lacks a column or holds a value that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Labelled transactions, all of length n; texts are empty where a file did not say."""
+    """Labelled transactions are columns of length n; texts are empty where the file has none."""
 
     columns: Columns
     primaries: list[str]
@@ -40,8 +41,8 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.primaries)
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """The given rows, in their order."""
+    def take_rows(self, rows: NDArray[np.intp]) -> Self:
+        """Return the rows of these indices, in their order."""
         at = rows.tolist()
         columns = Columns(
             [self.columns.descriptions[i] for i in at],
@@ -54,13 +55,13 @@ class Labelled:
 
 
 def read(paths: Sequence[Path], version: Version = "v2") -> Labelled:
-    """All rows of all files in order. Raises UnreadableDataset, naming file and line."""
-    rows = [row for path in paths for row in _rows(path)]
-    labels = [_label(row, version) for row in rows]
+    """Return all rows of all files in order; raises UnreadableDataset, naming file and line."""
+    rows = [row for path in paths for row in _read_rows(path)]
+    labels = [_read_label(row, version) for row in rows]
     return Labelled(
         Columns(
             [row["description"] for row in rows],
-            np.array([_minor_units(row["amount"]) for row in rows], dtype=np.int64),
+            np.array([_count_minor_units(row["amount"]) for row in rows], dtype=np.int64),
             np.array([int(row.get("mcc") or 0) for row in rows], dtype=np.int16),
             [row.get("currency") or "USD" for row in rows],
         ),
@@ -72,17 +73,17 @@ def read(paths: Sequence[Path], version: Version = "v2") -> Labelled:
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for number, row in enumerate(rows, start=2):
-        problem = _problem(row)
+        problem = _find_problem(row)
         if problem:
             raise UnreadableDataset(f"{path}, line {number}: {problem}")
     return rows
 
 
-def _problem(row: Mapping[str, str | None]) -> str:
+def _find_problem(row: Mapping[str, str | None]) -> str:
     for name in ("description", "amount", "category"):
         if row.get(name) is None:
             return f"no column {name}"
@@ -99,19 +100,23 @@ def _is_amount(text: str) -> bool:
         return False
 
 
-def _minor_units(amount: str) -> int:
+def _count_minor_units(amount: str) -> int:
     return int((Decimal(amount) * 100).to_integral_value())
 
 
-def _label(row: Mapping[str, str], version: Version) -> tuple[str, str]:
-    """Primary and, where the label has one, detailed code, in the taxonomy of the labels."""
-    known = taxonomy.load()
+def _read_label(row: Mapping[str, str], version: Version) -> tuple[str, str]:
+    """Return the primary and, where the label has one, the detailed code, in the labels' taxonomy."""
+    categories = taxonomy.load()
     category = row["category"].strip().upper()
-    if category not in {primary.code for primary in known.primaries}:
-        primary = known.primary_of_v1(category) if version == "v1" else known.primary(category)
+    if category not in {primary.code for primary in categories.primaries}:
+        primary = (
+            categories.primary_of_v1(category)
+            if version == "v1"
+            else categories.fold_primary(category)
+        )
         return primary, category
     detailed = (row.get("detailed") or "").strip().upper()
-    if version == "v1" and detailed in known.index:
+    if version == "v1" and detailed in categories.index:
         money_in = not row["amount"].strip().startswith("-")
-        detailed = known.to_v1(known.index[detailed], money_in=money_in)
+        detailed = categories.to_v1(categories.index[detailed], money_in=money_in)
     return category, detailed

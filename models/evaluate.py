@@ -1,4 +1,4 @@
-"""Measures a model on labelled transactions that it has not learned from."""
+"""An evaluation measures a model on labelled transactions that it has not learned from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from categorizer import taxonomy
 from categorizer.errors import IncompatibleModel
-from categorizer.memory import MerchantMemory
 from categorizer.scorer import Scorer
 from models.dataset import Labelled, Version
-from models.metrics import summary
+from models.memory import MerchantMemory, recall_merchants
+from models.metrics import summarize_rows
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a model said of labelled rows, all of length n, in the taxonomy of the labels."""
+    """Answers are what a model said of labelled rows, of length n, in the labels' taxonomy."""
 
     primaries: list[str]
     detailed: list[str]
@@ -29,7 +29,7 @@ class Answers:
 
 
 def load(model: str | None = None) -> Scorer:
-    """The model in a folder, or the shipped one, by its version or when nothing is said.
+    """Return the model in a folder, or the shipped one, chosen by its version or by default.
 
     Raises CorruptArtifact or IncompatibleModel.
     """
@@ -44,9 +44,11 @@ def load(model: str | None = None) -> Scorer:
 def answer(
     scorer: Scorer, labelled: Labelled, version: Version, memory: MerchantMemory | None = None
 ) -> Answers:
-    """Verdicts on all rows, those of merchants in `memory` from there."""
-    verdicts = scorer.categorize(labelled.columns, memory)
-    to_primary, to_detailed = names(version)
+    """Return the verdicts on all rows; merchants in `memory` get theirs from there."""
+    verdicts = scorer.categorize(labelled.columns)
+    if memory is not None:
+        recall_merchants(verdicts, memory, labelled.columns.amounts)
+    to_primary, to_detailed = choose_names(version)
     money_in = (labelled.columns.amounts > 0).tolist()
     rows = list(zip(verdicts.codes.tolist(), money_in, strict=True))
     return Answers(
@@ -58,18 +60,18 @@ def answer(
 
 
 def figures(labelled: Labelled, answers: Answers) -> dict[str, Any]:
-    """Every figure at primary level, and under `detailed` those of rows with a detailed label."""
-    result = summary(
+    """Return every figure at primary level; `detailed` holds those of rows with a detailed label."""
+    result = summarize_rows(
         labelled.primaries, answers.primaries, answers.confidences, answers.needs_review
     )
-    return {**result, "detailed": _detailed(labelled, answers)}
+    return {**result, "detailed": _measure_detailed(labelled, answers)}
 
 
-def _detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | None:
+def _measure_detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | None:
     at = [row for row, label in enumerate(labelled.detailed) if label]
     if not at:
         return None
-    result = summary(
+    result = summarize_rows(
         [labelled.detailed[row] for row in at],
         [answers.detailed[row] for row in at],
         answers.confidences[at],
@@ -78,15 +80,15 @@ def _detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | None:
     return {name: result[name] for name in ("rows", "accuracy", "macro_f1", "per_category")}
 
 
-def names(version: Version) -> tuple[Callable[[int, bool], str], Callable[[int, bool], str]]:
-    """From an index of a detailed code and money in to primary and detailed code of a taxonomy."""
-    known = taxonomy.load()
+def choose_names(version: Version) -> tuple[Callable[[int, bool], str], Callable[[int, bool], str]]:
+    """Return functions from a detailed code's index and money in to primary and detailed code."""
+    categories = taxonomy.load()
     if version == "v1":
         return (
-            lambda code, credit: known.to_v1_primary(code, money_in=credit),
-            lambda code, credit: known.to_v1(code, money_in=credit),
+            lambda code, credit: categories.to_v1_primary(code, money_in=credit),
+            lambda code, credit: categories.to_v1(code, money_in=credit),
         )
     return (
-        lambda code, _: known.detailed[code].primary,
-        lambda code, _: known.detailed[code].code,
+        lambda code, _: categories.detailed[code].primary,
+        lambda code, _: categories.detailed[code].code,
     )

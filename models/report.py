@@ -1,15 +1,15 @@
-"""A page with what an evaluation found: figures, confusion, reliability, coverage.
+"""The report is a page of an evaluation: figures, confusion, reliability and coverage.
 
-Needs the extra `plots`.
+It needs the extra `plots`.
 """
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from models.dataset import Labelled
@@ -19,63 +19,44 @@ from models.metrics import BINS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Evaluation</title>
-<style>body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}
-table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem;text-align:right}}
-td:first-child,th:first-child{{text-align:left}}img{{max-width:100%}}</style>
-<h1>Evaluation of {rows} rows</h1>
-<table>{figures}</table>
-<h2>Categories</h2><table>{categories}</table>
-<h2>Confusion</h2><img src="confusion.svg" alt="Rows by label and predicted category">
-<h2>Reliability</h2><img src="reliability.svg" alt="Accuracy by confidence">
-<h2>Coverage</h2><img src="coverage.svg" alt="Precision by share of rows taken">
-</html>
-"""
-
 
 def write(folder: Path, labelled: Labelled, answers: Answers, figures: dict[str, Any]) -> Path:
-    """Writes `index.html` and its plots; returns the path of the page."""
+    """Write `index.html` and its plots to a folder; return the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     right = np.array(labelled.primaries) == np.array(answers.primaries)
-    _plot(folder / "confusion.svg", lambda axes: _confusion(axes, figures["confusion"]), 9)
-    _plot(folder / "reliability.svg", lambda axes: _reliability(axes, answers.confidences, right))
-    _plot(folder / "coverage.svg", lambda axes: _coverage(axes, answers.confidences, right))
+    _draw_plot(
+        folder / "confusion.svg", lambda axes: _draw_confusion(axes, figures["confusion"]), 9
+    )
+    _draw_plot(
+        folder / "reliability.svg", lambda axes: _draw_reliability(axes, answers.confidences, right)
+    )
+    _draw_plot(
+        folder / "coverage.svg", lambda axes: _draw_coverage(axes, answers.confidences, right)
+    )
     page = folder / "index.html"
-    page.write_text(_html(figures), encoding="utf-8")
+    page.write_text(render_page(figures), encoding="utf-8")
     return page
 
 
-def _html(figures: dict[str, Any]) -> str:
+def render_page(figures: dict[str, Any]) -> str:
+    """Return the page as HTML; every text in it is escaped."""
+    pages = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined)
     selected = figures["selected"]
-    plain = {
-        "accuracy": figures["accuracy"],
-        "macro-F1": figures["macro_f1"],
-        "coverage at 95 % precision": figures["coverage_at_95"],
-        "expected calibration error": figures["ece"],
-        "precision without needs_review": selected["precision"],
-        "coverage without needs_review": selected["coverage"],
-    }
-    head = _row("th", ["category", "rows", "precision", "recall", "F1"])
-    return _PAGE.format(
+    return pages.get_template("report.html.jinja").render(
         rows=figures["rows"],
-        figures="".join(_row("td", [name, f"{value:.3f}"]) for name, value in plain.items()),
-        categories=head
-        + "".join(
-            _row(
-                "td",
-                [name, str(row["rows"]), *(f"{row[k]:.3f}" for k in ("precision", "recall", "f1"))],
-            )
-            for name, row in figures["per_category"].items()
-        ),
+        figures={
+            "accuracy": figures["accuracy"],
+            "macro-F1": figures["macro_f1"],
+            "coverage at 95 % precision": figures["coverage_at_95"],
+            "expected calibration error": figures["ece"],
+            "precision without needs_review": selected["precision"],
+            "coverage without needs_review": selected["coverage"],
+        },
+        categories=figures["per_category"],
     )
 
 
-def _row(tag: str, cells: list[str]) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>\n"
-
-
-def _plot(path: Path, draw: Any, size: float = 5) -> None:
+def _draw_plot(path: Path, draw: Any, size: float = 5) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - it makes folders when it is imported
 
     figure = Figure(figsize=(size, size * 0.8), layout="constrained")
@@ -83,7 +64,7 @@ def _plot(path: Path, draw: Any, size: float = 5) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def _confusion(axes: Axes, table: dict[str, dict[str, int]]) -> None:
+def _draw_confusion(axes: Axes, table: dict[str, dict[str, int]]) -> None:
     labels = list(table)
     guesses = sorted({guess for row in table.values() for guess in row} | set(labels))
     counts = np.array([[table[label].get(guess, 0) for guess in guesses] for label in labels])
@@ -96,7 +77,9 @@ def _confusion(axes: Axes, table: dict[str, dict[str, int]]) -> None:
     axes.set(xlabel="predicted", ylabel="label")
 
 
-def _reliability(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+def _draw_reliability(
+    axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]
+) -> None:
     band = np.minimum((confidences * BINS).astype(int), BINS - 1)
     used = np.unique(band)
     said = [confidences[band == b].mean() for b in used]
@@ -105,7 +88,7 @@ def _reliability(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
 
 
-def _coverage(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+def _draw_coverage(axes: Axes, confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
     order = np.argsort(-confidences, kind="stable")
     taken = np.arange(1, len(order) + 1)
     axes.plot(taken / max(len(order), 1), np.cumsum(right[order]) / taken)

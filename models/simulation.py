@@ -1,4 +1,4 @@
-"""A user who sets right, at each month's end, what the month's categories got wrong."""
+"""The simulation plays a user who corrects wrong categories at the end of each month."""
 
 from typing import Any
 
@@ -7,16 +7,18 @@ import numpy as np
 from categorizer.scorer import Scorer
 from models.dataset import Labelled, Version
 from models.evaluate import answer
-from models.splits import memory_of
+from models.splits import build_memory
 
 
 def user_years(scorer: Scorer, labelled: Labelled, version: Version) -> dict[str, Any]:
-    """Accuracy from the second month on, of the model alone and with the user's memory before it.
+    """Return the accuracy from the second month on: the model alone, and with the user's memory.
 
     `covered` is the share of rows whose merchant the user has met in an earlier month.
     """
     months = np.array([date[:7] for date in labelled.dates])
-    parts = [_month(scorer, labelled, months, month, version) for month in np.unique(months)[1:]]
+    parts = [
+        _simulate_month(scorer, labelled, months, month, version) for month in np.unique(months)[1:]
+    ]
     rows, alone, remembered, covered = np.sum(parts, axis=0).tolist()
     return {
         "rows": rows,
@@ -26,18 +28,18 @@ def user_years(scorer: Scorer, labelled: Labelled, version: Version) -> dict[str
     }
 
 
-def _month(
+def _simulate_month(
     scorer: Scorer, labelled: Labelled, months: Any, month: str, version: Version
 ) -> list[int]:
-    past = labelled.take(np.flatnonzero(months < month))
-    now = labelled.take(np.flatnonzero(months == month))
-    memory = memory_of(past, now.users)
+    past = labelled.take_rows(np.flatnonzero(months < month))
+    now = labelled.take_rows(np.flatnonzero(months == month))
+    memory = build_memory(past, now.users)
     keys = scorer.categorize(now.columns).merchant_keys
-    found = memory.recall(keys, now.columns.amounts)
+    facts = memory.find_facts(keys, now.columns.amounts)
     alone = answer(scorer, now, version).primaries
     remembered = answer(scorer, now, version, memory).primaries
-    return [len(now), _hits(now, alone), _hits(now, remembered), len(found)]
+    return [len(now), _count_hits(now, alone), _count_hits(now, remembered), len(facts)]
 
 
-def _hits(labelled: Labelled, predicted: list[str]) -> int:
+def _count_hits(labelled: Labelled, predicted: list[str]) -> int:
     return sum(a == b for a, b in zip(labelled.primaries, predicted, strict=True))

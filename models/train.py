@@ -1,6 +1,6 @@
-"""Trains the shipped model: corpus in, verified folder out. Seeded: the same input, the same bytes."""
+"""Training makes the shipped model from the corpus; equal input gives equal bytes."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,30 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from categorizer import artifact, taxonomy, weights
-from categorizer import phrases as wordings
+from categorizer import artifact, taxonomy
+from categorizer.calibration import Calibration
 from categorizer.columns import Columns
-from categorizer.scorer import FORMAT
+from categorizer.rules import MCC_COUNT, Rules
 from categorizer.training.estimator import Categorizer
-from categorizer.training.export import export
+from categorizer.training.export import export_weights
 from models import calibration, dataset
 from models.corpus import rows, tables
 from models.dataset import Labelled
-from models.metrics import summary
+from models.metrics import summarize_rows
 
 VERSION: Final = 2
-"""Raised with every model that is shipped."""
+"""This number rises with every model that is shipped."""
 SEED: Final = 20
 RULE_CONFIDENCE: Final = 0.95
-"""What a merchant category code that settles the category is worth."""
+"""This is the confidence of a merchant category code that settles the category."""
 
 DEVELOPMENT: Final = Path(__file__).parent / "development"
 CALIBRATION_FILES: Final = ("many_banks.csv", "household.csv")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What is fitted, and how hard."""
+class TrainingSettings:
+    """The settings say what is fitted and how strongly it is penalized."""
 
     min_rows: int = 12
     C: float = 0.002
@@ -43,23 +43,26 @@ class Settings:
     seed: int = SEED
 
 
-def train(folder: Path, settings: Settings | None = None) -> dict[str, Any]:
-    """Fits on the corpus, calibrates on half of the development set, measures on the other half.
+def train(folder: Path, settings: TrainingSettings | None = None) -> dict[str, Any]:
+    """Train a model, write it to `folder` and return its metrics.
 
-    What is calibrated is a model of half the names: real people's merchants are strangers more
-    often than those of a set that was written from memory. Writes the model to `folder` and
-    returns its metrics.
+    The model is fitted on the corpus, calibrated on half of the development set and measured on the
+    other half. The calibrated model is a second one that knows half of the names. Real people's
+    merchants are unknown more often than those of a set that was written from memory.
     """
-    used = settings or Settings()
-    learned, measured = calibration_halves()
-    line, threshold = calibrate(fit(rows.generate(used.seed, used.withheld), used), learned)
-    model = fit(rows.generate(used.seed), used)
-    metrics = measure(model, measured, line, threshold)
-    artifact.save(folder, arrays(model), manifest(line, threshold, metrics))
+    used = settings or TrainingSettings()
+    learned, measured = split_development()
+    line, threshold = calibrate_model(
+        fit_model(rows.generate_corpus(used.seed, used.withheld), used), learned
+    )
+    model = fit_model(rows.generate_corpus(used.seed), used)
+    metrics = measure_model(model, measured, line, threshold)
+    artifact.save_artifact(folder, collect_arrays(model), describe_model(line, threshold, metrics))
     return metrics
 
 
-def fit(corpus: rows.Corpus, settings: Settings) -> Categorizer:
+def fit_model(corpus: rows.Corpus, settings: TrainingSettings) -> Categorizer:
+    """Fit an estimator on the corpus, on one thread."""
     model = Categorizer(
         min_rows=settings.min_rows,
         C=settings.C,
@@ -67,88 +70,81 @@ def fit(corpus: rows.Corpus, settings: Settings) -> Categorizer:
         max_iter=settings.max_iter,
         tol=settings.tol,
     )
-    with threadpool_limits(1):  # sums in one order: the same bytes on every machine
+    with threadpool_limits(1):  # one order of sums gives the same bytes on every machine
         return model.fit(corpus.columns, corpus.codes, corpus.weights)
 
 
-def calibration_halves() -> tuple[Labelled, Labelled]:
-    """Rows to calibrate on and rows to report on; a merchant's line is never in both.
+def split_development() -> tuple[Labelled, Labelled]:
+    """Return rows to calibrate on and rows to report on; they share no description.
 
-    The split is by a hash of the letters of the description, so that repeats stay together.
+    A hash of the letters of the description decides, so that repeats stay together.
     """
     files = [DEVELOPMENT / name for name in CALIBRATION_FILES]
-    labelled = _distinct(dataset.read([file for file in files if file.exists()], "v1"))
-    even = np.array([_letters_sum(text) % 2 == 0 for text in labelled.columns.descriptions])
-    return labelled.take(np.flatnonzero(even)), labelled.take(np.flatnonzero(~even))
+    labelled = _drop_repeats(dataset.read([file for file in files if file.exists()], "v1"))
+    even = np.array([_sum_letters(text) % 2 == 0 for text in labelled.columns.descriptions])
+    return labelled.take_rows(np.flatnonzero(even)), labelled.take_rows(np.flatnonzero(~even))
 
 
-def calibrate(model: Categorizer, labelled: Labelled) -> tuple[calibration.Calibration, float]:
-    """The line from probability to confidence, and the confidence from which to trust it."""
+def calibrate_model(model: Categorizer, labelled: Labelled) -> tuple[Calibration, float]:
+    """Return the line from probability to confidence, and the confidence from which to trust it."""
     probabilities = model.predict_primary_proba(labelled.columns).max(axis=1)
-    right = _right(labelled, v1_primaries(model.predict(labelled.columns), labelled.columns))
-    line = calibration.fit(probabilities, right)
-    return line, calibration.threshold(line(probabilities), right)
+    right = _compare_labels(
+        labelled, translate_primaries(model.predict(labelled.columns), labelled.columns)
+    )
+    line = calibration.fit_calibration(probabilities, right)
+    return line, calibration.find_threshold(line.calibrate(probabilities), right)
 
 
-def measure(
-    model: Categorizer, labelled: Labelled, line: calibration.Calibration, threshold: float
+def measure_model(
+    model: Categorizer, labelled: Labelled, line: Calibration, threshold: float
 ) -> dict[str, Any]:
-    """Figures of each source of the labelled rows."""
-    predicted = v1_primaries(model.predict(labelled.columns), labelled.columns)
-    confidences = line(model.predict_primary_proba(labelled.columns).max(axis=1))
+    """Return the figures of each source of the labelled rows."""
+    predicted = translate_primaries(model.predict(labelled.columns), labelled.columns)
+    confidences = line.calibrate(model.predict_primary_proba(labelled.columns).max(axis=1))
     sources = np.array(labelled.sources)
     return {
-        source: _figures(labelled, predicted, confidences, threshold, sources == source)
+        source: _measure_figures(labelled, predicted, confidences, threshold, sources == source)
         for source in sorted(set(labelled.sources))
     }
 
 
-def arrays(model: Categorizer) -> dict[str, NDArray[Any]]:
-    """Everything that the scorer maps into memory."""
-    codes, confidences = mcc_rules()
-    exported = export(model)
-    found = {name: getattr(exported, name) for name in weights.names()}
-    return {**found, "mcc_codes": codes, "mcc_confidences": confidences}
+def collect_arrays(model: Categorizer) -> dict[str, NDArray[Any]]:
+    """Return all arrays of the artifact by name."""
+    return asdict(export_weights(model)) | asdict(build_rules())
 
 
-def manifest(
-    line: calibration.Calibration, threshold: float, metrics: dict[str, Any]
-) -> dict[str, Any]:
-    known = taxonomy.load()
+def describe_model(line: Calibration, threshold: float, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest of a model without the hashes of its files."""
     return {
-        "format": FORMAT,
+        **artifact.describe_format(),
         "version": VERSION,
-        "taxonomy": {"version": known.version, "hash": known.content_hash},
-        "features": {
-            "version": wordings.FEATURES_VERSION,
-            "wordings": wordings.load().content_hash,
-        },
         "calibration": line.as_manifest(),
         "threshold": round(threshold, 6),
         "metrics": metrics,
     }
 
 
-def mcc_rules() -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    """For each of 10,000 codes the detailed category that it settles, or -1, and the confidence."""
+def build_rules() -> Rules:
+    """Return the detailed category that each merchant category code settles, -1 for none."""
     index = taxonomy.load().index
-    codes = np.full(10_000, -1, dtype=np.int16)
-    for row in tables.rows("mcc.tsv"):
+    codes = np.full(MCC_COUNT, -1, dtype=np.int16)
+    for row in tables.read_rows("mcc.tsv"):
         if row["decides"] == "rule":
             codes[int(row["mcc"])] = index[row["category"]]
-    return codes, np.where(codes >= 0, RULE_CONFIDENCE, 0).astype(np.float32)
+    return Rules(codes, np.where(codes >= 0, RULE_CONFIDENCE, 0).astype(np.float32))
 
 
-def v1_primaries(codes: NDArray[np.int16], columns: Columns) -> list[str]:
-    known = taxonomy.load()
+def translate_primaries(codes: NDArray[np.int16], columns: Columns) -> list[str]:
+    """Return the primary v1 code of each row from its detailed code and direction."""
+    categories = taxonomy.load()
     money_in = (columns.amounts > 0).tolist()
     return [
-        known.to_v1_primary(code, money_in=credit)
+        categories.to_v1_primary(code, money_in=credit)
         for code, credit in zip(codes.tolist(), money_in, strict=True)
     ]
 
 
-def _figures(
+def _measure_figures(
     labelled: Labelled,
     predicted: list[str],
     confidences: NDArray[np.float64],
@@ -156,7 +152,7 @@ def _figures(
     chosen: NDArray[np.bool_],
 ) -> dict[str, Any]:
     at = np.flatnonzero(chosen)
-    figures = summary(
+    figures = summarize_rows(
         [labelled.primaries[i] for i in at],
         [predicted[i] for i in at],
         confidences[at],
@@ -166,16 +162,16 @@ def _figures(
     return figures
 
 
-def _right(labelled: Labelled, predicted: list[str]) -> NDArray[np.bool_]:
+def _compare_labels(labelled: Labelled, predicted: list[str]) -> NDArray[np.bool_]:
     return np.array([a == b for a, b in zip(labelled.primaries, predicted, strict=True)])
 
 
-def _distinct(labelled: Labelled) -> Labelled:
+def _drop_repeats(labelled: Labelled) -> Labelled:
     first: dict[str, int] = {}
     for row, text in enumerate(labelled.columns.descriptions):
         first.setdefault(text, row)
-    return labelled.take(np.array(list(first.values()), dtype=np.intp))
+    return labelled.take_rows(np.array(list(first.values()), dtype=np.intp))
 
 
-def _letters_sum(text: str) -> int:
+def _sum_letters(text: str) -> int:
     return sum(ord(letter) for letter in text.casefold() if letter.isalpha())

@@ -1,11 +1,12 @@
-"""How the kernels are compiled: at first use, for one signature, without the interpreter lock.
+"""Kernels are compiled at first use, for one signature, and run without the interpreter lock.
 
-Importing compiles nothing and writes nothing. Machine code is kept in numba's own cache folder if
-there is one, or below the package, or in the user's cache folder, so only the first process of a
-checkout compiles, and many may start at once. Where none can be written, each process compiles.
+Importing a kernel compiles nothing and writes nothing. Machine code is kept in numba's cache
+folder if one is set, else below the package, else in the user's cache folder. So only the first
+process of a checkout compiles, and many may start at once. Where no folder can be written, each
+process compiles for itself.
 
-The folder carries a hash of the kernels' sources, because numba itself notices no change in a
-kernel that another file's kernel calls.
+The folder's name carries a hash of the kernels' sources. Numba alone would not notice a change
+in a kernel that is called from another file.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ _SOURCES: Final = ("compiled.py", "hashing.py", "words.py", "passes.py", "scores
 
 
 class Kernel:
-    """A function for one signature. Its first call compiles it, or loads its machine code.
+    """A kernel is a function for one signature; its first call compiles it or loads its machine code.
 
     Kernels call one another: numba asks for the type of the callee, which then compiles it.
     """
@@ -44,20 +45,20 @@ class Kernel:
     def _dispatcher(self) -> Any:
         with global_compiler_lock:
             dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(self.function)
-            if _cache_folder() is not None:
+            if _find_cache_folder() is not None:
                 dispatcher._cache = _KernelCache(self.function)  # type: ignore[no-untyped-call]  # noqa: SLF001
             dispatcher.compile(self._signature)
             dispatcher.disable_compile()
             return dispatcher
 
 
-def compiled(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Makes a function a kernel for this signature in numba's notation."""
+def compile_kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Return a decorator that makes a function a kernel for this signature in numba's notation."""
     return lambda function: Kernel(function, signature)
 
 
-def _source_hash() -> str:
-    """Hash of the sources of all kernels: 16 hexadecimal digits."""
+def _hash_sources() -> str:
+    """Return the hash of the sources of all kernels: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for source in _SOURCES:
         digest.update((_PACKAGE / source).read_bytes())
@@ -65,7 +66,7 @@ def _source_hash() -> str:
 
 
 class _KernelLocator(_CacheLocator):
-    """Tells numba where the machine code of a kernel lies, and when it is out of date."""
+    """The locator tells numba where the machine code of a kernel lies and when it is out of date."""
 
     def __init__(self, folder: Path, line: int) -> None:
         self._folder = folder
@@ -73,7 +74,7 @@ class _KernelLocator(_CacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Self | None:  # noqa: ARG003
-        folder = _cache_folder()
+        folder = _find_cache_folder()
         return None if folder is None else cls(folder, py_func.__code__.co_firstlineno)
 
     def get_cache_path(self) -> str:
@@ -95,10 +96,10 @@ class _KernelCache(FunctionCache):
 
 
 @cache
-def _cache_folder() -> Path | None:
-    """The first folder that this process may write, created for its user alone."""
-    name = f"kernels-{_source_hash()}"
-    for place in _places():
+def _find_cache_folder() -> Path | None:
+    """Return the first folder that this process may write; it is created for its user alone."""
+    name = f"kernels-{_hash_sources()}"
+    for place in _list_cache_places():
         folder = place / name
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,12 +110,12 @@ def _cache_folder() -> Path | None:
     return None
 
 
-def _places() -> list[Path]:
+def _list_cache_places() -> list[Path]:
     places = [_PACKAGE / "__pycache__"]
     if chosen := numba.config.CACHE_DIR:  # type: ignore[attr-defined]
         places.insert(0, Path(chosen))
     try:
         places.append(Path("~/.cache/spendline").expanduser())
-    except RuntimeError:  # the user has no home
+    except RuntimeError:  # the user has no home folder
         return places
     return places

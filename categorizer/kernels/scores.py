@@ -1,26 +1,25 @@
-"""The compiled scoring of a batch: distinct rows, sums of weights, the best code of each.
+"""The compiled scoring of a batch sums weights and finds the best code of each distinct row.
 
-Weights are bytes times a power of two per feature, in tables small enough to stay in the
-processor's cache. The primaries are scored first, then only the
-details of the best one by whole words, so 123 codes cost little more than 18. Sums are whole numbers, so their
-order changes nothing.
+Weights are bytes times a power of two per feature. Their tables are small enough to stay in the
+processor's cache. The primaries are scored first. Only the details of the best primary are
+scored afterwards, by whole words, so 123 codes cost little more than 18.
 """
 
 from typing import Final
 
 import numpy as np
 
-from categorizer.kernels.compiled import compiled
+from categorizer.kernels.compiled import compile_kernel
 from categorizer.kernels.hashing import PRIME, SEED
 from categorizer.kernels.passes import (
     MAX_FEATURES,
-    direction_of,
+    bucket_amount,
+    compute_text_norm,
     emit_context,
     emit_parts,
     emit_words,
-    feature_key,
-    size_bucket,
-    text_norm,
+    find_direction,
+    hash_feature,
     write_key,
     write_merchant,
 )
@@ -32,16 +31,16 @@ from categorizer.kernels.words import (
     WORD_COLUMNS,
     assign_roles,
     gather_core,
-    mix,
+    mix_hash,
+    multiply_wrapping,
     split_words,
-    times,
 )
 
 LANES: Final = 32
 """Bytes of a row of weights: 27 weights, the row's binary exponent, the key of its feature."""
 EXPONENT: Final = 27
 ROW_BITS: Final = 18
-"""Low bits of an index entry, which hold the row plus one; the key's highest are above them."""
+"""The low bits of an index entry hold the row plus one; above them are the key's highest bits."""
 
 _INDEX: Final = "Array(uint32, 1, 'C', readonly=True)"
 _ROWS: Final = "Array(int8, 2, 'C', readonly=True)"
@@ -51,21 +50,22 @@ _DETAIL_LOGITS: Final = "Array(float64, 2, 'C', readonly=True)"
 _CODES: Final = "Array(int16, 2, 'C', readonly=True)"
 
 
-@compiled("int64(int64, int64)")
-def detail_key(key, primary):
-    """The key of a feature among the details of one primary."""
-    return feature_key(mix(key, primary + 1))
+@compile_kernel("int64(int64, int64)")
+def hash_detail(key, primary):
+    """Return the key of a feature among the details of one primary."""
+    return hash_feature(mix_hash(key, primary + 1))
 
 
-@compiled("void(uint32[::1], int64, uint32[::1])")
-def detail_keys(keys, primary, result):
+@compile_kernel("void(uint32[::1], int64, uint32[::1])")
+def hash_details(keys, primary, result):
+    """Fill `result` with the keys of features among the details of one primary."""
     for i in range(keys.shape[0]):
-        result[i] = detail_key(np.int64(keys[i]), primary)
+        result[i] = hash_detail(np.int64(keys[i]), primary)
 
 
-@compiled("void(uint32[::1], uint32[::1])")
+@compile_kernel("void(uint32[::1], uint32[::1])")
 def fill_index(index, keys):
-    """Enters the rows of keys; `index` is zeros, a power of two, longer than the keys."""
+    """Enter the rows of keys; `index` is zeros, a power of two long, longer than the keys."""
     last = index.shape[0] - 1
     for row in range(keys.shape[0]):
         key = np.int64(keys[row])
@@ -75,9 +75,9 @@ def fill_index(index, keys):
         index[slot] = (key >> ROW_BITS << ROW_BITS) | (row + 1)
 
 
-@compiled(f"int64({_INDEX}, {_ROW_KEYS}, int64)")
+@compile_kernel(f"int64({_INDEX}, {_ROW_KEYS}, int64)")
 def find_row(index, row_keys, key):
-    """Row of a feature's weights, -1 when the model does not know it."""
+    """Return the row of a feature's weights, -1 when the model does not have the feature."""
     last = index.shape[0] - 1
     slot = (key >> 2) & last
     while index[slot] != 0:
@@ -89,31 +89,32 @@ def find_row(index, row_keys, key):
     return np.int64(-1)
 
 
-@compiled(
+@compile_kernel(
     f"void({_INDEX}, {_ROWS}, {_ROW_KEYS}, int64[::1], int8[::1], int64, int64, int64[::1],"
     " int32[::1])"
 )
-def add_weights(index, rows, row_keys, keys, values, first, stop, found, sums):
-    """Sums the weights of features in quarter units.
+def add_weights(index, rows, row_keys, keys, values, first, stop, entries, sums):
+    """Sum the weights of features in quarter units.
 
     Rows are looked up first and added afterwards, so that the processor fetches many at a time.
+    `entries` is room for one number per feature.
     """
     count = 0
     for i in range(first, stop):
         row = find_row(index, row_keys, keys[i])
-        found[count] = (row << 8) | np.int64(values[i])
+        entries[count] = (row << 8) | np.int64(values[i])
         count += row >= 0
     sums[:] = 0
     for i in range(count):
-        weights = rows[found[i] >> 8]
-        scale = np.int32(found[i] & 0xFF) << np.int32(weights[EXPONENT])
+        weights = rows[entries[i] >> 8]
+        scale = np.int32(entries[i] & 0xFF) << np.int32(weights[EXPONENT])
         for lane in range(LANES):
             sums[lane] += np.int32(np.int32(weights[lane]) * scale)
 
 
-@compiled(f"int64(int32[::1], int32[::1], float64, float64, {_LOGITS}, float64[::1])")
-def best_logit(text_sums, context_sums, scale, unit, intercepts, logits):
-    """Fills the logits of one level; returns the lane of the first greatest."""
+@compile_kernel(f"int64(int32[::1], int32[::1], float64, float64, {_LOGITS}, float64[::1])")
+def find_best_logit(text_sums, context_sums, scale, unit, intercepts, logits):
+    """Fill in the logits of one level; return the lane of the first greatest."""
     best = 0
     for lane in range(intercepts.shape[0]):
         total = np.float64(text_sums[lane]) * scale + np.float64(context_sums[lane]) * unit
@@ -123,25 +124,27 @@ def best_logit(text_sums, context_sums, scale, unit, intercepts, logits):
     return best
 
 
-@compiled("float64(float64[::1], int64, int64)")
-def probability(logits, count, best):
-    """Softmax of the best of the first `count` logits."""
+@compile_kernel("float64(float64[::1], int64, int64)")
+def compute_probability(logits, count, best):
+    """Return the softmax of the best of the first `count` logits."""
     total = 0.0
     for lane in range(count):
         total += np.exp(logits[lane] - logits[best])
     return 1.0 / total
 
 
-@compiled(f"int64({BYTES}, int64, int64)")
+@compile_kernel(f"int64({BYTES}, int64, int64)")
 def hash_bytes(text, first, stop):
+    """Return a hash of a part of the text."""
     state = np.int64(SEED)
     for i in range(first, stop):
-        state = times(state ^ text[i], PRIME)
+        state = multiply_wrapping(state ^ text[i], PRIME)
     return state ^ (state >> 32)
 
 
-@compiled(f"boolean({BYTES}, int64, int64, int64, int64)")
-def same_bytes(text, first, stop, other, other_stop):
+@compile_kernel(f"boolean({BYTES}, int64, int64, int64, int64)")
+def is_same_text(text, first, stop, other, other_stop):
+    """Return whether two parts of the text hold equal bytes."""
     if stop - first != other_stop - other:
         return False
     for i in range(stop - first):
@@ -150,9 +153,9 @@ def same_bytes(text, first, stop, other, other_stop):
     return True
 
 
-@compiled(f"int64({BYTES}, int64[::1], int64[::1], int64[::1], int64[::1])")
+@compile_kernel(f"int64({BYTES}, int64[::1], int64[::1], int64[::1], int64[::1])")
 def find_texts(text, bounds, slots, text_of_row, row_of_text):
-    """Numbers the distinct texts in order of first appearance; returns how many there are.
+    """Number the distinct texts in order of first appearance; return how many there are.
 
     `slots` are zeros, a power of two, at least twice as many as rows.
     """
@@ -163,7 +166,7 @@ def find_texts(text, bounds, slots, text_of_row, row_of_text):
         slot = hash_bytes(text, first, stop) & last
         while slots[slot] != 0:
             other = row_of_text[slots[slot] - 1]
-            if same_bytes(text, first, stop, bounds[other], bounds[other + 1]):
+            if is_same_text(text, first, stop, bounds[other], bounds[other + 1]):
                 break
             slot = (slot + 1) & last
         if slots[slot] == 0:
@@ -174,33 +177,34 @@ def find_texts(text, bounds, slots, text_of_row, row_of_text):
     return texts
 
 
-@compiled("int64(int64, int16, int64)")
-def context_hash(amount, mcc, currency):
-    """The other columns as far as features tell them apart."""
-    way = size_bucket(amount) * 4 + direction_of(amount)
-    return mix(mix(mix(SEED, way), np.int64(mcc)), currency)
+@compile_kernel("int64(int64, int16, int64)")
+def hash_context(amount, mcc, currency):
+    """Hash the other columns as far as features distinguish them."""
+    way = bucket_amount(amount) * 4 + find_direction(amount)
+    return mix_hash(mix_hash(mix_hash(SEED, way), np.int64(mcc)), currency)
 
 
-@compiled(
+@compile_kernel(
     "int64(int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
     " int64[::1], int64[::1])"
 )
 def find_cases(
     texts, amounts, mccs, currencies, slots, case_of_row, row_of_case, first_case, next_case
 ):
-    """The same for cases: rows whose text, direction, size, MCC and currency are alike.
+    """Number the distinct cases in order of first appearance; return how many there are.
 
-    The cases of a text are chained, -1 ends the chain; `first_case` comes in as -1.
+    Rows are one case when text, direction, size, MCC and currency are alike. The cases of a text are
+    chained, and -1 ends the chain. `first_case` comes in filled with -1.
     """
     last = slots.shape[0] - 1
     cases = 0
     for row in range(texts.shape[0]):
-        context = context_hash(amounts[row], mccs[row], currencies[row])
-        state = mix(context, texts[row])
+        context = hash_context(amounts[row], mccs[row], currencies[row])
+        state = mix_hash(context, texts[row])
         slot = (state ^ (state >> 32)) & last
         while slots[slot] != 0:
             other = row_of_case[slots[slot] - 1]
-            alike = context == context_hash(amounts[other], mccs[other], currencies[other])
+            alike = context == hash_context(amounts[other], mccs[other], currencies[other])
             if alike and texts[other] == texts[row]:
                 break
             slot = (slot + 1) & last
@@ -214,12 +218,12 @@ def find_cases(
     return cases
 
 
-@compiled(
+@compile_kernel(
     f"void({BYTES}, int64[::1], int64[::1], int16[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
     f" {PHRASES}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_LOGITS}, {_INDEX}, {_ROWS}, {_ROW_KEYS}, {_DETAIL_LOGITS},"
     f" {_CODES}, float64, int16[::1], float64[::1], uint8[::1], uint8[::1], int64[::1])"
 )
-def score(
+def score_cases(
     text,
     bounds,
     amounts,
@@ -245,12 +249,12 @@ def score(
     merchant_keys,
     sizes,
 ):
-    """Code and probability of the primary of every case, names of every text."""
+    """Fill in code and primary's probability of every case, and the names of every text."""
     folded = np.empty(FOLDED_BYTES, dtype=np.uint8)
     words = np.empty((MAX_WORDS, WORD_COLUMNS), dtype=np.int64)
     keys = np.empty(MAX_FEATURES, dtype=np.int64)
     values = np.empty(MAX_FEATURES, dtype=np.int8)
-    found = np.empty(MAX_FEATURES, dtype=np.int64)
+    entries = np.empty(MAX_FEATURES, dtype=np.int64)
     text_sums = np.empty(LANES, dtype=np.int32)
     detail_sums = np.empty(LANES, dtype=np.int32)
     within = np.empty(MAX_FEATURES, dtype=np.int64)
@@ -265,23 +269,23 @@ def score(
         cores = gather_core(words, length)
         merchant = write_merchant(folded, words, cores, merchants, merchant)
         key = write_key(folded, words, cores, merchant_keys, key)
-        known_way = detailed = -1
+        current_way = detailed = -1
         while case >= 0:
             row = row_of_case[case]
-            way = direction_of(amounts[row])
-            if way != known_way:
+            way = find_direction(amounts[row])
+            if way != current_way:
                 of_words = emit_words(folded, words, length, cores, processor, way, keys, values)
                 stop = emit_parts(folded, words, length, of_words, keys, values)
-                scale = unit / text_norm(values, stop)
-                add_weights(index, rows, row_keys, keys, values, 0, stop, found, text_sums)
-                known_way, detailed = way, -1
+                scale = unit / compute_text_norm(values, stop)
+                add_weights(index, rows, row_keys, keys, values, 0, stop, entries, text_sums)
+                current_way, detailed = way, -1
             count = emit_context(amounts[row], mccs[row], currencies[row], stop, keys, values)
-            add_weights(index, rows, row_keys, keys, values, stop, count, found, context_sums)
-            best = best_logit(text_sums, context_sums, scale, unit, intercepts, logits)
-            probabilities[case] = probability(logits, intercepts.shape[0], best)
+            add_weights(index, rows, row_keys, keys, values, stop, count, entries, context_sums)
+            best = find_best_logit(text_sums, context_sums, scale, unit, intercepts, logits)
+            probabilities[case] = compute_probability(logits, intercepts.shape[0], best)
             first_key = 0 if best != detailed else stop
             for i in range(first_key, count):
-                within[i] = detail_key(keys[i], best)
+                within[i] = hash_detail(keys[i], best)
             if best != detailed:
                 add_weights(
                     detail_index,
@@ -291,7 +295,7 @@ def score(
                     values,
                     0,
                     of_words,
-                    found,
+                    entries,
                     detail_sums,
                 )
                 detailed = best
@@ -303,10 +307,10 @@ def score(
                 values,
                 stop,
                 count,
-                found,
+                entries,
                 context_sums,
             )
-            lane = best_logit(
+            lane = find_best_logit(
                 detail_sums, context_sums, scale, unit, detail_intercepts[best], logits
             )
             codes[case] = detail_codes[best, lane]

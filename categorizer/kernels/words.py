@@ -1,38 +1,38 @@
-"""The compiled reading of one description: its words, and which of them name the merchant.
+"""Compiled code reads one description: its words, and which of them name the merchant.
 
-Numba code, so plain loops over arrays that the caller allocates once per batch. Each row costs
-at most a bound: `MAX_BYTES` are read and `MAX_WORDS` kept.
+Numba code loops over arrays that the caller allocates once per batch. The cost of a row is
+bounded: at most `MAX_BYTES` are read and `MAX_WORDS` kept.
 """
 
 from typing import Final
 
 import numpy as np
 
-from categorizer.kernels.compiled import compiled
+from categorizer.kernels.compiled import compile_kernel
 from categorizer.kernels.hashing import MIXER, PRIME, SEED
 
 MAX_BYTES: Final = 200
 MAX_WORDS: Final = 24
 FOLDED_BYTES: Final = MAX_BYTES + 2 * MAX_WORDS
 EDGE: Final = 1
-"""Byte that marks both ends of a word in the folded text."""
+"""This byte marks both ends of a word in the folded text."""
 
 SEPARATOR: Final = 10
-"""Rows of the buffer are ended by a line feed."""
+"""This byte, a line feed, ends each row of the buffer."""
 
-# Columns of the table of words.
+# These are the columns of the table of words.
 START, END, HASH, KIND, GAP, TRAITS, ROLE, ORDER = range(8)
 WORD_COLUMNS: Final = 8
 
-# Kinds of words.
+# These are the kinds of words.
 WORD, NUMBER, CODE = range(3)
 
-# What stood before a word, bits.
+# These bits say what stands before a word.
 STAR, WIDE, SLASH, DOT, HYPHEN, HASHSIGN = 1, 2, 4, 8, 16, 32
 MIXED: Final = 64
-"""Set beside them on a word with digits in it."""
+"""This further bit marks a word with digits in it."""
 
-# What the wordings know of a word or phrase, bits; processors sit above `PROCESSOR_SHIFT`.
+# These bits are the traits of a word or phrase; the processor's number is above them.
 LEAD, PROCESSOR, STARRED, SUFFIX, STATE, CITY, NOISE, PERSON, UNIT, MONTH, COUNTRY, ENTRY = (
     1 << i for i in range(12)
 )
@@ -40,18 +40,21 @@ OPENS: Final = 1 << 12
 WEB: Final = 1 << 13
 PROCESSOR_SHIFT: Final = 16
 
-# Roles of words: the merchant's name, words about the payment, what else was entered, none.
+# These are the roles of words: merchant's name, payment wording, other entry, no role.
 CORE, CONTEXT, EXTRA, DROPPED = range(4)
 
 BYTES: Final = "Array(uint8, 1, 'C', readonly=True)"
 PHRASES: Final = "Array(int64, 2, 'C', readonly=True)"
-"""Types of arrays that are only read; writable ones are taken too."""
+"""BYTES and PHRASES are types of arrays that are only read; writable arrays are taken too."""
 
 _X: Final = ord("x")
 
 
-def _byte_classes() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """0 separator, 1 letter (or any byte of a longer character), 2 digit, 3 joiner."""
+def _classify_bytes() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    """Return 0 for a separator, 1 for a letter, 2 for a digit and 3 for a joiner.
+
+    Every byte of a longer character counts as a letter.
+    """
     classes = np.zeros(256, dtype=np.uint8)
     classes[128:] = 1
     for byte in range(ord("a"), ord("z") + 1):
@@ -61,23 +64,30 @@ def _byte_classes() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     return classes
 
 
-_CLASSES = _byte_classes()
+_CLASSES = _classify_bytes()
 
 
-@compiled("int64(int64, int64)")
-def times(left, right):
-    """A product that wraps around; of signed numbers the compiler takes that for impossible."""
+@compile_kernel("int64(int64, int64)")
+def multiply_wrapping(left, right):
+    """Return a product that wraps around.
+
+    The compiler assumes that a product of signed numbers never overflows.
+    """
     return np.int64(np.uint64(left) * np.uint64(right))
 
 
-@compiled("int64(int64, int64)")
-def mix(state, value):
-    return times(state ^ times(value, MIXER), PRIME)
+@compile_kernel("int64(int64, int64)")
+def mix_hash(state, value):
+    """Join a hash and a value in that order."""
+    return multiply_wrapping(state ^ multiply_wrapping(value, MIXER), PRIME)
 
 
-@compiled(f"int64({PHRASES}, int64)")
-def look_up(phrases, state):
-    """Traits of a phrase, 0 when unknown; `phrases` is open-addressed, a power of two long."""
+@compile_kernel(f"int64({PHRASES}, int64)")
+def look_up_traits(phrases, state):
+    """Return the traits of a phrase, 0 when it is unknown.
+
+    `phrases` is an open-addressed table, a power of two long.
+    """
     last = phrases.shape[0] - 1
     slot = (state ^ (state >> 32)) & last
     while phrases[slot, 1] != 0:
@@ -87,9 +97,9 @@ def look_up(phrases, state):
     return 0
 
 
-@compiled(f"int64({BYTES}, int64, int64)")
-def row_end(text, start, stop):
-    """End of the part of a row that is read: no character is cut in two."""
+@compile_kernel(f"int64({BYTES}, int64, int64)")
+def find_row_end(text, start, stop):
+    """Return the end of the part of a row that is read; no character is cut in two."""
     if stop - start <= MAX_BYTES:
         return stop
     stop = start + MAX_BYTES
@@ -98,9 +108,9 @@ def row_end(text, start, stop):
     return stop
 
 
-@compiled("int64(uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
-def keep_word(folded, first, stop, letters, digits, leading, crosses, gap):
-    """How many bytes of a token are a word: all, a stem before glued digits, or none."""
+@compile_kernel("int64(uint8[::1], int64, int64, int64, int64, int64, int64, int64)")
+def count_word_bytes(folded, first, stop, letters, digits, leading, crosses, gap):
+    """Return how many bytes of a token are a word: all, a stem before glued digits, or none."""
     length = stop - first
     if digits == 0:
         return 0 if letters >= 2 and crosses == letters else length
@@ -118,14 +128,14 @@ def keep_word(folded, first, stop, letters, digits, leading, crosses, gap):
     return length if letters >= 4 and digits <= 2 and gap & STAR == 0 else 0
 
 
-@compiled(f"int64({BYTES}, int64, int64, uint8[::1], int64[:, ::1], {PHRASES})")
+@compile_kernel(f"int64({BYTES}, int64, int64, uint8[::1], int64[:, ::1], {PHRASES})")
 def split_words(text, start, stop, folded, words, phrases):
-    """Cuts a row into lower-case words with their traits; returns how many."""
+    """Cut a row into lower-case words with their traits; return how many there are."""
     count = size = 0
     gap = 0
     blanks = 0
     position = start
-    stop = row_end(text, start, stop)
+    stop = find_row_end(text, start, stop)
     while position < stop and count < MAX_WORDS:
         kind = _CLASSES[text[position]]
         if kind == 0 or kind == 3:
@@ -158,7 +168,7 @@ def split_words(text, start, stop, folded, words, phrases):
                 break
             if kind == 3:
                 ends = position + 1 >= stop or _CLASSES[text[position + 1]] == 0
-                if ends or byte == 39:  # an apostrophe joins and goes
+                if ends or byte == 39:  # an apostrophe joins two parts and is dropped
                     position += 1
                     continue
             elif kind == 2:
@@ -174,7 +184,7 @@ def split_words(text, start, stop, folded, words, phrases):
             folded[size] = byte
             size += 1
             position += 1
-        stem = keep_word(folded, first, size, letters, digits, leading, crosses, gap)
+        stem = count_word_bytes(folded, first, size, letters, digits, leading, crosses, gap)
         if digits > 0 and stem == size - first:
             gap |= MIXED
         words[count, START] = first
@@ -182,13 +192,13 @@ def split_words(text, start, stop, folded, words, phrases):
             size = first + stem
             words[count, KIND] = WORD
             for i in range(first, size):
-                state = times(state ^ folded[i], PRIME)
-            words[count, TRAITS] = look_up(phrases, state)
+                state = multiply_wrapping(state ^ folded[i], PRIME)
+            words[count, TRAITS] = look_up_traits(phrases, state)
         else:
             for i in range(first, size):
-                state = times(state ^ folded[i], PRIME)
+                state = multiply_wrapping(state ^ folded[i], PRIME)
             words[count, KIND] = NUMBER if letters == 0 else CODE
-            words[count, TRAITS] = look_up(phrases, state) if letters == 0 else 0
+            words[count, TRAITS] = look_up_traits(phrases, state) if letters == 0 else 0
         words[count, END] = size
         folded[size] = EDGE
         size += 1
@@ -201,40 +211,41 @@ def split_words(text, start, stop, folded, words, phrases):
     return count
 
 
-@compiled(f"int64(int64[:, ::1], int64, int64, int64, {PHRASES})")
-def phrase_length(words, at, count, wanted, phrases):
-    """Length of the longest phrase with a wanted trait that starts at a word, else 0."""
+@compile_kernel(f"int64(int64[:, ::1], int64, int64, int64, {PHRASES})")
+def measure_phrase(words, at, count, wanted, phrases):
+    """Return the length of the longest phrase with a wanted trait that starts at a word, else 0."""
     traits = words[at, TRAITS]
     longest = 1 if traits & wanted != 0 else 0
     if traits & OPENS == 0:
         return longest
     state = words[at, HASH]
     for length in range(2, min(5, count - at) + 1):
-        state = mix(state, words[at + length - 1, HASH])
-        if look_up(phrases, state) & wanted != 0:
+        state = mix_hash(state, words[at + length - 1, HASH])
+        if look_up_traits(phrases, state) & wanted != 0:
             longest = length
     return longest
 
 
-@compiled(f"int64(int64[:, ::1], int64, int64, {PHRASES})")
-def phrase_traits(words, at, length, phrases):
+@compile_kernel(f"int64(int64[:, ::1], int64, int64, {PHRASES})")
+def look_up_phrase(words, at, length, phrases):
+    """Return the traits of the phrase of `length` words that starts at a word."""
     state = words[at, HASH]
     for i in range(1, length):
-        state = mix(state, words[at + i, HASH])
-    return look_up(phrases, state)
+        state = mix_hash(state, words[at + i, HASH])
+    return look_up_traits(phrases, state)
 
 
-@compiled("int64(int64[:, ::1], int64, int64, int64)")
-def next_kept(words, at, step, stop):
-    """The next word that is still part of the name, or `stop`."""
+@compile_kernel("int64(int64[:, ::1], int64, int64, int64)")
+def find_next_core(words, at, step, stop):
+    """Return the next word that is still part of the name, or `stop`."""
     while at != stop and words[at, ROLE] != CORE:
         at += step
     return at
 
 
-@compiled("void(int64[:, ::1], int64)")
+@compile_kernel("void(int64[:, ::1], int64)")
 def drop_host(words, at):
-    """Drops the parts of an address of several parts that follows a name: help.uber.com."""
+    """Drop the parts of a longer address that follows a name, such as help.uber.com."""
     first = at
     while first > 0 and words[first, GAP] & DOT != 0:
         first -= 1
@@ -243,9 +254,9 @@ def drop_host(words, at):
             words[i, ROLE] = DROPPED
 
 
-@compiled("void(int64[:, ::1], int64, int64, int64)")
+@compile_kernel("void(int64[:, ::1], int64, int64, int64)")
 def mark_word(words, at, count, mode):
-    """The role of one word in a field: units and months only count beside numbers."""
+    """Set the role of one word in a field; units and months only count beside numbers."""
     if words[at, KIND] != WORD:
         return
     traits = words[at, TRAITS]
@@ -261,14 +272,14 @@ def mark_word(words, at, count, mode):
         drop_host(words, at)
 
 
-@compiled(f"void(int64[:, ::1], int64, {PHRASES})")
+@compile_kernel(f"void(int64[:, ::1], int64, {PHRASES})")
 def mark_noise(words, count, phrases):
-    """Words that never name a merchant: fields of payment systems, the holder, units, months."""
+    """Mark words that never name a merchant: payment fields, the holder, units, months."""
     mode = CORE
     at = 0
     while at < count:
-        length = phrase_length(words, at, count, PERSON | ENTRY | NOISE, phrases)
-        traits = phrase_traits(words, at, length, phrases) if length > 0 else 0
+        length = measure_phrase(words, at, count, PERSON | ENTRY | NOISE, phrases)
+        traits = look_up_phrase(words, at, length, phrases) if length > 0 else 0
         starred = at + length < count and words[at + length, GAP] & STAR != 0
         if (traits & ENTRY != 0 and not starred) or words[at, KIND] != WORD:
             length = 0
@@ -286,14 +297,14 @@ def mark_noise(words, count, phrases):
         for i in range(at, at + length):
             words[i, ROLE] = CONTEXT
         at += length
-        if at < count and words[at, GAP] & MIXED != 0:  # the number that the field holds
+        if at < count and words[at, GAP] & MIXED != 0:  # this is the number that the field holds
             words[at, ROLE] = DROPPED
             at += 1
 
 
-@compiled("boolean(int64[:, ::1], int64)")
-def opens_name(words, at):
-    """Whether a short number before a word is part of the name: 7-Eleven, 24 Hour Fitness."""
+@compile_kernel("boolean(int64[:, ::1], int64)")
+def is_name_opener(words, at):
+    """Return whether a short number before a word is part of the name, as in 7-Eleven."""
     if words[at, KIND] != NUMBER or words[at, END] - words[at, START] > 3:
         return False
     if words[at + 1, GAP] & (SLASH | DOT | WIDE) != 0 or words[at, GAP] & (HASHSIGN | SLASH) != 0:
@@ -302,19 +313,22 @@ def opens_name(words, at):
     return at == 0 or words[at, GAP] & STAR != 0 or hyphened
 
 
-@compiled(f"int64(int64[:, ::1], int64, {PHRASES})")
+@compile_kernel(f"int64(int64[:, ::1], int64, {PHRASES})")
 def strip_front(words, count, phrases):
-    """Takes payment wordings and processors off the front; keeps a number that opens a name."""
+    """Take payment wordings and processors off the front; return the processor, 0 for none.
+
+    A number that opens a name stays.
+    """
     processor = 0
     at = 0
     while at < count:
         if words[at, ROLE] != CORE:
             at += 1
             continue
-        length = phrase_length(words, at, count, LEAD | PROCESSOR | STARRED, phrases)
+        length = measure_phrase(words, at, count, LEAD | PROCESSOR | STARRED, phrases)
         if length == 0 or at + length >= count:
             break
-        traits = phrase_traits(words, at, length, phrases)
+        traits = look_up_phrase(words, at, length, phrases)
         starred = words[at + length, GAP] & STAR != 0
         if traits & (LEAD | PROCESSOR) == 0 and not starred:
             break
@@ -323,31 +337,34 @@ def strip_front(words, count, phrases):
         for i in range(at, at + length):
             words[i, ROLE] = CONTEXT if words[i, KIND] == WORD else DROPPED
         at += length
-    if 0 < at < count and opens_name(words, at - 1):
+    if 0 < at < count and is_name_opener(words, at - 1):
         words[at - 1, ROLE] = CORE
     return processor
 
 
-@compiled(f"int64(int64[:, ::1], int64, int64, boolean, int64, {PHRASES})")
-def city_length(words, first, at, placed, count, phrases):
-    """How many words up to `at` name a place: known cities, or all between a gap and a state."""
+@compile_kernel(f"int64(int64[:, ::1], int64, int64, boolean, int64, {PHRASES})")
+def measure_city(words, first, at, placed, count, phrases):
+    """Return how many words up to `at` name a place.
+
+    A place is a known city, or all words between a gap and a state.
+    """
     in_state = placed and at + 1 < count and words[at + 1, TRAITS] & STATE != 0
     longest = 0
     for length in range(1, min(3, at - first) + 1):
         begin = at - length + 1
         if words[begin, ROLE] != CORE:
             break
-        known = phrase_traits(words, begin, length, phrases) & CITY != 0
+        is_city = look_up_phrase(words, begin, length, phrases) & CITY != 0
         apart = words[begin, GAP] & WIDE != 0 or words[begin - 1, ROLE] == DROPPED
-        if (known and (placed or apart)) or (in_state and apart):
+        if (is_city and (placed or apart)) or (in_state and apart):
             longest = length
     return longest
 
 
-@compiled(f"void(int64[:, ::1], int64, {PHRASES})")
+@compile_kernel(f"void(int64[:, ::1], int64, {PHRASES})")
 def strip_back(words, count, phrases):
-    """Takes places, legal forms and payment wordings off the end; one word always stays."""
-    first = next_kept(words, 0, 1, count)
+    """Take places, legal forms and payment wordings off the end; one word always stays."""
+    first = find_next_core(words, 0, 1, count)
     placed = False
     at = count - 1
     while at > first:
@@ -361,7 +378,7 @@ def strip_back(words, count, phrases):
         elif traits & SUFFIX != 0:
             words[at, ROLE] = CONTEXT
         else:
-            length = city_length(words, first, at, placed, count, phrases)
+            length = measure_city(words, first, at, placed, count, phrases)
             if length == 0:
                 break
             for i in range(at - length + 1, at + 1):
@@ -370,22 +387,22 @@ def strip_back(words, count, phrases):
         at -= 1
 
 
-@compiled(f"int64(int64[:, ::1], int64, {PHRASES})")
+@compile_kernel(f"int64(int64[:, ::1], int64, {PHRASES})")
 def assign_roles(words, count, phrases):
-    """Tells the merchant's words from the payment's; returns the processor, 0 for none."""
+    """Separate the merchant's words from the payment's; return the processor, 0 for none."""
     mark_noise(words, count, phrases)
     processor = strip_front(words, count, phrases)
     strip_back(words, count, phrases)
-    if next_kept(words, 0, 1, count) == count:
+    if find_next_core(words, 0, 1, count) == count:
         for i in range(count):
             if words[i, KIND] == WORD:
                 words[i, ROLE] = CORE
     return processor
 
 
-@compiled("int64(int64[:, ::1], int64)")
+@compile_kernel("int64(int64[:, ::1], int64)")
 def gather_core(words, count):
-    """Lists the words of the name in the column ORDER; returns how many there are."""
+    """List the words of the name in the column ORDER; return how many there are."""
     cores = 0
     for i in range(count):
         if words[i, ROLE] == CORE:

@@ -1,8 +1,8 @@
-"""The trained form of the model: a linear classifier of two levels under scikit-learn's law.
+"""The trained form of the model is a linear classifier of two levels for scikit-learn.
 
-The first level tells the groups (primary categories) apart, the second the classes (detailed
-codes) within each group. After fitting, weights are rounded to what the serving form keeps:
-one byte times a power of two per feature. So both forms add up the same numbers.
+The first level separates the groups (primary categories), the second the classes (detailed
+codes) of each group. After fitting, weights are rounded to what the serving form keeps: one byte
+times a power of two per feature. So both forms add up equal numbers.
 """
 
 from typing import Any, Final, Self
@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from categorizer import taxonomy
 from categorizer.columns import Columns
 from categorizer.training.features import DescriptorFeatures
-from categorizer.weights import UNIT, exponents
+from categorizer.weights import UNIT, compute_exponents
 
 Floats = NDArray[np.float64]
 
@@ -27,26 +27,26 @@ _NEGLIGIBLE: Final = 2.0**-2
 
 
 class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Softmax over groups, then softmax over the classes of each group.
+    """The classifier is a softmax over groups, then one over the classes of each group.
 
     Parameters
     ----------
     groups : array of shape (>= max(y) + 1,) or None
-        Group of every class, where classes are integers; None makes each class its own group.
+        The group of every class, where classes are integers. None makes each class its own group.
     detail_columns : boolean array of shape (n_features,) or None
-        Features that tell classes of one group apart; None means all.
+        These features separate classes of one group; None means all.
     C, detail_C : float
-        Inverse strengths of the L2 penalty of the two levels.
+        These are the inverse strengths of the L2 penalty of the two levels.
     max_iter, tol : as of LogisticRegression.
 
     Attributes
     ----------
     classes_, groups_ : ndarrays
-        Labels and the groups that occur in training, ascending.
+        These are the labels and groups that occur in training, ascending.
     coef_, detail_coef_ : ndarrays of shape (n_groups, n_features), (n_classes, n_features)
     intercept_, detail_intercept_ : ndarrays of shape (n_groups,), (n_classes,)
     n_iter_ : int
-        Most iterations that any of the fits took.
+        This is the largest number of iterations that a fit took.
 
     """
 
@@ -68,6 +68,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.tol = tol
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Fit both levels; X has shape (n, n_features), dense or sparse."""
         floats = (np.float64, np.float32)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=floats)  # noqa: N806
         check_classification_targets(y)
@@ -76,13 +77,15 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError("The number of classes has to be greater than one; got 1 class")
         self.n_iter_ = 1
-        of_class = self._group_of_class()
+        of_class = self._map_groups()
         self.groups_, self.group_of_class_ = np.unique(of_class, return_inverse=True)
-        self.coef_, self.intercept_ = self._level(X, self.group_of_class_[labels], weight, self.C)
+        self.coef_, self.intercept_ = self._fit_level(
+            X, self.group_of_class_[labels], weight, self.C
+        )
         self._fit_details(X, labels, weight)
         return self
 
-    def _group_of_class(self) -> NDArray[Any]:
+    def _map_groups(self) -> NDArray[Any]:
         if self.groups is None:
             return np.arange(len(self.classes_))
         return np.asarray(self.groups)[self.classes_]
@@ -95,13 +98,13 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rows = np.flatnonzero(self.group_of_class_[labels] == group)
             if len(members) > 1:
                 within = np.searchsorted(members, labels[rows])
-                coef, intercept = self._level(
+                coef, intercept = self._fit_level(
                     X[rows], within, weight[rows], self.detail_C, self.detail_columns
                 )
                 self.detail_coef_[members] = coef
                 self.detail_intercept_[members] = intercept
 
-    def _level(
+    def _fit_level(
         self,
         X: Any,  # noqa: N803
         labels: NDArray[np.int64],
@@ -116,7 +119,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if columns is not None:
             seen &= np.asarray(columns)
         model = LogisticRegression(C=strength, max_iter=self.max_iter, tol=self.tol)
-        scales = rarity(X[:, seen], weight)
+        scales = measure_rarity(X[:, seen], weight)
         scaled = X[:, seen] @ sparse.diags(scales.astype(X.dtype))
         model.fit(scaled, labels, sample_weight=weight)
         self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
@@ -131,7 +134,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return full, intercept
 
     def decision_function(self, X: Any) -> Floats:  # noqa: N803
-        """Logits of the groups, shape (n, n_groups), or of the second of two, shape (n,)."""
+        """Return logits of the groups, shape (n, n_groups), or of the second of two, shape (n,)."""
         logits = self._group_logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
@@ -141,11 +144,11 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(X @ self.coef_.T) + self.intercept_
 
     def predict_group_proba(self, X: Any) -> Floats:  # noqa: N803
-        """Probabilities of the groups, shape (n, n_groups)."""
+        """Return the probabilities of the groups, shape (n, n_groups)."""
         return np.asarray(softmax(self._group_logits(X), axis=1))
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: N803
-        """Probabilities of the classes, shape (n, n_classes)."""
+        """Return the probabilities of the classes, shape (n, n_classes)."""
         groups = self.predict_group_proba(X)
         details = np.asarray(X @ self.detail_coef_.T) + self.detail_intercept_
         result = np.empty_like(details)
@@ -155,7 +158,7 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return result
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """The likeliest class of the likeliest group."""
+        """Return the likeliest class of the likeliest group, shape (n,)."""
         best = self._group_logits(X).argmax(axis=1)
         details = np.asarray(X @ self.detail_coef_.T) + self.detail_intercept_
         details[self.group_of_class_[None, :] != best[:, None]] = -np.inf
@@ -167,10 +170,10 @@ class TwoLevelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def rarity(X: Any, weight: Floats) -> Floats:  # noqa: N803
-    """Root of all rows over those that have a feature, both by weight, shape (n_features,).
+def measure_rarity(X: Any, weight: Floats) -> Floats:  # noqa: N803
+    """Return the root of all rows over those that have a feature, by weight, shape (n_features,).
 
-    Scaled so, a name that occurs five times is learned as fast as a word of every second row.
+    With this scale, a name that occurs five times is learned as fast as a word of every second row.
     """
     present = weight @ (X != 0)
     rare = np.divide(weight.sum(), present, out=np.zeros_like(present), where=present > 0)
@@ -178,17 +181,17 @@ def rarity(X: Any, weight: Floats) -> Floats:  # noqa: N803
 
 
 def round_weights(coef: Floats) -> Floats:
-    """The nearest weights that a byte times a power of two per feature can hold.
+    """Return the nearest weights that a byte times a power of two per feature can hold.
 
-    Features that hardly weigh anything go: they would cost memory and decide nothing.
+    Features with negligible weights become zero: they would cost memory and decide nothing.
     """
     coef = coef * (np.abs(coef).max(axis=0, initial=0.0) >= _NEGLIGIBLE)
-    steps = UNIT * 2.0 ** exponents(coef)
+    steps = UNIT * 2.0 ** compute_exponents(coef)
     return np.clip(np.round(coef / steps), -127, 127) * steps
 
 
 class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Columns in, detailed codes out: the features and the classifier as one estimator.
+    """The categorizer takes columns and predicts detailed codes: features and classifier in one.
 
     Labels are indices into `Taxonomy.detailed`. Parameters are those of the two parts.
     """
@@ -208,6 +211,7 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.tol = tol
 
     def fit(self, X: Columns, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Fit features and classifier; `y` holds indices of detailed codes, shape (n,)."""
         self.features_ = DescriptorFeatures(self.min_rows).fit(X)
         self.classifier_ = TwoLevelClassifier(
             groups=taxonomy.load().primary_of,
@@ -223,18 +227,18 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Columns) -> NDArray[np.int16]:  # noqa: N803
-        """Indices of detailed codes, shape (n,)."""
+        """Return indices of detailed codes, shape (n,)."""
         return np.asarray(self.classifier_.predict(self.features_.transform(X)), dtype=np.int16)
 
     def predict_proba(self, X: Columns) -> Floats:  # noqa: N803
-        """Uncalibrated probabilities in the order of `classes_`, shape (n, n_classes)."""
+        """Return uncalibrated probabilities in the order of `classes_`, shape (n, n_classes)."""
         return np.asarray(self.classifier_.predict_proba(self.features_.transform(X)))
 
     def predict_primary_proba(self, X: Columns) -> Floats:  # noqa: N803
-        """Uncalibrated probabilities of all primaries in the taxonomy's order, shape (n, 18)."""
-        given = self.classifier_.predict_group_proba(self.features_.transform(X))
+        """Return uncalibrated probabilities of all primaries in the taxonomy's order, shape (n, 18)."""
+        groups = self.classifier_.predict_group_proba(self.features_.transform(X))
         result = np.zeros((len(X), len(taxonomy.load().primaries)))
-        result[:, self.classifier_.groups_] = given
+        result[:, self.classifier_.groups_] = groups
         return result
 
     def __sklearn_tags__(self) -> Any:

@@ -1,7 +1,7 @@
-"""Features of transactions for scikit-learn: hashed words and n-grams, amount, MCC, currency.
+"""Transactions become features for scikit-learn: hashed words and n-grams, amount, MCC, currency.
 
 The compiled passes name every feature by a 32-bit key. Fitting keeps the keys that occur in
-enough rows; all others have no column. Rows are scaled to unit length over their text's features.
+enough rows; other features have no column. The features of a row's text have unit length.
 """
 
 from typing import Any, Self
@@ -12,16 +12,16 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from categorizer import phrases as wordings
-from categorizer.columns import Columns, currency_numbers
-from categorizer.kernels.buffer import Buffer, pack
-from categorizer.kernels.passes import MAX_FEATURES, featurize
+from categorizer.columns import Columns, encode_currencies
+from categorizer.kernels.buffer import Buffer, pack_descriptions
+from categorizer.kernels.passes import MAX_FEATURES, featurize_rows
+from categorizer.phrases import load_phrases
 
 _ROWS_AT_ONCE = 20_000
 
 
 class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Turns columns into sparse rows.
+    """The transformer turns columns into sparse rows.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     vocabulary_ : ndarray of shape (n_features,), uint32, ascending
-        The keys of the columns; those of n-grams inside words are odd.
+        These are the keys of the columns; keys of n-grams inside words are odd.
 
     """
 
@@ -39,19 +39,20 @@ class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.min_rows = min_rows
 
     def fit(self, X: Columns, y: object = None) -> Self:  # noqa: ARG002, N803
-        keys, rows = np.unique(_matrix_parts(X)[1], return_counts=True)
+        """Keep the features that occur in at least `min_rows` rows."""
+        keys, rows = np.unique(_derive_matrix_parts(X)[1], return_counts=True)
         self.vocabulary_ = keys[rows >= self.min_rows]
         return self
 
     def transform(self, X: Columns) -> sparse.csr_matrix:  # noqa: N803
-        """Matrix of shape (n, n_features), float64; repeats within a row are summed."""
+        """Return a matrix of shape (n, n_features), float64; repeats within a row are summed."""
         check_is_fitted(self)
-        values, keys, starts = _matrix_parts(X)
+        values, keys, starts = _derive_matrix_parts(X)
         columns = np.searchsorted(self.vocabulary_, keys)
-        known = np.append(self.vocabulary_, np.uint32(0))[columns] == keys
-        starts = np.concatenate(([0], np.cumsum(known)))[starts]
+        has_column = np.append(self.vocabulary_, np.uint32(0))[columns] == keys
+        starts = np.concatenate(([0], np.cumsum(has_column)))[starts]
         matrix = sparse.csr_matrix(
-            (values[known], columns[known], starts), shape=(len(X), len(self.vocabulary_))
+            (values[has_column], columns[has_column], starts), shape=(len(X), len(self.vocabulary_))
         )
         matrix.sum_duplicates()
         return matrix
@@ -63,12 +64,12 @@ class DescriptorFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _matrix_parts(
+def _derive_matrix_parts(
     columns: Columns,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int64]]:
-    """Values, keys and row starts of all features, unknown ones too."""
+    """Return values, keys and row starts of all features, including those without a column."""
     parts = [
-        _featurize(columns, start, min(start + _ROWS_AT_ONCE, len(columns)))
+        _featurize_rows(columns, start, min(start + _ROWS_AT_ONCE, len(columns)))
         for start in range(0, len(columns), _ROWS_AT_ONCE)
     ]
     offsets = np.cumsum([0, *(len(values) for values, _, _ in parts)])
@@ -80,20 +81,20 @@ def _matrix_parts(
     )
 
 
-def _featurize(
+def _featurize_rows(
     columns: Columns, start: int, stop: int
 ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int64]]:
-    buffer: Buffer = pack(columns.descriptions[start:stop])
+    buffer: Buffer = pack_descriptions(columns.descriptions[start:stop])
     keys = np.empty(len(buffer) * MAX_FEATURES, dtype=np.uint32)
     values = np.empty(len(buffer) * MAX_FEATURES, dtype=np.float64)
     starts = np.empty(len(buffer) + 1, dtype=np.int64)
-    total = featurize(
+    total = featurize_rows(
         buffer.text,
         buffer.bounds,
         np.asarray(columns.amounts[start:stop], dtype=np.int64),
         np.asarray(columns.mccs[start:stop], dtype=np.int16),
-        currency_numbers(list(columns.currencies[start:stop])),
-        wordings.load().phrases,
+        encode_currencies(list(columns.currencies[start:stop])),
+        load_phrases().phrases,
         keys,
         values,
         starts,

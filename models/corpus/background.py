@@ -1,4 +1,7 @@
-"""Rows whose names give no cue: people, references, unknown merchants and employers, with soft priors."""
+"""Background rows have names without a cue: people, references, unknown merchants, employers.
+
+Their categories are drawn from a consumer's prior.
+"""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +27,7 @@ PLATFORMS = (
 
 
 class Background:
-    """Draws lines without a cue; how often each kind comes is `KINDS`."""
+    """The background draws lines without a cue; `draw_lines` says how often each kind comes."""
 
     def __init__(
         self, source: random.Random, wordings: Wordings, names: Names, entries: Sequence[Entry]
@@ -33,9 +36,9 @@ class Background:
         self.wordings = wordings
         self.names = names
         self._companies = [e.text for e in entries if e.kind == "merchant" and e.direction != "in"]
-        rows = [r for r in tables.rows("amounts.tsv") if not r["category"].startswith("OTHER")]
+        rows = [r for r in tables.read_rows("amounts.tsv") if not r["category"].startswith("OTHER")]
         self._unknown_codes = [row["category"] for row in rows]
-        prior = {r["primary"]: float(r["unknown"]) for r in tables.rows("primaries.tsv")}
+        prior = {r["primary"]: float(r["unknown"]) for r in tables.read_rows("primaries.tsv")}
         total = {
             p: sum(float(r["share"]) for r in rows if r["category"].startswith(p + "_"))
             for p in prior
@@ -46,72 +49,80 @@ class Background:
             for row in rows
         ]
 
-    def lines(self, count: int) -> Iterator[Line]:
+    def draw_lines(self, count: int) -> Iterator[Line]:
+        """Yield `count` lines; the kinds are drawn by their weights."""
         kinds: dict[Callable[[], Line], int] = {
-            self.unknown_merchant: 46,
-            self.person_out: 17,
-            self.person_in: 9,
-            self.payroll: 12,
-            self.company_credit: 3,
-            self.reference_out: 7,
-            self.reference_in: 4,
-            self.person_as_merchant: 2,
-            self.on_platform: 9,
+            self.draw_unknown_merchant: 46,
+            self.draw_person_out: 17,
+            self.draw_person_in: 9,
+            self.draw_payroll: 12,
+            self.draw_company_credit: 3,
+            self.draw_reference_out: 7,
+            self.draw_reference_in: 4,
+            self.draw_person_as_merchant: 2,
+            self.draw_on_platform: 9,
         }
         for draw in self.source.choices(list(kinds), list(kinds.values()), k=count):
             yield draw()
 
-    def unknown_merchant(self) -> Line:
-        region = self.wordings.region()
-        text = self.wordings.line("card", region, m=self.names.unknown())
+    def draw_unknown_merchant(self) -> Line:
+        """Draw a card purchase at a merchant whose name says nothing."""
+        region = self.wordings.draw_region()
+        text = self.wordings.draw_line("card", region, m=self.names.draw_unknown())
         code = self.source.choices(self._unknown_codes, self._unknown_shares)[0]
         return text, region, code, False
 
-    def on_platform(self) -> Line:
-        """A stranger whose payment platform tells the trade."""
+    def draw_on_platform(self) -> Line:
+        """Draw a purchase at an unknown merchant whose payment platform tells the trade."""
         use, code = self.source.choice(PLATFORMS)
-        name = self.wordings.person() if use == "salon" else self.names.unknown()
-        region = self.wordings.region()
-        return self.wordings.line(use, region, m=name), region, code, False
+        name = self.wordings.draw_person() if use == "salon" else self.names.draw_unknown()
+        region = self.wordings.draw_region()
+        return self.wordings.draw_line(use, region, m=name), region, code, False
 
-    def person_as_merchant(self) -> Line:
-        region = self.wordings.region()
-        text = self.wordings.line("card", region, m=self.wordings.person())
+    def draw_person_as_merchant(self) -> Line:
+        """Draw a card purchase at a merchant who bills under a person's name."""
+        region = self.wordings.draw_region()
+        text = self.wordings.draw_line("card", region, m=self.wordings.draw_person())
         code = self.source.choice((
             "PERSONAL_CARE_HAIR_AND_BEAUTY", "GENERAL_SERVICES_OTHER_GENERAL_SERVICES",
             "FOOD_AND_DRINK_RESTAURANT", "MEDICAL_PRIMARY_CARE",
         ))  # fmt: skip
         return text, region, code, False
 
-    def person_out(self) -> Line:
-        return self._plain("person_out", "TRANSFER_OUT_ACCOUNT_TRANSFER", money_in=False)
+    def draw_person_out(self) -> Line:
+        """Draw a payment to a person."""
+        return self._draw_plain("person_out", "TRANSFER_OUT_ACCOUNT_TRANSFER", money_in=False)
 
-    def person_in(self) -> Line:
-        return self._plain("person_in", "TRANSFER_IN_ACCOUNT_TRANSFER", money_in=True)
+    def draw_person_in(self) -> Line:
+        """Draw a payment from a person."""
+        return self._draw_plain("person_in", "TRANSFER_IN_ACCOUNT_TRANSFER", money_in=True)
 
-    def reference_out(self) -> Line:
-        return self._plain("reference_out", "TRANSFER_OUT_OTHER_TRANSFER_OUT", money_in=False)
+    def draw_reference_out(self) -> Line:
+        """Draw money out that names only a reference."""
+        return self._draw_plain("reference_out", "TRANSFER_OUT_OTHER_TRANSFER_OUT", money_in=False)
 
-    def reference_in(self) -> Line:
-        return self._plain("reference_in", "TRANSFER_IN_DEPOSIT", money_in=True)
+    def draw_reference_in(self) -> Line:
+        """Draw money in that names only a reference."""
+        return self._draw_plain("reference_in", "TRANSFER_IN_DEPOSIT", money_in=True)
 
-    def payroll(self) -> Line:
-        region = self.wordings.region()
-        text = self.wordings.line("payroll", region, company=self._employer())
+    def draw_payroll(self) -> Line:
+        """Draw pay from an employer, by the payroll wording."""
+        region = self.wordings.draw_region()
+        text = self.wordings.draw_line("payroll", region, company=self._draw_employer())
         return text, region, "INCOME_SALARY", True
 
-    def company_credit(self) -> Line:
-        """Money from a company that does not say why: more often pay than a transfer."""
-        region = self.wordings.region()
-        text = self.wordings.line("biller_in", region, m=self._employer())
+    def draw_company_credit(self) -> Line:
+        """Draw money from a company without a reason, which is more often pay than a transfer."""
+        region = self.wordings.draw_region()
+        text = self.wordings.draw_line("biller_in", region, m=self._draw_employer())
         codes = ("INCOME_SALARY", "INCOME_OTHER", "TRANSFER_IN_OTHER_TRANSFER_IN")
         return text, region, self.source.choices(codes, (5, 2, 3))[0], True
 
-    def _plain(self, use: str, code: str, *, money_in: bool) -> Line:
-        region = self.wordings.region()
-        return self.wordings.line(use, region), region, code, money_in
+    def _draw_plain(self, use: str, code: str, *, money_in: bool) -> Line:
+        region = self.wordings.draw_region()
+        return self.wordings.draw_line(use, region), region, code, money_in
 
-    def _employer(self) -> str:
+    def _draw_employer(self) -> str:
         if self._companies and self.source.random() < 0.3:
             return self.source.choice(self._companies)
-        return self.names.employer()
+        return self.names.draw_employer()

@@ -1,4 +1,4 @@
-"""The lexicon: generic words, merchants, billers and banks' own wordings, each with its category."""
+"""The lexicon holds words, merchants, billers and banks' own wordings, each with its category."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from models.corpus import tables
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the lexicon: `kind` is word, merchant, biller or bank; `direction` out, in or any."""
+    """An entry is one line of the lexicon.
+
+    `kind` is word, merchant, biller or bank; `direction` is out, in or any.
+    """
 
     text: str
     category: str
@@ -18,17 +21,20 @@ class Entry:
     direction: str
 
 
-def entries() -> list[Entry]:
-    """Every entry of every topic, in a stable order, each text, category and direction once."""
-    found: dict[tuple[str, str, str], Entry] = {}
-    for entry in _all_topics():
-        found.setdefault((entry.text, entry.category, entry.direction), entry)
-    return list(found.values())
+def read_entries() -> list[Entry]:
+    """Return every entry of every topic in a stable order, without repeats.
+
+    An entry is a repeat when text, category and direction are equal.
+    """
+    distinct: dict[tuple[str, str, str], Entry] = {}
+    for entry in _read_topics():
+        distinct.setdefault((entry.text, entry.category, entry.direction), entry)
+    return list(distinct.values())
 
 
-def _all_topics() -> Iterator[Entry]:
+def _read_topics() -> Iterator[Entry]:
     topics = sorted(f.name for f in files(corpus).joinpath("lexicon").iterdir())
     for topic in topics:
         if topic.endswith(".tsv"):
-            for row in tables.rows(f"lexicon/{topic}"):
+            for row in tables.read_rows(f"lexicon/{topic}"):
                 yield Entry(row["text"], row["category"], row["kind"], row["direction"])

@@ -1,4 +1,4 @@
-"""Invented names: how a known merchant is cut and glued, and what stands around a generic word."""
+"""Names are invented here: merchants as they are printed, and names around generic words."""
 
 import random
 
@@ -6,7 +6,7 @@ from models.corpus import tables
 from models.corpus.wordings import Wordings
 
 CARD_NAME_LENGTH = 22
-"""Card networks cut a merchant's name here."""
+"""Card networks cut a merchant's name at this length."""
 EMPLOYERS = (
     "technologies", "solutions", "systems", "logistics", "health", "healthcare", "hospital",
     "medical center", "schools", "school district", "isd", "university", "college", "county",
@@ -20,14 +20,14 @@ LEGAL_FORMS = ("inc", "llc", "corp", "co", "ltd", "", "", "")
 
 
 class Names:
-    """Draws names from a seeded source."""
+    """Names are drawn from a seeded source."""
 
     def __init__(self, source: random.Random, wordings: Wordings) -> None:
         self.source = source
         self.wordings = wordings
 
-    def as_billed(self, name: str) -> str:
-        """A known name as card networks and clearing houses print it: whole, cut, glued or dressed."""
+    def print_name(self, name: str) -> str:
+        """Return a known name as networks print it: whole, cut, glued or with an addition."""
         shape = self.source.random()
         if shape < 0.74:
             return name
@@ -39,69 +39,75 @@ class Names:
             return f"the {name}"
         return f"{name} {self.source.choice(('inc', 'llc', 'co', 'usa', 'online', 'ltd', 'store'))}"
 
-    def around(self, word: str) -> str:
-        """A merchant invented around the generic `word`."""
+    def dress_word(self, word: str) -> str:
+        """Return a merchant invented around a generic word."""
         draw = self.source
-        owner, thing = self.wordings.surname(), self._thing()
+        owner, thing = self.wordings.draw_surname(), self._draw_thing()
         name = draw.choice((
             f"{owner}s {word}",
             f"{owner} {word}",
-            f"{self.wordings.first_name()}s {word}",
+            f"{self.wordings.draw_first_name()}s {word}",
             f"{thing} {word}",
             f"{thing} {word}",
-            f"{thing} {self._thing()} {word}",
+            f"{thing} {self._draw_thing()} {word}",
             f"the {thing} {word}",
             f"{word} {thing}",
             f"{word} {owner}",
-            f"{self._initials()} {word}",
+            f"{self._draw_initials()} {word}",
             f"{thing} {word} {draw.choice(LEGAL_FORMS)}",
             f"{thing}{word}",
             word,
         ))  # fmt: skip
-        return self._cut(name.strip())
+        return self._cut_name(name.strip())
 
-    def unknown(self) -> str:
-        """A merchant whose name says nothing about its trade."""
+    def draw_unknown(self) -> str:
+        """Return a merchant whose name says nothing about its trade."""
         draw = self.source
-        owner, thing = self.wordings.surname(), self._thing()
+        owner, thing = self.wordings.draw_surname(), self._draw_thing()
         name = draw.choice((
             thing,
-            f"{thing} {self._thing()}",
-            f"the {thing} {self._thing()}",
+            f"{thing} {self._draw_thing()}",
+            f"the {thing} {self._draw_thing()}",
             f"the {thing}",
             f"{owner}s",
-            f"{self.wordings.first_name()}s",
-            f"{owner} and {self.wordings.surname()}",
-            f"{thing} and {self._thing()}",
+            f"{self.wordings.draw_first_name()}s",
+            f"{owner} and {self.wordings.draw_surname()}",
+            f"{thing} and {self._draw_thing()}",
             f"{owner} {draw.choice(LEGAL_FORMS)}",
             f"{thing} {draw.choice(LEGAL_FORMS)}",
-            f"{self._initials()} {owner}",
-            self._syllables(),
-            self._syllables(),
-            f"{self._syllables()} {self._syllables()}",
-            f"{self._syllables()} {thing}",
-            f"{self.wordings.digits(2)} {thing}",
+            f"{self._draw_initials()} {owner}",
+            self._draw_syllables(),
+            self._draw_syllables(),
+            f"{self._draw_syllables()} {self._draw_syllables()}",
+            f"{self._draw_syllables()} {thing}",
+            f"{self.wordings.draw_digits(2)} {thing}",
         ))  # fmt: skip
-        return self._cut(name.strip())
+        return self._cut_name(name.strip())
 
-    def employer(self) -> str:
+    def draw_employer(self) -> str:
+        """Return the invented name of an employer."""
         draw = self.source
         head = draw.choice(
-            (self._thing(), self.wordings.surname(), self._syllables(), self._initials())
+            (
+                self._draw_thing(),
+                self.wordings.draw_surname(),
+                self._draw_syllables(),
+                self._draw_initials(),
+            )
         )
         return f"{head} {draw.choice(EMPLOYERS)} {draw.choice(LEGAL_FORMS)}".strip()
 
-    def _cut(self, name: str) -> str:
+    def _cut_name(self, name: str) -> str:
         return name[:CARD_NAME_LENGTH].strip() if self.source.random() < 0.5 else name
 
-    def _thing(self) -> str:
-        return self.source.choice(tables.words("name_words.txt"))
+    def _draw_thing(self) -> str:
+        return self.source.choice(tables.read_words("name_words.txt"))
 
-    def _initials(self) -> str:
+    def _draw_initials(self) -> str:
         return "".join(self.source.choices("abcdefghjklmnprstvw", k=self.source.randint(2, 3)))
 
-    def _syllables(self) -> str:
-        """A made-up word of two or three open syllables."""
+    def _draw_syllables(self) -> str:
+        """Return an invented word of two or three open syllables."""
         draw = self.source
         heads, vowels, tails = (
             [

@@ -1,7 +1,7 @@
-"""Turns the lexicon into weighted training rows: every entry in the wordings that banks really use.
+"""The lexicon becomes weighted training rows, each entry in wordings that banks really use.
 
-Besides the entries stand background rows (people, bare references, names without a cue, pay from
-invented employers): they teach what a line says when its name says nothing.
+Background rows are added: people, bare references, names without a cue, pay from invented
+employers. They teach the model the prior of lines whose names say nothing.
 """
 
 import math
@@ -34,121 +34,124 @@ PLATFORMS = {
     "PERSONAL_CARE_HAIR": "salon",
 }
 Line = tuple[str, str, str, bool]
-"""Text, region, detailed code, money in."""
+"""A line is text, region, detailed code and whether money comes in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Training rows of length n: what the bank printed, the detailed code, and how much a row counts."""
+    """A corpus holds training rows of length n: columns, detailed codes and the weight of each row."""
 
     columns: Columns
     codes: NDArray[np.int16]
     weights: NDArray[np.float64]
 
 
-def generate(seed: int = 0, withheld: float = 0.0) -> Corpus:
-    """The whole corpus; the same seed and tables give the same rows.
+def generate_corpus(seed: int = 0, withheld: float = 0.0) -> Corpus:
+    """Return the whole corpus; equal seed and tables give equal rows.
 
-    A share of the merchants and billers can be `withheld`: a model of the rest meets as many
-    strangers as it will among people whose merchants nobody wrote down.
+    `withheld` is the share of merchants and billers that is left out. A model of the rest meets
+    as many unknown names as it will among people whose merchants are in no list.
     """
     source = random.Random(seed)  # noqa: S311
-    entries = lexicon.entries()
+    entries = lexicon.read_entries()
     if withheld:
-        entries = withhold(entries, source, withheld)
-    return Generator(source, entries).corpus()
+        entries = withhold_names(entries, source, withheld)
+    return CorpusGenerator(source, entries).build_corpus()
 
 
-def withhold(entries: list[Entry], source: random.Random, share: float) -> list[Entry]:
-    """Drops named entries by their first word, so that all forms of a name go together."""
+def withhold_names(entries: list[Entry], source: random.Random, share: float) -> list[Entry]:
+    """Drop named entries by their first word, so that all forms of a name go together."""
     first_words = sorted({entry.text.split()[0] for entry in entries})
     dropped = {word for word in first_words if source.random() < share}
     named = ("merchant", "biller")
     return [e for e in entries if e.kind not in named or e.text.split()[0] not in dropped]
 
 
-class Generator:
+class CorpusGenerator:
+    """The generator draws training rows from a seeded source."""
+
     def __init__(self, source: random.Random, entries: list[Entry]) -> None:
         self.source = source
         self.wordings = Wordings(source)
         self.names = Names(source, self.wordings)
         self.entries = entries
         self.background = Background(source, self.wordings, self.names, self.entries)
-        self.amounts = {row["category"]: row for row in tables.rows("amounts.tsv")}
+        self.amounts = {row["category"]: row for row in tables.read_rows("amounts.tsv")}
         self.mccs: dict[str, list[int]] = defaultdict(list)
-        for row in tables.rows("mcc.tsv"):
+        for row in tables.read_rows("mcc.tsv"):
             self.mccs[row["category"]].append(int(row["mcc"]))
 
-    def corpus(self) -> Corpus:
-        taught = list(self.lines())
+    def build_corpus(self) -> Corpus:
+        """Return the rows of all entries and the background rows, with their weights."""
+        taught = list(self.draw_lines())
         size = BACKGROUND_SHARE / (1 - BACKGROUND_SHARE) * len(taught)
-        unknown = list(self.background.lines(int(size)))
-        weights = np.concatenate([np.sqrt(self._prior(taught)), np.ones(len(unknown))])
-        return self._columns(taught + unknown, weights / weights.mean())
+        unknown = list(self.background.draw_lines(int(size)))
+        weights = np.concatenate([np.sqrt(self._weigh_lines(taught)), np.ones(len(unknown))])
+        return self._build_columns(taught + unknown, weights / weights.mean())
 
-    def lines(self) -> Iterator[Line]:
-        """What is known: every entry in several wordings, and the weak labels."""
+    def draw_lines(self) -> Iterator[Line]:
+        """Yield every entry in several wordings, then the weak labels."""
         for entry in self.entries:
-            yield from self._lines(entry)
-        yield from self._weak_labels()
+            yield from self._draw_entry(entry)
+        yield from self._read_weak_labels()
 
-    def _lines(self, entry: Entry) -> Iterator[Line]:
+    def _draw_entry(self, entry: Entry) -> Iterator[Line]:
         draw: dict[str, Callable[[Entry], Line]] = {
-            "merchant": self._merchant,
-            "biller": self._biller,
-            "bank": self._bank,
-            "word": self._word,
+            "merchant": self._draw_merchant,
+            "biller": self._draw_biller,
+            "bank": self._draw_bank,
+            "word": self._draw_word,
         }
-        yield self._bare(entry)
+        yield self._draw_bare(entry)
         for _ in range(VARIANTS[entry.kind] - 1):
             yield draw[entry.kind](entry)
 
-    def _bare(self, entry: Entry) -> Line:
-        money_in = self._money_in(entry)
-        return entry.text, "us", self._directed(entry.category, money_in=money_in), money_in
+    def _draw_bare(self, entry: Entry) -> Line:
+        money_in = self._draw_money_in(entry)
+        return entry.text, "us", self._direct_transfer(entry.category, money_in=money_in), money_in
 
-    def _merchant(self, entry: Entry) -> Line:
-        return self._card(entry, self.names.as_billed(entry.text))
+    def _draw_merchant(self, entry: Entry) -> Line:
+        return self._draw_card(entry, self.names.print_name(entry.text))
 
-    def _word(self, entry: Entry) -> Line:
+    def _draw_word(self, entry: Entry) -> Line:
         if entry.direction == "in":
-            return self._biller(entry)
-        return self._card(entry, self.names.around(entry.text))
+            return self._draw_biller(entry)
+        return self._draw_card(entry, self.names.dress_word(entry.text))
 
-    def _card(self, entry: Entry, name: str) -> Line:
-        region = self.wordings.region()
+    def _draw_card(self, entry: Entry, name: str) -> Line:
+        region = self.wordings.draw_region()
         if entry.direction == "in" or self.source.random() < REFUND_SHARE:
-            return self.wordings.line("refund", region, m=name), region, entry.category, True
-        use = self._platform(entry.category)
-        return self.wordings.line(use, region, m=name), region, entry.category, False
+            return self.wordings.draw_line("refund", region, m=name), region, entry.category, True
+        use = self._draw_platform(entry.category)
+        return self.wordings.draw_line(use, region, m=name), region, entry.category, False
 
-    def _platform(self, category: str) -> str:
-        """Some platforms serve one trade alone: Toast restaurants, Shopify shops."""
+    def _draw_platform(self, category: str) -> str:
+        """Return the platform; some serve one trade alone, as Toast serves restaurants."""
         for start, use in PLATFORMS.items():
             if category.startswith(start) and self.source.random() < PLATFORM_SHARE:
                 return use
         return "card"
 
-    def _biller(self, entry: Entry) -> Line:
-        region, money_in = self.wordings.region(), self._money_in(entry)
-        name = self.names.as_billed(entry.text)
-        text = self.wordings.line("biller_in" if money_in else "biller_out", region, m=name)
-        return text, region, self._directed(entry.category, money_in=money_in), money_in
+    def _draw_biller(self, entry: Entry) -> Line:
+        region, money_in = self.wordings.draw_region(), self._draw_money_in(entry)
+        name = self.names.print_name(entry.text)
+        text = self.wordings.draw_line("biller_in" if money_in else "biller_out", region, m=name)
+        return text, region, self._direct_transfer(entry.category, money_in=money_in), money_in
 
-    def _bank(self, entry: Entry) -> Line:
-        region, money_in = self.wordings.region(), self._money_in(entry)
-        text = self.wordings.line("bank", region, m=entry.text)
-        return text, region, self._directed(entry.category, money_in=money_in), money_in
+    def _draw_bank(self, entry: Entry) -> Line:
+        region, money_in = self.wordings.draw_region(), self._draw_money_in(entry)
+        text = self.wordings.draw_line("bank", region, m=entry.text)
+        return text, region, self._direct_transfer(entry.category, money_in=money_in), money_in
 
-    def _money_in(self, entry: Entry) -> bool:
+    def _draw_money_in(self, entry: Entry) -> bool:
         if entry.direction != "any":
             return entry.direction == "in"
         if entry.category.startswith(("TRANSFER", "INCOME")):
             return self.source.random() < 0.5
         return self.source.random() < REFUND_SHARE
 
-    def _directed(self, category: str, *, money_in: bool) -> str:
-        """A transfer of the wrong direction becomes its counterpart."""
+    def _direct_transfer(self, category: str, *, money_in: bool) -> str:
+        """Return the category, or its counterpart for a transfer of the other direction."""
         wrong, right = ("_OUT_", "_IN_") if money_in else ("_IN_", "_OUT_")
         if not category.startswith("TRANSFER" + wrong):
             return category
@@ -156,17 +159,17 @@ class Generator:
         turned = category.replace(wrong, right, 1)
         return turned if turned in self.amounts else other
 
-    def _weak_labels(self) -> Iterator[Line]:
-        for row in tables.rows("purchase_cards.tsv"):
+    def _read_weak_labels(self) -> Iterator[Line]:
+        for row in tables.read_rows("purchase_cards.tsv"):
             yield row["merchant"], "uk", row["category"], False
-        for row in tables.rows("mcc.tsv"):
+        for row in tables.read_rows("mcc.tsv"):
             if not 3000 <= int(row["mcc"]) < 4000:
                 yield row["description"], "us", row["category"], False
 
-    def _prior(self, lines: list[Line]) -> NDArray[np.float64]:
-        """Weights that give each detailed code the share it has among a consumer's rows."""
+    def _weigh_lines(self, lines: list[Line]) -> NDArray[np.float64]:
+        """Return weights that give each detailed code its share of a consumer's rows."""
         primary_of = {category.code: category.primary for category in taxonomy.load().detailed}
-        primary_share = {r["primary"]: float(r["share"]) for r in tables.rows("primaries.tsv")}
+        primary_share = {r["primary"]: float(r["share"]) for r in tables.read_rows("primaries.tsv")}
         counts = Counter(code for _, _, code, _ in lines)
         total: Counter[str] = Counter()
         for code in counts:
@@ -183,23 +186,23 @@ class Generator:
         }
         return np.array([weight[code] for _, _, code, _ in lines])
 
-    def _columns(self, lines: list[Line], weights: NDArray[np.float64]) -> Corpus:
+    def _build_columns(self, lines: list[Line], weights: NDArray[np.float64]) -> Corpus:
         index = taxonomy.load().index
         columns = Columns(
             descriptions=[text for text, _, _, _ in lines],
-            amounts=np.array([self._amount(code, money_in) for _, _, code, money_in in lines]),
-            mccs=np.array([self._mcc(code) for _, _, code, _ in lines], dtype=np.int16),
+            amounts=np.array([self._draw_amount(code, money_in) for _, _, code, money_in in lines]),
+            mccs=np.array([self._draw_mcc(code) for _, _, code, _ in lines], dtype=np.int16),
             currencies=[CURRENCIES[region] for _, region, _, _ in lines],
         )
         codes = np.array([index[code] for _, _, code, _ in lines], dtype=np.int16)
         return Corpus(columns, codes, weights)
 
-    def _amount(self, code: str, money_in: bool) -> int:  # noqa: FBT001
+    def _draw_amount(self, code: str, money_in: bool) -> int:  # noqa: FBT001
         row = self.amounts[code]
         drawn = self.source.lognormvariate(math.log(float(row["median"])), float(row["spread"]))
         cents = max(1, round(drawn * 100))
         return cents if money_in else -cents
 
-    def _mcc(self, code: str) -> int:
+    def _draw_mcc(self, code: str) -> int:
         choices = self.mccs.get(code)
         return self.source.choice(choices) if choices and self.source.random() < MCC_SHARE else 0

@@ -1,4 +1,7 @@
-"""How banks print a name: fills the patterns of `wordings.tsv` with invented references, places and people."""
+"""Wordings print a name as banks do: they fill the patterns of `wordings.tsv`.
+
+References, places and people in them are invented.
+"""
 
 import random
 import re
@@ -143,50 +146,55 @@ SLOT = re.compile(r"\{(\w+)\}")
 
 
 class Wordings:
-    """Draws wordings from one seeded source; the same seed gives the same lines."""
+    """Wordings are drawn from one seeded source; equal seeds give equal lines."""
 
     def __init__(self, source: random.Random) -> None:
         self.source = source
         self._patterns: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for row in tables.rows("wordings.tsv"):
+        for row in tables.read_rows("wordings.tsv"):
             self._patterns[row["use"], row["region"]].append(row["pattern"])
         self._fillers: dict[str, Callable[[], str]] = {
-            "store": lambda: self.digits(source.choice((2, 3, 4, 4, 5))),
-            "card4": lambda: self.digits(4),
-            "ref": self._reference,
-            "phone": self._phone,
-            "md": lambda: "{:02}/{:02}".format(*self._month_day()),
-            "mmdd": lambda: "{:02}{:02}".format(*self._month_day()),
+            "store": lambda: self.draw_digits(source.choice((2, 3, 4, 4, 5))),
+            "card4": lambda: self.draw_digits(4),
+            "ref": self._draw_reference,
+            "phone": self._draw_phone,
+            "md": lambda: "{:02}/{:02}".format(*self._draw_month_day()),
+            "mmdd": lambda: "{:02}{:02}".format(*self._draw_month_day()),
             "yy": lambda: str(source.randint(15, 26)),
-            "ddmon": self._day_month,
+            "ddmon": self._draw_day_month,
             "time": lambda: f"{source.randint(0, 23):02}:{source.randint(0, 59):02}",
-            "mcc": lambda: self.digits(4),
-            "amount": lambda: f"{source.randint(1, 99)}.{self.digits(2)}",
-            "PERSON": self.person,
-            "FIRST": self.first_name,
-            "LAST": self.surname,
+            "mcc": lambda: self.draw_digits(4),
+            "amount": lambda: f"{source.randint(1, 99)}.{self.draw_digits(2)}",
+            "PERSON": self.draw_person,
+            "FIRST": self.draw_first_name,
+            "LAST": self.draw_surname,
             "MEMO": lambda: source.choice(MEMOS),
         }
         self._places: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for row in tables.rows("places.tsv"):
+        for row in tables.read_rows("places.tsv"):
             self._places[row["region"]].append((row["city"], row["state"]))
 
-    def region(self) -> str:
+    def draw_region(self) -> str:
+        """Return a region by its share."""
         return self.source.choices(REGIONS, REGION_SHARES)[0]
 
-    def line(self, use: str, region: str, **slots: str) -> str:
-        """A line of the kind `use` (card, refund, biller_out, ...) as printed in `region`."""
+    def draw_line(self, use: str, region: str, **slots: str) -> str:
+        """Return a line of the kind `use` (card, refund, biller_out, ...) as printed in `region`."""
         everywhere, here = self._patterns[use, "any"], self._patterns[use, region]
         own = here if not everywhere or (here and self.source.random() < 0.6) else everywhere
-        return self.fill(self.source.choice(own or self._patterns[use, "us"]), region, slots)
-
-    def fill(self, pattern: str, region: str, slots: dict[str, str]) -> str:
-        return self._case(
-            SLOT.sub(lambda slot: slots.get(slot[1]) or self._noise(slot[1], region), pattern)
+        return self.fill_pattern(
+            self.source.choice(own or self._patterns[use, "us"]), region, slots
         )
 
-    def person(self) -> str:
-        first, last = self.first_name(), self.surname()
+    def fill_pattern(self, pattern: str, region: str, slots: dict[str, str]) -> str:
+        """Return the pattern with `slots` and invented details filled in."""
+        return self._draw_case(
+            SLOT.sub(lambda slot: slots.get(slot[1]) or self._draw_noise(slot[1], region), pattern)
+        )
+
+    def draw_person(self) -> str:
+        """Return the invented name of a person, in one of several orders."""
+        first, last = self.draw_first_name(), self.draw_surname()
         shape = self.source.random()
         if shape < 0.6:
             return f"{first} {last}"
@@ -196,46 +204,48 @@ class Wordings:
             return f"{first} {self.source.choice('abcdefghjklmnprstw')} {last}"
         return f"{first[0]} {last}"
 
-    def first_name(self) -> str:
-        return self.source.choice(tables.words("first_names.txt"))
+    def draw_first_name(self) -> str:
+        """Return a first name of the list."""
+        return self.source.choice(tables.read_words("first_names.txt"))
 
-    def surname(self) -> str:
-        """A known surname or, of three in ten, one put together from parts."""
+    def draw_surname(self) -> str:
+        """Return a surname of the list or, three times in ten, one put together from parts."""
         draw = self.source
         if draw.random() < 0.7:
-            return draw.choice(tables.words("surnames.txt"))
+            return draw.choice(tables.read_words("surnames.txt"))
         return draw.choice(SURNAME_HEADS) + draw.choice(SURNAME_TAILS)
 
-    def digits(self, count: int) -> str:
+    def draw_digits(self, count: int) -> str:
+        """Return so many random digits."""
         return "".join(self.source.choices("0123456789", k=count))
 
-    def _noise(self, slot: str, region: str) -> str:
-        """What stands around a name: places, dates, numbers, the holder."""
+    def _draw_noise(self, slot: str, region: str) -> str:
+        """Return what stands around a name: a place, date, number or the holder."""
         if slot in {"city", "st"}:
             return self.source.choice(self._places[region])[slot == "st"]
         return self._fillers[slot]()
 
-    def _month_day(self) -> tuple[int, int]:
+    def _draw_month_day(self) -> tuple[int, int]:
         return self.source.randint(1, 12), self.source.randint(1, 28)
 
-    def _day_month(self) -> str:
-        month, day = self._month_day()
+    def _draw_day_month(self) -> str:
+        month, day = self._draw_month_day()
         return f"{day:02}{MONTHS[month - 1]}"
 
-    def _phone(self) -> str:
+    def _draw_phone(self) -> str:
         draw = self.source
         shape = draw.choice(("{}-{}-{}", "{}{}{}", "{}-{}{}", "({}){}-{}"))
-        area = draw.choice(("800", "888", "877", "866", self.digits(3)))
-        return shape.format(area, self.digits(3), self.digits(4))
+        area = draw.choice(("800", "888", "877", "866", self.draw_digits(3)))
+        return shape.format(area, self.draw_digits(3), self.draw_digits(4))
 
-    def _reference(self) -> str:
+    def _draw_reference(self) -> str:
         shape = self.source.random()
         if shape < 0.7:
-            return self.digits(self.source.randint(5, 12))
+            return self.draw_digits(self.source.randint(5, 12))
         letters = "".join(self.source.choices("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789", k=9))
         return letters[: self.source.randint(5, 9)]
 
-    def _case(self, text: str) -> str:
+    def _draw_case(self, text: str) -> str:
         shape = self.source.random()
         if shape < 0.7:
             return text.upper()

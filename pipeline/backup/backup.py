@@ -19,6 +19,7 @@ import asyncpg
 import msgspec
 
 from pipeline.backup.programs import run_program
+from pipeline.database.actor import set_actor
 from pipeline.database.pool import open_connection
 from pipeline.database.queries import queries
 from pipeline.errors import BackupFailed, MigrationMismatch, NotMigrated

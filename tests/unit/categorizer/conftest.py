@@ -1,19 +1,18 @@
 """A small model, fitted on the names of the categories, saved as a folder."""
 
-import hashlib
-import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from categorizer import phrases as wordings
-from categorizer import taxonomy, weights
+from categorizer import artifact, taxonomy
 from categorizer.columns import Columns
+from categorizer.rules import MCC_COUNT, Rules
 from categorizer.scorer import Scorer
 from categorizer.training.estimator import Categorizer
-from categorizer.training.export import export
+from categorizer.training.export import export_weights
 
 settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -34,31 +33,17 @@ def columns(descriptions, amounts=None, mccs=None, currencies=None):
 
 
 def write_model(folder: Path, model: Categorizer, threshold: float = 0.5) -> Path:
-    exported = export(model)
-    arrays = {name: getattr(exported, name) for name in weights.names()}
-    arrays["mcc_codes"] = np.full(10_000, -1, dtype=np.int16)
-    arrays["mcc_confidences"] = np.zeros(10_000, dtype=np.float32)
-    arrays["mcc_codes"][FAST_FOOD_MCC] = taxonomy.load().fold("FOOD_AND_DRINK_FAST_FOOD")
-    arrays["mcc_confidences"][FAST_FOOD_MCC] = 0.95
-    files = {}
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-        content = (folder / f"{name}.npy").read_bytes()
-        files[f"{name}.npy"] = hashlib.sha256(content).hexdigest()
+    rules = Rules(np.full(MCC_COUNT, -1, np.int16), np.zeros(MCC_COUNT, np.float32))
+    rules.mcc_codes[FAST_FOOD_MCC] = taxonomy.load().fold_code("FOOD_AND_DRINK_FAST_FOOD")
+    rules.mcc_confidences[FAST_FOOD_MCC] = 0.95
     manifest = {
-        "format": 1,
+        **artifact.describe_format(),
         "version": 3,
-        "taxonomy": {"version": 2, "hash": taxonomy.load().content_hash},
-        "features": {
-            "version": wordings.FEATURES_VERSION,
-            "wordings": wordings.load().content_hash,
-        },
         "calibration": {"confidence": [0.0, 1.0], "calibrated": [0.0, 0.5]},
         "threshold": threshold,
         "metrics": {},
-        "files": files,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    artifact.save_artifact(folder, asdict(export_weights(model)) | asdict(rules), manifest)
     return folder
 
 

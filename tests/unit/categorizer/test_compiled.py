@@ -14,12 +14,12 @@ import categorizer
 
 pytestmark = pytest.mark.slow
 
-# `emit` calls kernels of another file, `words`, which calculate with the constants of a third.
+# `emit_feature` calls kernels of another file, `words`, which calculate with the constants of a third.
 USE_A_KERNEL = """
 import numpy as np
-from categorizer import passes
+from categorizer.kernels import passes
 keys = np.zeros(1, np.int64)
-passes.emit(1, passes.F_WORD, 0, keys, np.zeros(1, np.int8))
+passes.emit_feature(1, passes.F_WORD, 0, keys, np.zeros(1, np.int8))
 print(keys[0])
 """
 
@@ -27,10 +27,11 @@ print(keys[0])
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """The package alone in a folder, without machine code."""
-    package = tmp_path / "categorizer"
-    package.mkdir()
-    for source in Path(categorizer.__file__).parent.glob("*.py"):
-        shutil.copy(source, package)
+    shutil.copytree(
+        Path(categorizer.__file__).parent,
+        tmp_path / "categorizer",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     return tmp_path
 
 
@@ -75,7 +76,7 @@ def test_many_processes_may_start_at_once(copied: Path) -> None:
 def test_a_change_of_a_kernel_in_another_file_is_noticed(copied: Path) -> None:
     # Given
     first = answer(start(copied))
-    hashing = copied / "categorizer" / "hashing.py"
+    hashing = copied / "categorizer" / "kernels" / "hashing.py"
     source = hashing.read_text()
     # When
     hashing.write_text(source.replace("PRIME: Final = ", "PRIME: Final = 2 + "))
@@ -94,7 +95,7 @@ def test_machine_code_is_kept_where_numba_is_told_to(copied: Path, tmp_path: Pat
 
 def test_kernels_work_where_nothing_can_be_written(copied: Path) -> None:
     # Given: files stand where folders would be, which also stops an administrator
-    (copied / "categorizer" / "__pycache__").write_text("")
+    (copied / "categorizer" / "kernels" / "__pycache__").write_text("")
     (copied / "home").write_text("")
     # When
     key = answer(start(copied, HOME=str(copied / "home")))

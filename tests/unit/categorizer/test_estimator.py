@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from categorizer import taxonomy
 from categorizer.training.estimator import Categorizer, TwoLevelClassifier, round_weights
 from categorizer.training.features import DescriptorFeatures
-from categorizer.weights import exponents
+from categorizer.weights import compute_exponents
 from tests.unit.categorizer.conftest import columns
 
 SKIPPED = {
@@ -27,10 +27,10 @@ def results(estimator):
 
 @pytest.mark.slow
 def test_the_classifier_passes_all_checks_of_scikit_learn():
-    found = results(TwoLevelClassifier())
-    assert {r["check_name"] for r in found if r["status"] == "failed"} == set()
-    assert {r["check_name"] for r in found if r["status"] == "skipped"} <= set(SKIPPED)
-    assert len(found) > 40
+    checks = results(TwoLevelClassifier())
+    assert {r["check_name"] for r in checks if r["status"] == "failed"} == set()
+    assert {r["check_name"] for r in checks if r["status"] == "skipped"} <= set(SKIPPED)
+    assert len(checks) > 40
 
 
 @pytest.mark.parametrize("estimator", [DescriptorFeatures(), Categorizer()])
@@ -46,13 +46,13 @@ def test_an_unfitted_estimator_says_so():
 
 
 def test_it_learns_its_examples(estimator, examples):
-    given, codes = examples
-    assert (estimator.predict(given) == codes).mean() > 0.95
+    batch, codes = examples
+    assert (estimator.predict(batch) == codes).mean() > 0.95
 
 
 def test_probabilities_add_up(estimator, examples):
-    given, _ = examples
-    detailed, primaries = estimator.predict_proba(given), estimator.predict_primary_proba(given)
+    batch, _ = examples
+    detailed, primaries = estimator.predict_proba(batch), estimator.predict_primary_proba(batch)
     assert np.allclose(detailed.sum(axis=1), 1.0)
     of_class = taxonomy.load().primary_of[estimator.classes_]
     for primary in range(18):
@@ -70,7 +70,7 @@ def test_the_direction_of_the_money_counts(estimator):
 def test_rounded_weights_are_bytes_times_powers_of_two():
     coef = np.random.default_rng(7).normal(scale=[[0.5, 1.0, 30.0]], size=(18, 3))
     rounded = round_weights(coef)
-    bytes_ = rounded / (2.0**-10 * 2.0 ** exponents(rounded))
+    bytes_ = rounded / (2.0**-10 * 2.0 ** compute_exponents(rounded))
     assert (bytes_ == np.round(bytes_)).all()
     assert np.abs(bytes_).max() <= 127
     assert np.allclose(rounded, coef, atol=np.abs(coef).max(axis=0) / 100 + 2.0**-11)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from categorizer.explanation import features_of
+from categorizer.explanation import derive_features
 from categorizer.kernels import hashing, passes, words
 from categorizer.training.features import DescriptorFeatures
 from tests.unit.categorizer.conftest import columns
@@ -29,7 +29,7 @@ def keys_and_values(batch):
 
 def expected_row(batch, row):
     """The same from the features that are derived in plain Python."""
-    named = features_of(batch, row)
+    named = derive_features(batch, row)
     norm = max(sum(f.value**2 for f in named if f.of_text), 1.0) ** 0.5
     total = {}
     for feature in named:
@@ -41,8 +41,8 @@ def expected_row(batch, row):
 def assert_as_derived(batch):
     vocabulary, matrix = keys_and_values(batch)
     for row in range(len(batch)):
-        found = matrix[row]
-        emitted = dict(zip(vocabulary[found.indices].tolist(), found.data.tolist(), strict=True))
+        cells = matrix[row]
+        emitted = dict(zip(vocabulary[cells.indices].tolist(), cells.data.tolist(), strict=True))
         expected = expected_row(batch, row)
         assert emitted.keys() == expected.keys()
         assert all(abs(emitted[key] - expected[key]) < 1e-9 for key in emitted)
@@ -67,8 +67,8 @@ def test_they_are_for_any_text(rows):
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
 def test_hashes_are_the_same_compiled_and_plain(state, value):
-    assert words.mix(state, value) == hashing.mix(state, value)
-    assert passes.feature_key(state) == hashing.feature_key(state)
+    assert words.mix_hash(state, value) == hashing.mix_hash(state, value)
+    assert passes.hash_feature(state) == hashing.hash_feature(state)
 
 
 def test_the_lengths_of_prefixes_are_said_once(monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from categorizer.normalize import normalize
+from categorizer.normalize import normalize_descriptions
 
 TABLE = [
     # description, merchant, key, processor
@@ -67,12 +67,12 @@ TABLE = [
 
 @pytest.mark.parametrize(("description", "merchant", "key", "processor"), TABLE)
 def test_a_description_gives_merchant_key_and_processor(description, merchant, key, processor):
-    named = normalize([description])
+    named = normalize_descriptions([description])
     assert (named.merchants, named.keys, named.processors) == ([merchant], [key], [processor])
 
 
 def test_a_batch_is_named_row_by_row():
-    named = normalize([row[0] for row in TABLE])
+    named = normalize_descriptions([row[0] for row in TABLE])
     assert named.merchants == [row[1] for row in TABLE]
     assert named.keys == [row[2] for row in TABLE]
     assert named.processors == [row[3] for row in TABLE]
@@ -80,20 +80,24 @@ def test_a_batch_is_named_row_by_row():
 
 def test_spellings_of_one_merchant_share_a_key_and_others_do_not():
     spellings = ["TRADER JOE'S #552 QPS", "Trader Joes", "POS DEBIT TRADER JOE S", "TRADERJOES"]
-    same = normalize([spellings[1], spellings[3], "CHECKCARD TRADER JOE'S 0001"])
+    same = normalize_descriptions([spellings[1], spellings[3], "CHECKCARD TRADER JOE'S 0001"])
     assert len(set(same.keys)) == 1
-    others = normalize(["TRADER VICS", "JOES TRADING", "TRADER JOES WINE SHOP"])
+    others = normalize_descriptions(["TRADER VICS", "JOES TRADING", "TRADER JOES WINE SHOP"])
     assert same.keys[0] not in others.keys
 
 
 def test_no_row_leaks_into_another():
-    alone = [normalize([text]).merchants[0] for text in ("a\nb", "STARBUCKS", "\n")]
-    assert normalize(["a\nb", "STARBUCKS", "\n"]).merchants == alone == ["A B", "Starbucks", ""]
+    alone = [normalize_descriptions([text]).merchants[0] for text in ("a\nb", "STARBUCKS", "\n")]
+    assert (
+        normalize_descriptions(["a\nb", "STARBUCKS", "\n"]).merchants
+        == alone
+        == ["A B", "Starbucks", ""]
+    )
 
 
 @given(st.lists(st.text(max_size=400), max_size=20))
 def test_any_text_is_named(descriptions):
-    named = normalize(descriptions)
+    named = normalize_descriptions(descriptions)
     assert len(named.merchants) == len(named.keys) == len(named.processors) == len(descriptions)
     assert not any(set(" \n") & set(key) for key in named.keys)
     assert all(len(name) <= 500 for name in named.merchants)
@@ -102,8 +106,8 @@ def test_any_text_is_named(descriptions):
 
 @given(st.lists(st.text(st.characters(), max_size=60), min_size=1, max_size=8))
 def test_a_row_is_named_as_it_would_be_alone(descriptions):
-    together = normalize(descriptions).keys
-    assert together == [normalize([text]).keys[0] for text in descriptions]
+    together = normalize_descriptions(descriptions).keys
+    assert together == [normalize_descriptions([text]).keys[0] for text in descriptions]
 
 
 @pytest.mark.parametrize(
@@ -111,5 +115,5 @@ def test_a_row_is_named_as_it_would_be_alone(descriptions):
 )
 def test_the_time_of_a_row_is_bounded(text):
     began = time.process_time()
-    normalize([text])
+    normalize_descriptions([text])
     assert time.process_time() - began < 1.0

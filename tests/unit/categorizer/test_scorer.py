@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from categorizer import taxonomy
-from categorizer.columns import MEMORY, MODEL, RULE, USER, Columns
+from categorizer.columns import MODEL, RULE, Columns
 from categorizer.errors import CorruptArtifact, IncompatibleModel
-from categorizer.memory import MerchantMemory, Remembered
 from categorizer.scorer import Scorer
 from categorizer.training.export import restore
 from tests.unit.categorizer.conftest import FAST_FOOD_MCC, columns
@@ -125,36 +124,19 @@ def test_threads_share_a_scorer(scorer):
     expected = [scorer.categorize(batch) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            found = pool.map(scorer.categorize, batches)
-            assert all(equal(a, b) for a, b in zip(found, expected, strict=True))
+            answers = pool.map(scorer.categorize, batches)
+            assert all(equal(a, b) for a, b in zip(answers, expected, strict=True))
 
 
-def test_user_beats_memory_beats_rule_beats_model(scorer):
-    index = taxonomy.load().index
-    batch = columns(["BLUE BOTTLE", "ALDI", "TESCO", "LIDL", "ALDI"], [-1, -1, -1, -1, 900])
-    batch.mccs[[0, 1, 2]] = FAST_FOOD_MCC
-    memory = MerchantMemory(
-        ["ann"] * 5,
-        {
-            ("ann", "bluebottle"): Remembered(index["FOOD_AND_DRINK_COFFEE"], False, USER),
-            ("ann", "aldi"): Remembered(index["FOOD_AND_DRINK_GROCERIES"], False),
-            ("bob", "lidl"): Remembered(index["FOOD_AND_DRINK_GROCERIES"], False, USER),
-        },
-    )
-    verdicts = scorer.categorize(batch, memory)
-    assert verdicts.sources.tolist() == [USER, MEMORY, RULE, MODEL, MODEL]
-    assert [taxonomy.load().detailed[code].code for code in verdicts.codes[:3]] == [
-        "FOOD_AND_DRINK_COFFEE",
-        "FOOD_AND_DRINK_GROCERIES",
-        "FOOD_AND_DRINK_FAST_FOOD",
-    ]
-    assert verdicts.confidences[0] == 1.0
-    assert not verdicts.needs_review[:3].any()
-
-
-def test_a_row_without_merchant_is_never_remembered(scorer):
-    memory = MerchantMemory(["ann"], {("ann", ""): Remembered(5, False, USER)})
-    assert scorer.categorize(columns(["12345"]), memory).sources.tolist() == [MODEL]
+def test_a_rule_beats_the_model(scorer):
+    # Given a row whose merchant category code settles its category, and one without a code
+    batch = columns(["TESCO", "LIDL"], mccs=[FAST_FOOD_MCC, 0])
+    # When both are categorized
+    verdicts = scorer.categorize(batch)
+    # Then the rule decides about the first
+    assert verdicts.sources.tolist() == [RULE, MODEL]
+    assert taxonomy.load().detailed[verdicts.codes[0]].code == "FOOD_AND_DRINK_FAST_FOOD"
+    assert not verdicts.needs_review[0]
 
 
 def test_confidence_is_calibrated_and_decides_about_review(scorer):
@@ -168,17 +150,19 @@ def test_confidence_is_calibrated_and_decides_about_review(scorer):
 
 def test_an_explanation_names_what_decided(scorer):
     batch = columns(["SQ *GROCERIES SUPERMARKET 123", "x"], mccs=[0, FAST_FOOD_MCC])
-    told = scorer.explain(batch)
-    assert (told.source, told.processor, told.merchant) == (
+    explanation = scorer.explain(batch)
+    assert (explanation.source, explanation.processor, explanation.merchant) == (
         "model",
         "square",
         "Groceries Supermarket",
     )
-    assert told.alternatives[0].primary == told.primary == "FOOD_AND_DRINK"
-    assert any("groceries" in reason.feature for reason in told.reasons)
+    assert explanation.alternatives[0].primary == explanation.primary == "FOOD_AND_DRINK"
+    assert any("groceries" in reason.feature for reason in explanation.reasons)
     verdict = scorer.categorize(batch)
-    assert told.confidence == pytest.approx(verdict.confidences[0])
-    assert told.alternatives[0].probability / 2 == pytest.approx(told.confidence, abs=1e-3)
+    assert explanation.confidence == pytest.approx(verdict.confidences[0])
+    assert explanation.alternatives[0].probability / 2 == pytest.approx(
+        explanation.confidence, abs=1e-3
+    )
     assert scorer.explain(batch, 1).source == "rule"
 
 

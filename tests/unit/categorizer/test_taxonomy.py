@@ -4,11 +4,13 @@ from categorizer import taxonomy
 
 
 def test_it_holds_the_codes_of_both_versions():
-    known = taxonomy.load()
-    assert (len(known.primaries), len(known.detailed)) == (18, 123)
-    assert len({category.v1 for category in known.detailed}) == 104
+    categories = taxonomy.load()
+    assert (len(categories.primaries), len(categories.detailed)) == (18, 123)
+    assert len({category.v1 for category in categories.detailed}) == 104
     v1_primaries = {
-        known.to_v1_primary(i, money_in=money_in) for i in range(123) for money_in in (True, False)
+        categories.to_v1_primary(i, money_in=money_in)
+        for i in range(123)
+        for money_in in (True, False)
     }
     assert len(v1_primaries) == 16
 
@@ -20,7 +22,7 @@ def test_every_category_has_a_name_and_one_line_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("code", "expected"),
     [
         ("FOOD_AND_DRINK_COFFEE", "FOOD_AND_DRINK_COFFEE"),
         (" food_and_drink_coffee ", "FOOD_AND_DRINK_COFFEE"),
@@ -31,25 +33,25 @@ def test_every_category_has_a_name_and_one_line_of_its_own():
         ("", "OTHER_OTHER"),
     ],
 )
-def test_any_code_folds_to_a_known_one(given, expected):
-    known = taxonomy.load()
-    assert known.detailed[known.fold(given)].code == expected
+def test_any_code_folds_to_a_known_one(code, expected):
+    categories = taxonomy.load()
+    assert categories.detailed[categories.fold_code(code)].code == expected
 
 
 def test_a_code_without_twin_in_v1_is_flagged():
-    known = taxonomy.load()
-    flagged = {category.code for category in known.detailed if category.ambiguous}
+    categories = taxonomy.load()
+    flagged = {category.code for category in categories.detailed if category.ambiguous}
     assert len(flagged) == 19
     assert {"INCOME_GIG_ECONOMY", "TRANSFER_IN_WIRE", "OTHER_OTHER"} <= flagged
-    assert known.from_v1("INCOME_WAGES") == (known.index["INCOME_SALARY"], False)
-    assert known.from_v1("INCOME_OTHER_INCOME") == (known.index["INCOME_OTHER"], True)
+    assert categories.from_v1("INCOME_WAGES") == (categories.index["INCOME_SALARY"], False)
+    assert categories.from_v1("INCOME_OTHER_INCOME") == (categories.index["INCOME_OTHER"], True)
 
 
 def test_direction_decides_what_other_is_in_v1():
-    known = taxonomy.load()
-    other = known.index["OTHER_OTHER"]
-    assert known.to_v1_primary(other, money_in=True) == "TRANSFER_IN"
-    assert known.to_v1_primary(other, money_in=False) == "TRANSFER_OUT"
+    categories = taxonomy.load()
+    other = categories.index["OTHER_OTHER"]
+    assert categories.to_v1_primary(other, money_in=True) == "TRANSFER_IN"
+    assert categories.to_v1_primary(other, money_in=False) == "TRANSFER_OUT"
 
 
 def test_the_hash_is_that_of_the_content():

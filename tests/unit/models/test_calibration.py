@@ -14,23 +14,23 @@ def test_the_line_rises_and_learns_how_often_a_probability_is_right() -> None:
     right = source.random(4000) < probabilities - 0.2
 
     # When it is calibrated
-    line = calibration.fit(probabilities, right)
+    line = calibration.fit_calibration(probabilities, right)
 
     # Then it says so, and never says less for more
-    assert abs(float(line(np.array([0.9]))[0]) - 0.7) < 0.05
-    assert (np.diff(line.calibrated) >= 0).all()
-    assert (np.diff(line.confidence) > 0).all()
-    assert line.calibrated.max() <= calibration.CEILING
+    assert abs(float(line.calibrate(np.array([0.9]))[0]) - 0.7) < 0.05
+    assert (np.diff(line.confidences) >= 0).all()
+    assert (np.diff(line.probabilities) > 0).all()
+    assert line.confidences.max() <= calibration.CEILING
 
 
 def test_rows_above_the_threshold_keep_the_precision() -> None:
     source = np.random.default_rng(4)
     confidences = source.random(2000)
     right = source.random(2000) < confidences
-    least = calibration.threshold(confidences, right, 0.9)
+    least = calibration.find_threshold(confidences, right, 0.9)
     assert right[confidences >= least].mean() >= 0.9
     assert right[confidences >= least - 0.05].mean() < 0.9
 
 
 def test_nothing_is_trusted_where_nothing_is_right() -> None:
-    assert calibration.threshold(np.array([0.9, 0.8]), np.array([False, False])) == 1.0
+    assert calibration.find_threshold(np.array([0.9, 0.8]), np.array([False, False])) == 1.0

@@ -41,7 +41,7 @@ def test_labels_of_v1_stay_in_v1(tmp_path: Path) -> None:
 
 def test_rows_can_be_taken(tmp_path: Path) -> None:
     path = _file(tmp_path, "description,amount,category\nA,-1,TRAVEL\nB,-2,INCOME\n")
-    taken = dataset.read([path]).take(np.array([1]))
+    taken = dataset.read([path]).take_rows(np.array([1]))
     assert (taken.columns.descriptions, taken.primaries) == (["B"], ["INCOME"])
 
 

@@ -16,13 +16,13 @@ from categorizer.scorer import Scorer
 
 def _descriptors() -> dict[str, tuple[int, list[str]]]:
     """Primary -> amount in minor units, descriptions."""
-    found: dict[str, tuple[int, list[str]]] = {}
+    blocks: dict[str, tuple[int, list[str]]] = {}
     text = Path(__file__).with_name("descriptors.txt").read_text(encoding="utf-8")
     for block in text.split("[")[1:]:
         head, *lines = block.strip().splitlines()
         primary, sign = head.split("] ")
-        found[primary] = (4200 if sign == "+" else -4200, lines)
-    return found
+        blocks[primary] = (4200 if sign == "+" else -4200, lines)
+    return blocks
 
 
 @pytest.mark.parametrize(("primary", "case"), _descriptors().items())

@@ -25,27 +25,27 @@ def test_the_shipped_model_keeps_its_promises(scorer: Scorer, many_banks: Labell
 
 
 def test_unseen_merchants_stand_on_one_side_only(many_banks: Labelled, scorer: Scorer) -> None:
-    back = splits.unseen_merchants(many_banks)
+    back = splits.split_by_merchant(many_banks)
     keys = np.array(scorer.categorize(many_banks.columns).merchant_keys)
     assert not {*keys[back]} & {*keys[~back]}
     assert 0.2 < back.mean() < 0.4
 
 
 def test_what_is_kept_back_in_time_is_later_than_all_else(many_banks: Labelled) -> None:
-    back = splits.forward_in_time(many_banks)
+    back = splits.split_by_date(many_banks)
     dates = np.array(many_banks.dates)
     assert max(dates[~back]) < min(dates[back])
 
 
 def test_memory_knows_nothing_of_unseen_merchants(many_banks: Labelled, scorer: Scorer) -> None:
-    back = splits.unseen_merchants(many_banks)
-    seen, unseen = (many_banks.take(np.flatnonzero(side)) for side in (~back, back))
-    memory = splits.memory_of(seen, unseen.users)
+    back = splits.split_by_merchant(many_banks)
+    seen, unseen = (many_banks.take_rows(np.flatnonzero(side)) for side in (~back, back))
+    memory = splits.build_memory(seen, unseen.users)
     keys = scorer.categorize(unseen.columns).merchant_keys
-    assert memory.recall(keys, unseen.columns.amounts) == []
+    assert memory.find_facts(keys, unseen.columns.amounts) == []
 
 
 def test_calibration_and_report_share_no_line() -> None:
-    learned, measured = train.calibration_halves()
+    learned, measured = train.split_development()
     assert not {*learned.columns.descriptions} & {*measured.columns.descriptions}
     assert min(len(learned), len(measured)) > 100
