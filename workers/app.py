@@ -24,11 +24,13 @@ from pipeline.queue.depth import watch_queues
 from pipeline.queue.topology import Queues, declare
 from pipeline.settings import Settings
 from pipeline.store.interleave import load_interleave
-from workers.actors import Stopwatch, Work, declare_actors
+from workers.actors import Stopwatch, declare_actors
+from workers.chunk_processor import Work
 from workers.jobs.dead_letters import bury_letters
 from workers.jobs.upkeep import keep_up
+from workers.loop import LoopThread
 from workers.model_slot import ModelSlot
-from workers.resources import LoopThread, Resources
+from workers.resources import Resources
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Mapping
-from threading import Thread
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
 
 import asyncpg
-import uvloop
 from redis.asyncio import Redis
 
 from pipeline.cache.answers import Cache, open_redis
@@ -28,32 +26,13 @@ from pipeline.settings import Settings
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
+from workers.loop import LoopThread
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _GRACE = 2.0  # seconds beyond the server's own timeouts
-
-
-class LoopThread:
-    """A daemon thread with a uvloop: worker threads hand their I/O to it and wait."""
-
-    def __init__(self) -> None:
-        self._loop = uvloop.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="loop", daemon=True)
-        self._thread.start()
-
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which bounds its own waits."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside everything else, until it or the process ends."""
-        asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
 class Resources:

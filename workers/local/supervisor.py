@@ -30,8 +30,9 @@ from pika.exceptions import AMQPError
 from pipeline.errors import ServerFailed
 from pipeline.queue.topology import Queues, parameters
 from pipeline.settings import Settings
-from workers.local.stack.child import Child, clear
-from workers.local.stack.lock import Lock
+from workers.local.child import Child
+from workers.local.lock import Lock
+from workers.local.pid_files import clear
 
 API = "api"
 WORKERS = "workers"

@@ -15,10 +15,11 @@ import pytest
 from pipeline.errors import AlreadyUp, ServersMissing
 from tests.support.children import running
 from tests.support.waiting import until
+from workers.local.child import Child
+from workers.local.lock import Lock
+from workers.local.pid_files import birth, clear
 from workers.local.stack import install as installing
 from workers.local.stack.account import Account, server_account
-from workers.local.stack.child import Child, birth, clear
-from workers.local.stack.lock import Lock
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +104,7 @@ def test_a_lock_has_one_owner(tmp_path: Path) -> None:
 @pytest.mark.parametrize("deaf", [False, True])
 def test_taking_over_a_lock_ends_its_owner(tmp_path: Path, *, deaf: bool) -> None:
     script = (
-        "import signal, sys, time; from pathlib import Path; from workers.local.stack.lock import Lock\n"
+        "import signal, sys, time; from pathlib import Path; from workers.local.lock import Lock\n"
         "signal.signal(15, signal.SIG_IGN) if sys.argv[2] == 'True' else None\n"
         "Lock(Path(sys.argv[1])).take() or print('taken', flush=True); time.sleep(600)"
     )

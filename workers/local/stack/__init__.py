@@ -9,6 +9,7 @@ however it dies. Linux only: the kernel's parent-death signal makes the last pro
 """
 
 from workers.local.stack.discover import discover
-from workers.local.stack.stack import LocalStack, ServerUrls
+from workers.local.stack.local_stack import LocalStack
+from workers.local.stack.server_urls import ServerUrls
 
 __all__ = ["LocalStack", "ServerUrls", "discover"]

@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.database.binaries import SERVERS, missing
 from pipeline.settings import Settings, redacted
 from workers.local.stack.install import install
-from workers.local.stack.stack import LocalStack, ServerUrls
+from workers.local.stack.local_stack import LocalStack
+from workers.local.stack.server_urls import ServerUrls
 
 
 def discover(

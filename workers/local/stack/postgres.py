@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from workers.local.stack.child import Child
+from workers.local.child import Child
 from workers.local.stack.server import HOST, USER, Place, free_ports
 
 # Durability stays as in production: a test that kills PostgreSQL must find what was committed.

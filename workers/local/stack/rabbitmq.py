@@ -7,7 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from workers.local.stack.child import Child
+from workers.local.child import Child
 from workers.local.stack.server import HOST, USER, Place, answers, free_ports
 
 _CONFIGURATION = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.local.stack.child import Child
+from workers.local.child import Child
 from workers.local.stack.server import HOST, Place, answers, free_ports
 
 _CONFIGURATION = """

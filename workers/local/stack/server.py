@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from pipeline.errors import ServerFailed
+from workers.local.child import Child
 from workers.local.stack.account import Account
-from workers.local.stack.child import Child
 
 HOST = "127.0.0.1"
 USER = "spendline"

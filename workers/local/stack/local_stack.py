@@ -8,19 +8,19 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.database.binaries import PACKAGES, SERVERS, find
 from pipeline.errors import InvalidSettings, ServerFailed, ServersMissing
-from workers.local.stack import child
+from workers.local.child import Child
+from workers.local.lock import Lock
+from workers.local.pid_files import clear
 from workers.local.stack.account import Account, reachable, server_account
-from workers.local.stack.child import Child
-from workers.local.stack.lock import Lock
 from workers.local.stack.postgres import Postgres
 from workers.local.stack.rabbitmq import RabbitMQ
 from workers.local.stack.redis import Redis
 from workers.local.stack.replica import Replica
 from workers.local.stack.server import Place, Server
+from workers.local.stack.server_urls import NO_URLS, ServerUrls
 
 # RabbitMQ takes longest to boot: it goes first, and the others are made ready meanwhile.
 _KINDS: dict[str, Callable[[Path, Place], Server]] = {
@@ -30,17 +30,6 @@ _KINDS: dict[str, Callable[[Path, Place], Server]] = {
 }
 _START_SECONDS = 90.0
 _STOP_SECONDS = 15.0
-
-
-class ServerUrls(NamedTuple):
-    """Where the three servers are; they contain passwords."""
-
-    database: str = ""
-    broker: str = ""
-    redis: str = ""
-
-
-NOTHING_GIVEN = ServerUrls()
 
 
 class LocalStack:
@@ -54,7 +43,7 @@ class LocalStack:
         self,
         folder: Path,
         *,
-        given: ServerUrls = NOTHING_GIVEN,
+        given: ServerUrls = NO_URLS,
         keep: bool = True,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -156,7 +145,7 @@ class LocalStack:
             name = self._account.name
             self._say(f"stack: {name} cannot enter {self._wanted.parent}: data in {self.folder}")
         self._lock.take()
-        if left := child.clear(self._pids):
+        if left := clear(self._pids):
             self._say(f"stack: ended what a crash had left: {', '.join(left)}")
 
     def _start(self) -> None:

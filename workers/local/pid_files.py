@@ -1,0 +1,57 @@
+"""Files that name running children, by which a later run ends what a crash left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from signal import Signals
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def birth(pid: int) -> str:
+    """What tells this process from a later one with the same number; empty when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    ended = fields[0] in "ZX"
+    return "" if ended else f"{_BOOT.read_text().strip()}/{fields[19]}"
+
+
+def clear(pids: Path, patience: float = 10.0) -> list[str]:
+    """End every process that the pid files of a folder still name truly; returns their names.
+
+    A file that names an ended process, or whose number now belongs to another, is only removed.
+    """
+    left = {file: pid for file in sorted(pids.glob("*.pid")) if (pid := _surviving(file))}
+    for pid in left.values():
+        _signal_group(pid, signal.SIGTERM)
+    _wait_for_end(left, time.monotonic() + patience)
+    for file, pid in left.items():
+        if _surviving(file):
+            _signal_group(pid, signal.SIGKILL)
+    for file in pids.glob("*.pid"):
+        file.unlink(missing_ok=True)
+    return [file.stem for file in left]
+
+
+def _surviving(file: Path) -> int:
+    """The process of a pid file, 0 when it has ended."""
+    pid, _, born = file.read_text().partition(" ")
+    return int(pid) if pid.isdigit() and born and birth(int(pid)) == born else 0
+
+
+def _signal_group(pid: int, number: Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGCONT)
+        os.killpg(pid, number)
+
+
+def _wait_for_end(left: Mapping[Path, int], deadline: float) -> None:
+    while any(map(_surviving, left)) and time.monotonic() < deadline:
+        time.sleep(0.05)
