@@ -26,7 +26,7 @@ class Stopwatch:
     def __exit__(self, *_: object) -> None:
         del self._since[get_ident()]
 
-    def longest(self) -> float:
+    def measure_longest(self) -> float:
         """Seconds of the oldest chunk in work."""
         now = monotonic()
         return max((now - since for since in list(self._since.values())), default=0.0)

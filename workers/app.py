@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 FAILED: Final = 70  # exit status: the process is not fit to go on
 DRAIN_SECONDS: Final = 30.0
 _STUCK_FACTOR: Final = 4  # times the bound of a write: no chunk takes that long
-_LOOK_SECONDS: Final = 1.0
+_CHECK_SECONDS: Final = 1.0
 _IDLE_MS: Final = 200  # how soon idle threads notice the stop
 
 
@@ -47,7 +47,7 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     Raises a SpendlineError when the process cannot start.
     """
     settings.require_servers()
-    stop = _stopped_by_signals()
+    stop = _stop_on_signals()
     declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     resources = Resources.open(settings)
     load_interleave()
@@ -73,16 +73,18 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     telemetry.watch_model(lambda: slot.scorer)
     telemetry.serve(settings.metrics_host, settings.worker_metrics_port)
     logger.info("working: %d threads, model %d", settings.worker_threads, slot.scorer.version)
-    while not stop.wait(_LOOK_SECONDS):
-        unfit = complaint(worker, resources, stopwatch, _STUCK_FACTOR * settings.write_seconds)
-        if unfit:
-            logger.critical("%s: this process ends", unfit)
+    while not stop.wait(_CHECK_SECONDS):
+        failure = describe_failure(
+            worker, resources, stopwatch, _STUCK_FACTOR * settings.write_seconds
+        )
+        if failure:
+            logger.critical("%s: this process ends", failure)
             return FAILED
-    _drain(broker, worker, resources)
+    _drain_worker(broker, worker, resources)
     return 0
 
 
-def _stopped_by_signals() -> Event:
+def _stop_on_signals() -> Event:
     """Set by the first SIGTERM or SIGINT; the second ends the process where it stands."""
     stop = Event()
 
@@ -96,19 +98,19 @@ def _stopped_by_signals() -> Event:
     return stop
 
 
-def complaint(
+def describe_failure(
     worker: dramatiq.Worker, resources: Resources, stopwatch: Stopwatch, longest: float
 ) -> str | None:
     """Why this process is not fit to go on; `longest` is how many seconds a chunk may take."""
     threads: list[Thread | LoopThread] = [*worker.workers, *worker.consumers.values()]
     if not all(thread.is_alive() for thread in [*threads, resources.loop]):
         return "a thread died"
-    if stopwatch.longest() > longest:
+    if stopwatch.measure_longest() > longest:
         return "a chunk does not end"
     return None
 
 
-def _drain(broker: RabbitBroker, worker: dramatiq.Worker, resources: Resources) -> None:
+def _drain_worker(broker: RabbitBroker, worker: dramatiq.Worker, resources: Resources) -> None:
     """Finish what is in work; what is only prefetched goes back to the queue."""
     logger.info("draining")
     bound = Timer(DRAIN_SECONDS, os._exit, (FAILED,))

@@ -16,11 +16,11 @@ from pipeline.observe import tracing
 from pipeline.queue.broker import RabbitBroker
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.split import culprits, piece, rest
-from workers.categorize import score
+from workers.categorize import score_chunk
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
 
-_MOST_CULPRITS: Final = 32  # rows of a chunk; when more fail, it is not for what they are
+_MAX_CULPRITS: Final = 32  # rows of a chunk; when more fail, it is not for what they are
 
 
 class Defect(SpendlineError):
@@ -46,61 +46,61 @@ class Work:
             removals=len(chunk.removed_transaction_id),
             ingests=len(chunk.parts),
         ):
-            self._do(chunk)
+            self._process(chunk)
 
-    def _do(self, chunk: Chunk) -> None:
+    def _process(self, chunk: Chunk) -> None:
         try:
-            guarded(lambda: self._store(chunk))
+            run_guarded(lambda: self._store_chunk(chunk))
         except Transient:
             raise
         except SpendlineError as error:
-            others = self._set_aside(chunk, error)
+            others = self._set_aside_rows(chunk, error)
             if others is None:
                 raise
-            guarded(lambda: self._store(others))
+            run_guarded(lambda: self._store_chunk(others))
 
-    def _store(self, chunk: Chunk) -> None:
+    def _store_chunk(self, chunk: Chunk) -> None:
         waited = telemetry.chunk_taken(chunk, self._resources.clock.now())
         tracing.note(queue_seconds=waited)
         began = perf_counter()
         with tracing.span("score"):
-            scored = score(chunk, self._slot.scorer)
+            scored = score_chunk(chunk, self._slot.scorer)
         telemetry.chunk_scored(scored, began)
-        self._resources.commit(chunk, scored)
+        self._resources.store_chunk(chunk, scored)
 
-    def _set_aside(self, chunk: Chunk, error: SpendlineError) -> Chunk | None:
+    def _set_aside_rows(self, chunk: Chunk, error: SpendlineError) -> Chunk | None:
         """Dead-letter the rows at fault and return the others; None: the fault is not theirs.
 
         Letters first: the ledger would hide the bad rows of a chunk that comes again.
         """
-        blamed = culprits(chunk, self._fails, _MOST_CULPRITS) if len(chunk) > 1 else []
-        for row in blamed:
+        culprit_rows = culprits(chunk, self._is_refused, _MAX_CULPRITS) if len(chunk) > 1 else []
+        for row in culprit_rows:
             self._broker.bury(piece(chunk, np.array([row])), error)
-        return rest(chunk, np.delete(np.arange(len(chunk)), blamed)) if blamed else None
+        return rest(chunk, np.delete(np.arange(len(chunk)), culprit_rows)) if culprit_rows else None
 
-    def _fails(self, chunk: Chunk) -> bool:
+    def _is_refused(self, chunk: Chunk) -> bool:
         try:
-            guarded(lambda: self._rehearse(chunk))
+            run_guarded(lambda: self._rehearse_chunk(chunk))
         except Transient:
             raise
         except SpendlineError:
             return True
         return False
 
-    def _rehearse(self, chunk: Chunk) -> None:
-        self._resources.rehearse(chunk, score(chunk, self._slot.scorer))
+    def _rehearse_chunk(self, chunk: Chunk) -> None:
+        self._resources.rehearse_chunk(chunk, score_chunk(chunk, self._slot.scorer))
 
 
-def guarded(work: Callable[[], None]) -> None:
+def run_guarded(work: Callable[[], None]) -> None:
     """Do the work; an error nobody foresaw becomes a Defect."""
     try:
         work()
     except SpendlineError:
         raise
-    except Exception as error:  # noqa: BLE001 - told without its words
+    except Exception as error:  # noqa: BLE001 - description without its words
         frames = reversed(traceback.extract_tb(error.__traceback__)[-3:])
         places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
-        told = f"{type(error).__name__} at {places}"
+        description = f"{type(error).__name__} at {places}"
     else:
         return
-    raise Defect(told)
+    raise Defect(description)

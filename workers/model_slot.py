@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.categorize import Scorer
+from workers.categorize import ServingModel
 
 _ROOT = Path(__file__).parent.parent
 
@@ -12,7 +12,7 @@ _ROOT = Path(__file__).parent.parent
 class ModelSlot:
     """Holds the one scorer of the process; threads take it anew for every chunk."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: ServingModel) -> None:
         self.scorer = scorer
 
     @classmethod
@@ -21,8 +21,8 @@ class ModelSlot:
 
         Raises CorruptArtifact or IncompatibleModel.
         """
-        from categorizer import scorer as artifact  # noqa: PLC0415 - numba and scipy take a second
+        from categorizer.scorer import Scorer  # noqa: PLC0415 - numba and scipy take a second
 
-        scorer = artifact.Scorer.load(_ROOT / folder)
+        scorer = Scorer.load(_ROOT / folder)
         scorer.warm()
         return cls(scorer)

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_GRACE = 2.0  # seconds beyond the server's own timeouts
+_GRACE_SECONDS = 2.0  # seconds beyond the server's own timeouts
 
 
 class Resources:
@@ -58,10 +58,10 @@ class Resources:
         Raises MigrationMismatch when the database is of an older version.
         """
         loop = LoopThread()
-        return loop.run(cls._open(loop, settings))
+        return loop.run(cls._open_resources(loop, settings))
 
     @classmethod
-    async def _open(cls, loop: LoopThread, settings: Settings) -> Resources:
+    async def _open_resources(cls, loop: LoopThread, settings: Settings) -> Resources:
         pool = await open_pool(
             settings.database_url,
             size=settings.worker_threads + 2,  # one each, the burial and the upkeep
@@ -75,29 +75,29 @@ class Resources:
             await clock.synchronize(pool)
         return cls(loop, settings, pool, clock)
 
-    def commit(self, chunk: Chunk, scored: Scored) -> None:
+    def store_chunk(self, chunk: Chunk, scored: Scored) -> None:
         """Write the chunk, then tell. Raises what the store raises; a lost event is no error."""
-        self.loop.run(self._commit(chunk, scored))
+        self.loop.run(self._store_chunk(chunk, scored))
 
-    def rehearse(self, chunk: Chunk, scored: Scored) -> None:
+    def rehearse_chunk(self, chunk: Chunk, scored: Scored) -> None:
         """Raise what the store would raise for this chunk, and write nothing."""
-        self.loop.run(self._bounded(self.store.rehearse(chunk, scored)))
+        self.loop.run(self._limit_time(self.store.rehearse(chunk, scored)))
 
-    async def _bounded(self, work: Awaitable[T]) -> T:
+    async def _limit_time(self, work: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(self._write_seconds + _GRACE):
+            async with asyncio.timeout(self._write_seconds + _GRACE_SECONDS):
                 return await work
         except TimeoutError:
             raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
 
-    async def _commit(self, chunk: Chunk, scored: Scored) -> None:
+    async def _store_chunk(self, chunk: Chunk, scored: Scored) -> None:
         with telemetry.WRITE_SECONDS.time(), tracing.span("write", "client"):
-            positions = await self._bounded(self.store.write(chunk, scored))
+            positions = await self._limit_time(self.store.write(chunk, scored))
         committed = self.clock.now()
         self._fail_point.reach("committed")
         if not self._fail_point.loses("unannounced"):
             with tracing.span("announce", "client"):
-                await self.announce(positions, chunk)
+                await self.announce_positions(positions, chunk)
         self._fail_point.reach("announced")
         delay = telemetry.chunk_stored(chunk, committed, self.clock.now())
         logs.chunk_stored(chunk, delay)
@@ -106,9 +106,9 @@ class Resources:
         """Keep a dead letter, then wake those who wait for it."""
         await self.store.bury(body, chunk, reason)
         if chunk is not None:
-            await self.announce({}, chunk)
+            await self.announce_positions({}, chunk)
 
-    async def announce(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
+    async def announce_positions(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
         """Tell readers that the feeds stand at `positions`; never fails."""
         if not await self._events.announce(positions, chunk.parts):
             telemetry.EVENTS_LOST.inc()
@@ -119,8 +119,8 @@ class Resources:
         await self._events.keep_telling()
 
     def close(self) -> None:
-        self.loop.run(self._close())
+        self.loop.run(self._close_connections())
 
-    async def _close(self) -> None:
+    async def _close_connections(self) -> None:
         await self._redis.aclose()
         self.pool.terminate()  # nothing is in flight, and a frozen server must not hold us

@@ -16,7 +16,7 @@ from workers.local.pid_files import birth
 class Child:
     """One command in a session of its own, so that a Ctrl-C of the terminal does not reach it.
 
-    The kernel sends it `farewell` when the thread that started it ends. What it says is appended to
+    The kernel sends it `stop_signal` when the thread that started it ends. What it says is appended to
     `output`. It works in `folder`, else in ours.
     """
 
@@ -29,22 +29,22 @@ class Child:
         environment: Mapping[str, str],
         output: Path,
         folder: Path | None = None,
-        farewell: Signals = signal.SIGTERM,
+        stop_signal: Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.command = list(command)
         self.environment = dict(environment)
-        self.farewell = farewell
+        self.stop_signal = stop_signal
         self.process: subprocess.Popen[bytes] | None = None
         self._output = output
         self._folder = folder
         self._pid_file = pids / f"{name}.pid"
 
     def start(self) -> None:
-        binding = ["setpriv", "--pdeathsig", self.farewell.name.removeprefix("SIG"), "--"]
+        binding = ["setpriv", "--pdeathsig", self.stop_signal.name.removeprefix("SIG"), "--"]
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - commands are ours
-                _merged(binding, self.command),
+                _merge_commands(binding, self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -70,17 +70,17 @@ class Child:
             raise ProcessLookupError(f"{self.name} was never started")
         return self.process.wait(timeout)
 
-    def stop(self, patience: float) -> int | None:
-        """Ask it to end; after `patience` seconds make it. Returns the exit status."""
-        self.signal(self.farewell)
-        return self.end(patience)
+    def stop(self, grace_seconds: float) -> int | None:
+        """Ask it to end; after `grace_seconds` seconds make it. Returns the exit status."""
+        self.signal(self.stop_signal)
+        return self.end(grace_seconds)
 
-    def end(self, patience: float) -> int | None:
-        """Wait for the end that was asked for; after `patience` seconds bring it about."""
+    def end(self, grace_seconds: float) -> int | None:
+        """Wait for the end that was asked for; after `grace_seconds` seconds bring it about."""
         if self.process is None:
             return None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(patience)
+            self.process.wait(grace_seconds)
         return self.kill()
 
     def kill(self) -> int | None:
@@ -94,7 +94,7 @@ class Child:
         return status
 
 
-def _merged(binding: list[str], command: list[str]) -> list[str]:
+def _merge_commands(binding: list[str], command: list[str]) -> list[str]:
     """One setpriv is enough: a second one that changes the user would drop the binding."""
     if command[0] == "setpriv":
         return [*binding[:-1], *command[1:]]

@@ -28,7 +28,7 @@ class Lock:
         except OSError:
             os.close(descriptor)
             raise AlreadyUp(
-                f"already up: process {self._owner()} runs what is in {self._folder}; "
+                f"already up: process {self._read_owner()} runs what is in {self._folder}; "
                 "`make down` ends it"
             ) from None
         os.truncate(descriptor, 0)
@@ -40,11 +40,11 @@ class Lock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def take_over(self, patience: float) -> int | None:
-        """Ask the owner to end, after `patience` seconds make it; returns who it was, if any."""
-        deadline = time.monotonic() + patience
+    def take_over(self, grace_seconds: float) -> int | None:
+        """Ask the owner to end, after `grace_seconds` seconds make it; returns who it was, if any."""
+        deadline = time.monotonic() + grace_seconds
         asked = None
-        while (owner := self._try()) is not None:
+        while (owner := self._try_to_take()) is not None:
             if owner != asked or time.monotonic() > deadline:
                 late = time.monotonic() > deadline
                 with contextlib.suppress(ProcessLookupError):
@@ -53,15 +53,15 @@ class Lock:
             time.sleep(0.05)
         return asked
 
-    def _try(self) -> int | None:
+    def _try_to_take(self) -> int | None:
         """None: the lock is ours now; else its owner."""
         try:
             self.take()
         except AlreadyUp:
-            return self._owner()
+            return self._read_owner()
         return None
 
-    def _owner(self) -> int | None:
+    def _read_owner(self) -> int | None:
         with contextlib.suppress(OSError, ValueError):
             return int(self._file.read_text())
         return None

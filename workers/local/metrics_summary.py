@@ -7,7 +7,13 @@ from typing import Final
 
 import msgspec
 
-from workers.local.scraped_metrics import Increase, Look, Now, Series, quantile
+from workers.local.scraped_metrics import (
+    CurrentSamples,
+    Look,
+    ProcessSamples,
+    SampleIncreases,
+    quantile,
+)
 
 _TIMES: Final = {
     "request": "http_request_seconds",
@@ -38,7 +44,7 @@ class Rates(msgspec.Struct, frozen=True):
     chunk_failures: float
 
 
-class Model(msgspec.Struct, frozen=True):
+class ModelFigures(msgspec.Struct, frozen=True):
     """Versions with the processes that serve them, and shares of the rows categorized."""
 
     versions: dict[str, int]
@@ -65,7 +71,7 @@ class Figures(msgspec.Struct, frozen=True):
     rates: Rates
     times: dict[str, Quantiles]
     queues: dict[str, int]
-    model: Model
+    model: ModelFigures
     cache: dict[str, float | None]
     dead_letters: int
     events_lost: int
@@ -76,67 +82,72 @@ class Figures(msgspec.Struct, frozen=True):
 def figures(before: Look, after: Look) -> Figures:
     """What happened between two looks, and how things stand at the second."""
     seconds = max(after.at - before.at, 1e-9)
-    grown = Increase(before, after)
-    now = Now(after)
+    increases = SampleIncreases(before, after)
+    current = CurrentSamples(after)
     return Figures(
         processes=len(after.samples),
         silent=after.silent,
         seconds=round(seconds, 3),
-        rates=_rates(grown, seconds),
-        times={name: _quantiles(grown, metric) for name, metric in _TIMES.items()},
-        queues={queue: int(n) for queue, n in now.by("queue_messages", "queue", max).items()},
-        model=_model(grown, now),
-        cache={kind: _hits(grown, kind) for kind in ("position", "answer")},
-        dead_letters=int(now.total("dead_letters_total")),
-        events_lost=int(now.total("events_lost_total")),
-        days_of_months_ahead=_days_ahead(now),
+        rates=_compute_rates(increases, seconds),
+        times={name: _estimate_quantiles(increases, metric) for name, metric in _TIMES.items()},
+        queues={
+            queue: int(n)
+            for queue, n in current.group_by_label("queue_messages", "queue", max).items()
+        },
+        model=_summarize_model(increases, current),
+        cache={kind: _compute_hit_share(increases, kind) for kind in ("position", "answer")},
+        dead_letters=int(current.sum_samples("dead_letters_total")),
+        events_lost=int(current.sum_samples("events_lost_total")),
+        days_of_months_ahead=_compute_days_ahead(current),
         machine=Machine(
-            cpu_cores=grown.total("process_cpu_seconds_total", prefix="") / seconds,
-            memory_bytes=now.total("process_resident_memory_bytes", prefix=""),
-            connections=int(now.total("pool_connections", state="used")),
-            connections_allowed=int(now.total("pool_size")),
+            cpu_cores=increases.sum_samples("process_cpu_seconds_total", prefix="") / seconds,
+            memory_bytes=current.sum_samples("process_resident_memory_bytes", prefix=""),
+            connections=int(current.sum_samples("pool_connections", state="used")),
+            connections_allowed=int(current.sum_samples("pool_size")),
         ),
     )
 
 
-def _rates(grown: Series, seconds: float) -> Rates:
-    statuses = grown.by("http_requests_total", "status")
+def _compute_rates(increases: ProcessSamples, seconds: float) -> Rates:
+    statuses = increases.group_by_label("http_requests_total", "status")
     return Rates(
         requests=sum(statuses.values()) / seconds,
         failed_requests=sum(n for code, n in statuses.items() if code >= "500") / seconds,
-        rows_accepted=grown.total("ingest_rows_total", kind="accepted") / seconds,
-        rows_stored=grown.total("chunk_rows_sum") / seconds,
-        chunks_stored=grown.total("chunk_rows_count") / seconds,
-        chunk_failures=grown.total("chunk_failures_total") / seconds,
+        rows_accepted=increases.sum_samples("ingest_rows_total", kind="accepted") / seconds,
+        rows_stored=increases.sum_samples("chunk_rows_sum") / seconds,
+        chunks_stored=increases.sum_samples("chunk_rows_count") / seconds,
+        chunk_failures=increases.sum_samples("chunk_failures_total") / seconds,
     )
 
 
-def _model(grown: Series, now: Series) -> Model:
-    rows = grown.by("categorized_rows_total", "source")
+def _summarize_model(increases: ProcessSamples, current: ProcessSamples) -> ModelFigures:
+    rows = increases.group_by_label("categorized_rows_total", "source")
     count = sum(rows.values())
-    return Model(
-        versions={v: int(n) for v, n in now.by("model_info", "version").items()},
+    return ModelFigures(
+        versions={v: int(n) for v, n in current.group_by_label("model_info", "version").items()},
         sources={source: n / count for source, n in rows.items() if n},
-        confidence=_share(grown.total("confidence_sum"), grown.total("confidence_count")),
-        needs_review=_share(grown.total("needs_review_rows_total"), count),
+        confidence=_divide(
+            increases.sum_samples("confidence_sum"), increases.sum_samples("confidence_count")
+        ),
+        needs_review=_divide(increases.sum_samples("needs_review_rows_total"), count),
     )
 
 
-def _hits(grown: Series, kind: str) -> float | None:
-    results = grown.by("cache_lookups_total", "result", kind=kind)
-    return _share(results.get("hit", 0.0), sum(results.values()))
+def _compute_hit_share(increases: ProcessSamples, kind: str) -> float | None:
+    results = increases.group_by_label("cache_lookups_total", "result", kind=kind)
+    return _divide(results.get("hit", 0.0), sum(results.values()))
 
 
-def _days_ahead(now: Series) -> float | None:
-    ends = now.by("partitions_end_timestamp_seconds", "table", min)
+def _compute_days_ahead(current: ProcessSamples) -> float | None:
+    ends = current.group_by_label("partitions_end_timestamp_seconds", "table", min)
     return min((end - time.time()) / 86400 for end in ends.values()) if ends else None
 
 
-def _quantiles(grown: Series, metric: str) -> Quantiles:
-    buckets = grown.by(f"{metric}_bucket", "le")
+def _estimate_quantiles(increases: ProcessSamples, metric: str) -> Quantiles:
+    buckets = increases.group_by_label(f"{metric}_bucket", "le")
     bounds = sorted((float(bound), count) for bound, count in buckets.items())
     return Quantiles(quantile(0.5, bounds), quantile(0.99, bounds))
 
 
-def _share(part: float, whole: float) -> float | None:
+def _divide(part: float, whole: float) -> float | None:
     return part / whole if whole else None

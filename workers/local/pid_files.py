@@ -23,24 +23,24 @@ def birth(pid: int) -> str:
     return "" if ended else f"{_BOOT.read_text().strip()}/{fields[19]}"
 
 
-def clear(pids: Path, patience: float = 10.0) -> list[str]:
+def clear(pids: Path, grace_seconds: float = 10.0) -> list[str]:
     """End every process that the pid files of a folder still name truly; returns their names.
 
     A file that names an ended process, or whose number now belongs to another, is only removed.
     """
-    left = {file: pid for file in sorted(pids.glob("*.pid")) if (pid := _surviving(file))}
+    left = {file: pid for file in sorted(pids.glob("*.pid")) if (pid := _read_survivor(file))}
     for pid in left.values():
         _signal_group(pid, signal.SIGTERM)
-    _wait_for_end(left, time.monotonic() + patience)
+    _wait_for_end(left, time.monotonic() + grace_seconds)
     for file, pid in left.items():
-        if _surviving(file):
+        if _read_survivor(file):
             _signal_group(pid, signal.SIGKILL)
     for file in pids.glob("*.pid"):
         file.unlink(missing_ok=True)
     return [file.stem for file in left]
 
 
-def _surviving(file: Path) -> int:
+def _read_survivor(file: Path) -> int:
     """The process of a pid file, 0 when it has ended."""
     pid, _, born = file.read_text().partition(" ")
     return int(pid) if pid.isdigit() and born and birth(int(pid)) == born else 0
@@ -53,5 +53,5 @@ def _signal_group(pid: int, number: Signals) -> None:
 
 
 def _wait_for_end(left: Mapping[Path, int], deadline: float) -> None:
-    while any(map(_surviving, left)) and time.monotonic() < deadline:
+    while any(map(_read_survivor, left)) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -16,9 +16,9 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-_SECONDS: Final = 2.0
-_AT_ONCE: Final = 16
-_WAITING: Final = "ingests.show"  # a request that waits on purpose tells nothing of speed
+_TIMEOUT_SECONDS: Final = 2.0
+_MAX_CONCURRENT: Final = 16
+_LONG_POLL_ROUTE: Final = "ingests.show"  # a request that waits on purpose tells nothing of speed
 
 Labels = frozenset[tuple[str, str]]
 Samples = dict[str, dict[Labels, float]]
@@ -36,13 +36,13 @@ def look(urls: Iterable[str]) -> Look:
     """Scrape all URLs at once."""
     asked = list(urls)
     at = time.monotonic()
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        answers = list(threads.map(_scrape, asked))
-    found = {url: samples for url, samples in zip(asked, answers, strict=True) if samples}
-    return Look(at, found, [url for url in asked if url not in found])
+    with ThreadPoolExecutor(_MAX_CONCURRENT) as threads:
+        answers = list(threads.map(_scrape_process, asked))
+    samples_by_url = {url: samples for url, samples in zip(asked, answers, strict=True) if samples}
+    return Look(at, samples_by_url, [url for url in asked if url not in samples_by_url])
 
 
-class Series:
+class ProcessSamples:
     """Samples of all processes, summed where their labels say."""
 
     def __init__(self, samples: Iterable[tuple[str, Labels, float]]) -> None:
@@ -50,27 +50,27 @@ class Series:
         for name, labels, value in samples:
             self._samples.setdefault(name, []).append((dict(labels), value))
 
-    def total(self, name: str, *, prefix: str = "spendline_", **labels: str) -> float:
-        return sum(value for _, value in self._matching(prefix + name, labels))
+    def sum_samples(self, name: str, *, prefix: str = "spendline_", **labels: str) -> float:
+        return sum(value for _, value in self._iterate_matching(prefix + name, labels))
 
-    def by(
+    def group_by_label(
         self, name: str, label: str, combine: Callable[[list[float]], float] = sum, **labels: str
     ) -> dict[str, float]:
         """The combined values for every value of one label."""
         groups: dict[str, list[float]] = {}
-        for given, value in self._matching(f"spendline_{name}", labels):
-            groups.setdefault(given[label], []).append(value)
+        for own_labels, value in self._iterate_matching(f"spendline_{name}", labels):
+            groups.setdefault(own_labels[label], []).append(value)
         return {key: combine(values) for key, values in sorted(groups.items())}
 
-    def _matching(
+    def _iterate_matching(
         self, name: str, labels: Mapping[str, str]
     ) -> Iterator[tuple[dict[str, str], float]]:
-        for given, value in self._samples.get(name, ()):
-            if labels.items() <= given.items() and given.get("route") != _WAITING:
-                yield given, value
+        for own_labels, value in self._samples.get(name, ()):
+            if labels.items() <= own_labels.items() and own_labels.get("route") != _LONG_POLL_ROUTE:
+                yield own_labels, value
 
 
-class Now(Series):
+class CurrentSamples(ProcessSamples):
     def __init__(self, after: Look) -> None:
         super().__init__(
             (name, labels, value)
@@ -80,7 +80,7 @@ class Now(Series):
         )
 
 
-class Increase(Series):
+class SampleIncreases(ProcessSamples):
     def __init__(self, before: Look, after: Look) -> None:
         super().__init__(
             (name, labels, value - earlier if value >= earlier else value)
@@ -110,15 +110,15 @@ def quantile(share: float, buckets: list[tuple[float, float]]) -> float | None:
     return None
 
 
-def _scrape(url: str) -> Samples:
+def _scrape_process(url: str) -> Samples:
     try:
-        with urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 - the caller gives http URLs
+        with urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the caller gives http URLs
             text = answer.read().decode()
     except (URLError, OSError, ValueError):
         return {}
-    found: Samples = {}
+    samples_by_url: Samples = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels = frozenset(sample.labels.items())
-            found.setdefault(sample.name, {})[labels] = sample.value
-    return found
+            samples_by_url.setdefault(sample.name, {})[labels] = sample.value
+    return samples_by_url

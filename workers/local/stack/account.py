@@ -14,14 +14,14 @@ _CANDIDATES = ("postgres", "nobody")
 _OF_ROOT = Path("/var/lib/spendline")
 
 
-class Account(NamedTuple):
+class ServerAccount(NamedTuple):
     """A user of this machine."""
 
     name: str
     uid: int
     gid: int
 
-    def run_as(self, command: Sequence[str]) -> list[str]:
+    def wrap_command(self, command: Sequence[str]) -> list[str]:
         """The command, run as this user; as it is when that is what we are."""
         if os.geteuid() == self.uid:
             return list(command)
@@ -33,30 +33,30 @@ class Account(NamedTuple):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chown(folder, self.uid, self.gid)
 
-    def write(self, file: Path, text: str) -> None:
+    def write_file(self, file: Path, text: str) -> None:
         """Write a file that only this user can read; a link laid in its place is refused."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(file, flags, 0o600), "w", encoding="utf-8") as opened:
             os.fchown(opened.fileno(), self.uid, self.gid)
             opened.write(text)
 
-    def reaches(self, folder: Path) -> bool:
-        command = self.run_as(["test", "-x", str(folder)])
+    def can_enter(self, folder: Path) -> bool:
+        command = self.wrap_command(["test", "-x", str(folder)])
         return subprocess.run(command, check=False).returncode == 0  # noqa: S603 - ours
 
 
-def server_account() -> Account:
+def choose_account() -> ServerAccount:
     """Ourselves; as root the first of `postgres` and `nobody` that exists."""
     if os.geteuid() != 0:
-        return Account("", os.geteuid(), os.getegid())
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    entry = next(known[name] for name in _CANDIDATES if name in known)
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return ServerAccount("", os.geteuid(), os.getegid())
+    entries = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = next(entries[name] for name in _CANDIDATES if name in entries)
+    return ServerAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def reachable(folder: Path, account: Account) -> Path:
+def choose_folder(folder: Path, account: ServerAccount) -> Path:
     """The folder itself; or one below /var/lib when a folder above keeps the account out."""
     existing = next(parent for parent in folder.parents if parent.exists())
-    if os.geteuid() != 0 or account.reaches(existing):
+    if os.geteuid() != 0 or account.can_enter(existing):
         return folder
     return _OF_ROOT / sha256(str(folder).encode()).hexdigest()[:12]
