@@ -15,7 +15,7 @@ from workers.chunk_processor import Work
 
 
 class Stopwatch:
-    """Since when each worker thread has been at its chunk."""
+    """How long each worker thread has worked on its present chunk."""
 
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
@@ -27,13 +27,13 @@ class Stopwatch:
         del self._since[get_ident()]
 
     def measure_longest(self) -> float:
-        """Seconds of the oldest chunk in work."""
+        """Seconds since the oldest chunk in work began; 0 when there is none."""
         now = monotonic()
         return max((now - since for since in list(self._since.values())), default=0.0)
 
 
 def declare_actors(broker: RabbitBroker, work: Work, stopwatch: Stopwatch) -> None:
-    """Register what this process does with the chunks of the ingest queue."""
+    """Register the actor of the ingest queue."""
 
     def categorize(chunk: Chunk) -> None:
         with stopwatch:
@@ -45,5 +45,5 @@ def declare_actors(broker: RabbitBroker, work: Work, stopwatch: Stopwatch) -> No
         actor_name=ACTOR,
         queue_name=broker.names.ingest,
         priority=0,
-        options={"throws": SpendlineError},  # dramatiq then logs no traceback, which quotes too
+        options={"throws": SpendlineError},  # dramatiq logs no traceback of them
     )

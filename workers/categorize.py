@@ -1,4 +1,4 @@
-"""The bridge between the chunks of the pipeline and the columns of the categorizer."""
+"""The chunks of the pipeline as columns of the categorizer, and its verdicts as scored rows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ServingModel(Protocol):
 
 
 def score_chunk(chunk: Chunk, model: ServingModel) -> Scored:
-    """Categories of all rows of the chunk, in its order.
+    """The categories of all rows of the chunk, in the order of its rows.
 
-    A category given by the provider is taken when the taxonomy knows it, before rules and model.
+    A category of the provider goes before rules and model when the taxonomy has it.
     """
     verdicts = model.categorize(_make_columns(chunk))
     codes, sources = verdicts.codes, verdicts.sources
@@ -57,7 +57,7 @@ def score_chunk(chunk: Chunk, model: ServingModel) -> Scored:
 
 
 def _make_columns(chunk: Chunk) -> Columns:
-    """Numbers are copied: compiled kernels take no read-only arrays, and a message's bytes are."""
+    """Copy the numbers, because a message is read-only and compiled kernels need writable arrays."""
     return Columns(
         descriptions=chunk.texts("description"),
         amounts=chunk.numbers("amount").copy(),

@@ -1,4 +1,4 @@
-"""What is done with one chunk: score and store it, and set aside the rows at fault."""
+"""The processing of one chunk: score and store it, and dead-letter the rows at fault."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from workers.categorize import score_chunk
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
 
-_MAX_CULPRITS: Final = 32  # rows of a chunk; when more fail, it is not for what they are
+_MAX_CULPRITS: Final = 32  # when more rows of a chunk fail, the rows are not the cause
 
 
 class Defect(SpendlineError):
-    """An error nobody foresaw: its kind and place, without its words, which may quote a row."""
+    """An unexpected error by its type and place, without its message, which may quote a row."""
 
 
 class Work:
-    """What is done with a chunk; a few bad rows are set aside so that the others are stored."""
+    """Scores and stores chunks; a few bad rows of a chunk do not keep the others from the store."""
 
     def __init__(self, broker: RabbitBroker, resources: Resources, slot: ModelSlot) -> None:
         self._broker = broker
@@ -36,7 +36,7 @@ class Work:
         self._slot = slot
 
     def do(self, chunk: Chunk) -> None:
-        """Score and store the chunk. Raises a SpendlineError and nothing else."""
+        """Score and store the chunk. Raises no error but SpendlineError."""
         with tracing.span(
             "process chunk",
             "consumer",
@@ -69,9 +69,9 @@ class Work:
         self._resources.store_chunk(chunk, scored)
 
     def _set_aside_rows(self, chunk: Chunk, error: SpendlineError) -> Chunk | None:
-        """Dead-letter the rows at fault and return the others; None: the fault is not theirs.
+        """Dead-letter the rows at fault and return the other rows; None when no row is at fault.
 
-        Letters first: the ledger would hide the bad rows of a chunk that comes again.
+        The bad rows go first: once the others are in the ledger, a redelivery skips the chunk.
         """
         culprit_rows = culprits(chunk, self._is_refused, _MAX_CULPRITS) if len(chunk) > 1 else []
         for row in culprit_rows:
@@ -92,12 +92,12 @@ class Work:
 
 
 def run_guarded(work: Callable[[], None]) -> None:
-    """Do the work; an error nobody foresaw becomes a Defect."""
+    """Do the work, and raise an unexpected error as a Defect."""
     try:
         work()
     except SpendlineError:
         raise
-    except Exception as error:  # noqa: BLE001 - description without its words
+    except Exception as error:  # noqa: BLE001 - it becomes a Defect
         frames = reversed(traceback.extract_tb(error.__traceback__)[-3:])
         places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
         description = f"{type(error).__name__} at {places}"

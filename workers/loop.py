@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """A daemon thread with a uvloop: worker threads hand their I/O to it and wait."""
+    """A daemon thread with a uvloop, in which worker threads run their I/O."""
 
     def __init__(self) -> None:
         self._loop = uvloop.new_event_loop()
@@ -21,12 +21,13 @@ class LoopThread:
         self._thread.start()
 
     def is_alive(self) -> bool:
+        """Whether the thread still runs."""
         return self._thread.is_alive()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which bounds its own waits."""
+        """Wait for the result of `work`, which limits its own time."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside everything else, until it or the process ends."""
+        """Run `work` in the background until it or the process ends."""
         asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -1,6 +1,6 @@
-"""What every worker thread shares: the event loop of the process, the store and the events.
+"""What the worker threads of a process share: the event loop, the store and the events.
 
-Everything is opened before the first message; what cannot be opened ends the start.
+All connections open before the first message. One that fails ends the start.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Resources:
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:
-        """Raises StoreUnavailable when PostgreSQL is away; Redis may come later.
+        """Connect to PostgreSQL; Redis may come later.
 
-        Raises MigrationMismatch when the database is of an older version.
+        Raises StoreUnavailable, and MigrationMismatch when the database has another version.
         """
         loop = LoopThread()
         return loop.run(cls._open_resources(loop, settings))
@@ -64,7 +64,7 @@ class Resources:
     async def _open_resources(cls, loop: LoopThread, settings: Settings) -> Resources:
         pool = await open_pool(
             settings.database_url,
-            size=settings.worker_threads + 2,  # one each, the burial and the upkeep
+            size=settings.worker_threads + 2,  # one each, the dead letters and the upkeep
             name="spendline-worker",
             timeout=settings.write_seconds,
         )
@@ -76,11 +76,14 @@ class Resources:
         return cls(loop, settings, pool, clock)
 
     def store_chunk(self, chunk: Chunk, scored: Scored) -> None:
-        """Write the chunk, then tell. Raises what the store raises; a lost event is no error."""
+        """Store the chunk, then announce its positions. A lost event raises no error.
+
+        Raises what the store raises, and StoreUnavailable when the time limit passes.
+        """
         self.loop.run(self._store_chunk(chunk, scored))
 
     def rehearse_chunk(self, chunk: Chunk, scored: Scored) -> None:
-        """Raise what the store would raise for this chunk, and write nothing."""
+        """Raise what the store would raise for this chunk, and store nothing."""
         self.loop.run(self._limit_time(self.store.rehearse(chunk, scored)))
 
     async def _limit_time(self, work: Awaitable[T]) -> T:
@@ -103,24 +106,25 @@ class Resources:
         logs.chunk_stored(chunk, delay)
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
-        """Keep a dead letter, then wake those who wait for it."""
+        """Store a dead letter, then announce that its ingests have failed."""
         await self.store.bury(body, chunk, reason)
         if chunk is not None:
             await self.announce_positions({}, chunk)
 
     async def announce_positions(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
-        """Tell readers that the feeds stand at `positions`; never fails."""
+        """Announce the new positions of the feeds to readers. A failure is logged and counted."""
         if not await self._events.announce(positions, chunk.parts):
             telemetry.EVENTS_LOST.inc()
             logger.warning("Redis is away: readers are told by time alone")
 
     async def keep_telling(self) -> None:
-        """Make up, until cancelled, for what Redis did not hear while it was away."""
+        """Announce again, until cancelled, what Redis missed while it was away."""
         await self._events.keep_telling()
 
     def close(self) -> None:
+        """Close all connections at once."""
         self.loop.run(self._close_connections())
 
     async def _close_connections(self) -> None:
         await self._redis.aclose()
-        self.pool.terminate()  # nothing is in flight, and a frozen server must not hold us
+        self.pool.terminate()  # nothing is in flight, and a frozen server would block a close

@@ -1,4 +1,4 @@
-"""What a running system must not forget: months ahead, and ledgers that have served their time."""
+"""Hourly maintenance of the database: partitions for coming months, and removal of old rows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipeline.store.writer import Store
 
 logger = logging.getLogger(__name__)
 
-_EVERY = 3600.0  # seconds; every process does it, and doing it twice changes nothing
+_EVERY = 3600.0  # seconds; every process does it, because a repetition changes nothing
 
 
 async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
-    """Look after the database every hour, until cancelled."""
+    """Maintain the database every hour, until cancelled."""
     while True:
         try:
             await look_after(pool, store, settings)
@@ -30,9 +30,9 @@ async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
 
 
 async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
-    """Create the months ahead; forget ledger rows older than the setting says, and answers of a day ago.
+    """Create the coming months, and delete old ledger rows and answers to idempotent requests.
 
-    The time is PostgreSQL's: a machine with a wrong clock must not create months or forget.
+    The time is PostgreSQL's: a machine with a wrong clock must create and delete nothing.
     """
     async with translated(), pool.acquire() as connection:
         now: datetime = await connection.fetchval("SELECT now()")

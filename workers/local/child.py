@@ -14,10 +14,10 @@ from workers.local.pid_files import birth
 
 
 class Child:
-    """One command in a session of its own, so that a Ctrl-C of the terminal does not reach it.
+    """One command in its own session, so that a Ctrl-C of the terminal does not reach it.
 
-    The kernel sends it `stop_signal` when the thread that started it ends. What it says is appended to
-    `output`. It works in `folder`, else in ours.
+    The kernel sends it `stop_signal` when the thread that started it ends. Its output is appended
+    to `output`. Its working directory is `folder`, else that of this process.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Child:
         self._pid_file = pids / f"{name}.pid"
 
     def start(self) -> None:
+        """Start the process and write its pid file."""
         binding = ["setpriv", "--pdeathsig", self.stop_signal.name.removeprefix("SIG"), "--"]
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - commands are ours
@@ -57,26 +58,27 @@ class Child:
 
     @property
     def alive(self) -> bool:
+        """Whether the process has started and not ended."""
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number: Signals) -> None:
-        """Send a signal to the process itself; nothing when it has ended."""
+        """Send a signal to the process itself; an ended process gets none."""
         if self.process is not None:
             self.process.send_signal(number)
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit status; subprocess.TimeoutExpired when it still runs after `timeout`."""
+        """Wait for the exit status. Raises subprocess.TimeoutExpired after `timeout` seconds."""
         if self.process is None:
             raise ProcessLookupError(f"{self.name} was never started")
         return self.process.wait(timeout)
 
     def stop(self, grace_seconds: float) -> int | None:
-        """Ask it to end; after `grace_seconds` seconds make it. Returns the exit status."""
+        """Send `stop_signal`, kill the process after the grace time, and return its exit status."""
         self.signal(self.stop_signal)
         return self.end(grace_seconds)
 
     def end(self, grace_seconds: float) -> int | None:
-        """Wait for the end that was asked for; after `grace_seconds` seconds bring it about."""
+        """Wait for the end, kill the process after the grace time, and return its exit status."""
         if self.process is None:
             return None
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -84,10 +86,10 @@ class Child:
         return self.kill()
 
     def kill(self) -> int | None:
-        """End the process and its group at once. Returns the exit status."""
+        """Kill the process with its group, and return its exit status."""
         if self.process is None:
             return None
-        if self.process.poll() is None:  # once it is reaped, its number can be a stranger's
+        if self.process.poll() is None:  # a reaped process's id can belong to another process
             os.killpg(self.process.pid, signal.SIGKILL)
         status = self.process.wait()
         self._pid_file.unlink(missing_ok=True)
@@ -95,7 +97,7 @@ class Child:
 
 
 def _merge_commands(binding: list[str], command: list[str]) -> list[str]:
-    """One setpriv is enough: a second one that changes the user would drop the binding."""
+    """Run setpriv once: a second one that changes the user would clear the parent-death signal."""
     if command[0] == "setpriv":
         return [*binding[:-1], *command[1:]]
     return binding + command

@@ -1,4 +1,4 @@
-"""What the metrics of many processes say together: figures of the time between two looks."""
+"""Figures of a whole system, from two scrapes of the metrics of its processes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 from workers.local.scraped_metrics import (
-    CurrentSamples,
     Look,
     ProcessSamples,
-    SampleIncreases,
+    collect_samples,
+    compute_increases,
     quantile,
 )
 
@@ -27,14 +27,14 @@ _TIMES: Final = {
 
 
 class Quantiles(msgspec.Struct, frozen=True):
-    """Seconds; None when nothing happened."""
+    """Seconds; None when nothing was measured."""
 
     p50: float | None
     p99: float | None
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """A second."""
+    """Events per second."""
 
     requests: float
     failed_requests: float
@@ -45,7 +45,7 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class ModelFigures(msgspec.Struct, frozen=True):
-    """Versions with the processes that serve them, and shares of the rows categorized."""
+    """Numbers of processes by model version, and shares of the categorized rows."""
 
     versions: dict[str, int]
     sources: dict[str, float]
@@ -54,7 +54,7 @@ class ModelFigures(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Of all processes: cores in use, bytes in memory, PostgreSQL connections in use and allowed."""
+    """Cores and memory that all processes use, and PostgreSQL connections in use and allowed."""
 
     cpu_cores: float
     memory_bytes: float
@@ -63,7 +63,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Everything at a glance. `dead_letters` and `events_lost` are since the processes started."""
+    """The whole system. `dead_letters` and `events_lost` count from the start of the processes."""
 
     processes: int
     silent: list[str]
@@ -80,10 +80,10 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def figures(before: Look, after: Look) -> Figures:
-    """What happened between two looks, and how things stand at the second."""
+    """Rates and quantiles between two scrapes, and the state at the second."""
     seconds = max(after.at - before.at, 1e-9)
-    increases = SampleIncreases(before, after)
-    current = CurrentSamples(after)
+    increases = compute_increases(before, after)
+    current = collect_samples(after)
     return Figures(
         processes=len(after.samples),
         silent=after.silent,

@@ -1,4 +1,4 @@
-"""Files that name running children, by which a later run ends what a crash left."""
+"""Files that name running children, by which a later run ends what a crash survivors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def birth(pid: int) -> str:
-    """What tells this process from a later one with the same number; empty when it has ended."""
+    """What distinguishes this process from a later one with its id; empty when it has ended."""
+    # psutil's creation time follows the wall clock, whose corrections would disown a process.
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -24,24 +25,24 @@ def birth(pid: int) -> str:
 
 
 def clear(pids: Path, grace_seconds: float = 10.0) -> list[str]:
-    """End every process that the pid files of a folder still name truly; returns their names.
+    """End every process that the pid files of a folder name, and return the names.
 
-    A file that names an ended process, or whose number now belongs to another, is only removed.
+    Files of ended processes, and of ids that now belong to other processes, are only removed.
     """
-    left = {file: pid for file in sorted(pids.glob("*.pid")) if (pid := _read_survivor(file))}
-    for pid in left.values():
+    survivors = {file: pid for file in sorted(pids.glob("*.pid")) if (pid := _read_survivor(file))}
+    for pid in survivors.values():
         _signal_group(pid, signal.SIGTERM)
-    _wait_for_end(left, time.monotonic() + grace_seconds)
-    for file, pid in left.items():
+    _wait_for_end(survivors, time.monotonic() + grace_seconds)
+    for file, pid in survivors.items():
         if _read_survivor(file):
             _signal_group(pid, signal.SIGKILL)
     for file in pids.glob("*.pid"):
         file.unlink(missing_ok=True)
-    return [file.stem for file in left]
+    return [file.stem for file in survivors]
 
 
 def _read_survivor(file: Path) -> int:
-    """The process of a pid file, 0 when it has ended."""
+    """The process id in a pid file; 0 when that process has ended."""
     pid, _, born = file.read_text().partition(" ")
     return int(pid) if pid.isdigit() and born and birth(int(pid)) == born else 0
 
@@ -52,6 +53,6 @@ def _signal_group(pid: int, number: Signals) -> None:
         os.killpg(pid, number)
 
 
-def _wait_for_end(left: Mapping[Path, int], deadline: float) -> None:
-    while any(map(_read_survivor, left)) and time.monotonic() < deadline:
+def _wait_for_end(survivors: Mapping[Path, int], deadline: float) -> None:
+    while any(map(_read_survivor, survivors)) and time.monotonic() < deadline:
         time.sleep(0.05)

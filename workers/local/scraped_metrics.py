@@ -1,7 +1,6 @@
 """The metrics of many processes, scraped together.
 
-A look is one scrape of every process. Counters are compared process by process, so that one that
-was started again in between does not count backwards.
+Counters are compared process by process, so that a restarted process does not count backwards.
 """
 
 from __future__ import annotations
@@ -18,14 +17,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 _TIMEOUT_SECONDS: Final = 2.0
 _MAX_CONCURRENT: Final = 16
-_LONG_POLL_ROUTE: Final = "ingests.show"  # a request that waits on purpose tells nothing of speed
+_LONG_POLL_ROUTE: Final = (
+    "ingests.show"  # its time says nothing of speed, because it waits on purpose
+)
 
 Labels = frozenset[tuple[str, str]]
 Samples = dict[str, dict[Labels, float]]
 
 
 class Look(NamedTuple):
-    """One scrape: samples by URL, and who did not answer."""
+    """Samples by URL at a monotonic time in seconds, and the URLs that did not answer."""
 
     at: float
     samples: dict[str, Samples]
@@ -33,17 +34,19 @@ class Look(NamedTuple):
 
 
 def look(urls: Iterable[str]) -> Look:
-    """Scrape all URLs at once."""
-    asked = list(urls)
+    """Scrape all URLs in parallel; each has two seconds to answer."""
+    targets = list(urls)
     at = time.monotonic()
     with ThreadPoolExecutor(_MAX_CONCURRENT) as threads:
-        answers = list(threads.map(_scrape_process, asked))
-    samples_by_url = {url: samples for url, samples in zip(asked, answers, strict=True) if samples}
-    return Look(at, samples_by_url, [url for url in asked if url not in samples_by_url])
+        answers = list(threads.map(_scrape_process, targets))
+    samples_by_url = {
+        url: samples for url, samples in zip(targets, answers, strict=True) if samples
+    }
+    return Look(at, samples_by_url, [url for url in targets if url not in samples_by_url])
 
 
 class ProcessSamples:
-    """Samples of all processes, summed where their labels say."""
+    """Samples of all processes by name, without those of long polls."""
 
     def __init__(self, samples: Iterable[tuple[str, Labels, float]]) -> None:
         self._samples: dict[str, list[tuple[dict[str, str], float]]] = {}
@@ -51,12 +54,13 @@ class ProcessSamples:
             self._samples.setdefault(name, []).append((dict(labels), value))
 
     def sum_samples(self, name: str, *, prefix: str = "spendline_", **labels: str) -> float:
+        """The sum of the samples that have these labels."""
         return sum(value for _, value in self._iterate_matching(prefix + name, labels))
 
     def group_by_label(
         self, name: str, label: str, combine: Callable[[list[float]], float] = sum, **labels: str
     ) -> dict[str, float]:
-        """The combined values for every value of one label."""
+        """The combined samples for each value of `label`, of those that have `labels`."""
         groups: dict[str, list[float]] = {}
         for own_labels, value in self._iterate_matching(f"spendline_{name}", labels):
             groups.setdefault(own_labels[label], []).append(value)
@@ -70,32 +74,36 @@ class ProcessSamples:
                 yield own_labels, value
 
 
-class CurrentSamples(ProcessSamples):
-    def __init__(self, after: Look) -> None:
-        super().__init__(
-            (name, labels, value)
-            for samples in after.samples.values()
-            for name, family in samples.items()
-            for labels, value in family.items()
-        )
+def collect_samples(scrape: Look) -> ProcessSamples:
+    """The samples of all processes as they are now."""
+    return ProcessSamples(
+        (name, labels, value)
+        for samples in scrape.samples.values()
+        for name, family in samples.items()
+        for labels, value in family.items()
+    )
 
 
-class SampleIncreases(ProcessSamples):
-    def __init__(self, before: Look, after: Look) -> None:
-        super().__init__(
-            (name, labels, value - earlier if value >= earlier else value)
-            for url, samples in after.samples.items()
-            if url in before.samples
-            for name, family in samples.items()
-            for labels, value in family.items()
-            for earlier in (before.samples[url].get(name, {}).get(labels, 0.0),)
-        )
+def compute_increases(before: Look, after: Look) -> ProcessSamples:
+    """How much the counters of all processes have grown between two scrapes.
+
+    A process that restarted meanwhile counts from zero; one that is new adds nothing of its past.
+    """
+    return ProcessSamples(
+        (name, labels, value - earlier if value >= earlier else value)
+        for url, samples in after.samples.items()
+        if url in before.samples
+        for name, family in samples.items()
+        for labels, value in family.items()
+        for earlier in (before.samples[url].get(name, {}).get(labels, 0.0),)
+    )
 
 
 def quantile(share: float, buckets: list[tuple[float, float]]) -> float | None:
-    """The value below which `share` of the observations lie, by (bound, cumulative count).
+    """The value below which `share` of the observations lie; None without observations.
 
-    Linear within a bucket, as Prometheus does it; in the last, the greatest finite bound.
+    Buckets are pairs of upper bound and cumulative count. As in Prometheus, the value is linear
+    within a bucket, and the greatest finite bound in the last one.
     """
     if not buckets or not buckets[-1][1]:
         return None
@@ -116,9 +124,9 @@ def _scrape_process(url: str) -> Samples:
             text = answer.read().decode()
     except (URLError, OSError, ValueError):
         return {}
-    samples_by_url: Samples = {}
+    samples: Samples = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels = frozenset(sample.labels.items())
-            samples_by_url.setdefault(sample.name, {})[labels] = sample.value
-    return samples_by_url
+            samples.setdefault(sample.name, {})[labels] = sample.value
+    return samples

@@ -1,4 +1,4 @@
-"""The processes of a whole system on one machine: started, watched, restarted, ended.
+"""Starts, watches, restarts and ends the processes of a whole system on one machine.
 
     with System(settings, folder) as system:
         system.start("api-1", API)
@@ -7,7 +7,7 @@
         while serving:
             system.mend()
 
-One thread owns a System: its children die with that thread, even when it is killed. Their output
+One thread owns a System: the children die with that thread, even when it is killed. Their output
 goes to `<folder>/<name>.log`.
 """
 
@@ -38,13 +38,13 @@ API = "api"
 WORKERS = "workers"
 STOP_SECONDS = 35.0  # a worker drains for 30
 _READY_SECONDS = 300.0  # the first worker of a checkout compiles the categorizer
-_STEADY_SECONDS = 10.0  # having run this long, a process starts again at once
+_STEADY_SECONDS = 10.0  # a process that ran this long restarts without a pause
 _MAX_PAUSE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
 class SupervisedProcess:
-    """A child that is to run, and what is known of its past."""
+    """A child that must run, and its history."""
 
     child: Child
     module: str
@@ -64,7 +64,7 @@ class System:
         self._lock = Lock(folder)
 
     def __enter__(self) -> Self:
-        """Raises AlreadyUp when another System has this folder."""
+        """Take the folder. Raises AlreadyUp when another System has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         clear(self.folder / "pids")
@@ -74,7 +74,7 @@ class System:
         self.close()
 
     def start(self, name: str, module: str, *arguments: str) -> Child:
-        """Start `python -m module arguments`, and keep it running at every `mend`."""
+        """Start `python -m module arguments`; `mend` restarts it after its end."""
         log = self.folder / f"{name}.log"
         log.unlink(missing_ok=True)
         child = Child(
@@ -89,30 +89,34 @@ class System:
         return child
 
     def child(self, name: str) -> Child:
+        """The process of this name."""
         return self._processes[name].child
 
     def stop(self, name: str) -> int | None:
-        """End one child in good order and forget it; returns its exit status."""
+        """Stop one child for good, and return its exit status."""
         return self._processes.pop(name).child.stop(STOP_SECONDS)
 
     def kill(self, name: str) -> None:
-        """End one child at once, as a crash would; the next `mend` starts it again."""
+        """Kill one child, as a crash would; the next `mend` restarts it."""
         self._processes[name].child.kill()
 
     def mend(self) -> list[str]:
-        """Start again what has ended, with growing pauses for what ends soon after its start."""
+        """Restart the children that have ended, and return their names.
+
+        The pauses grow for a child that ends soon after its start.
+        """
         return [name for name, process in self._processes.items() if _restart_if_ended(process)]
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """What the children have written since the last call: (name, line)."""
+        """Pairs of name and line that the children have written since the last call."""
         for name, process in self._processes.items():
             for line in _read_new_lines(process):
                 yield name, line
 
     def wait_until_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Until the API is ready and every other child consumes the ingest queue.
+        """Wait until the API is ready and every other child consumes the ingest queue.
 
-        ServerFailed has the last words of who did not start.
+        Raises ServerFailed with the end of the log of a child that did not start.
         """
         deadline = time.monotonic() + seconds
         while not self.ready():
@@ -124,6 +128,7 @@ class System:
             time.sleep(0.05)
 
     def ready(self) -> bool:
+        """Whether the API is ready and every other child consumes the ingest queue."""
         modules = [process.module for process in self._processes.values()]
         consumers = len(modules) - modules.count(API)
         return (API not in modules or _is_api_ready(self.settings)) and (
@@ -131,7 +136,7 @@ class System:
         )
 
     def close(self) -> None:
-        """End all children at once; who does not drain in time is killed."""
+        """Stop all children in parallel, and kill those that do not drain in time."""
         deadline = time.monotonic() + STOP_SECONDS
         for process in self._processes.values():
             process.child.signal(signal.SIGTERM)
@@ -151,7 +156,7 @@ def _is_api_ready(settings: Settings) -> bool:
 
 
 def _count_consumers(settings: Settings) -> int:
-    """How many workers wait for chunks now."""
+    """The number of consumers of the ingest queue."""
     queue = Queues(settings.queue_prefix).ingest
     try:
         with closing(pika.BlockingConnection(parameters(settings.broker_url))) as connection:
@@ -177,7 +182,7 @@ def _restart_if_ended(process: SupervisedProcess) -> bool:
 
 
 def _read_new_lines(process: SupervisedProcess) -> list[str]:
-    """Whole lines only: a line that is being written waits for the next call."""
+    """Read whole lines; an unfinished line waits for the next call."""
     with process.log.open("rb") as log:
         log.seek(process.bytes_read)
         whole, newline, _ = log.read().rpartition(b"\n")

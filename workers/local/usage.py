@@ -1,4 +1,4 @@
-"""What processes have cost so far, as the kernel counts it."""
+"""The CPU time and memory that processes have used so far."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import psutil
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time of these processes, their descendants, and those they have reaped."""
+    """User and system time of these processes, their descendants, and children they have reaped."""
     return sum(map(_read_cpu_seconds, _find_family(pids)))
 
 
 def peak_megabytes(pid: int) -> float:
-    """The largest resident memory that one process has had."""
-    # psutil reads only the present memory on Linux.
+    """The largest resident memory that one process has had, in MiB."""
+    # On Linux psutil has only the present memory.
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return round(int(line.split()[1]) / 1024, 1)

@@ -13,12 +13,15 @@ from pipeline.database.binaries import PACKAGES
 from pipeline.errors import ServersMissing
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
-_WAIT = "DPkg::Lock::Timeout=120"  # seconds for another installation to end
+_WAIT = "DPkg::Lock::Timeout=120"  # seconds to wait for another installation
 _FORBID = "#!/bin/sh\nexit 101\n"  # invoke-rc.d: action forbidden by policy
 
 
 def install(servers: Sequence[str], say: Callable[[str], None]) -> None:
-    """apt-get the packages of these servers; ServersMissing says what to type where we may not."""
+    """Install the packages of these servers with apt-get.
+
+    Raises ServersMissing with the command to type when this user may not install.
+    """
     packages = [PACKAGES[server] for server in servers]
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if not shutil.which("apt-get"):

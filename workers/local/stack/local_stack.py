@@ -1,4 +1,4 @@
-"""Starts and ends a private stack."""
+"""A private stack: the start, the restart and the end of its servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workers.local.stack.replica import PostgresReplica
 from workers.local.stack.server import Server, ServerFiles
 from workers.local.stack.server_urls import NO_URLS, ServerUrls
 
-# RabbitMQ takes longest to boot: it goes first, and the others are made ready meanwhile.
+# RabbitMQ boots longest, so it starts first.
 _KINDS: dict[str, Callable[[Path, ServerFiles], Server]] = {
     "rabbitmq": RabbitMQ,
     "postgres": Postgres,
@@ -35,8 +35,8 @@ _STOP_SECONDS = 15.0
 class LocalStack:
     """The servers that are not `given`, in a folder that one stack at a time may use.
 
-    What the folder holds survives the end, unless `keep` is false. Raises AlreadyUp, ServersMissing
-    and ServerFailed on entering; nothing is left running then.
+    The folder stays afterwards, unless `keep` is false. Entering raises AlreadyUp, ServersMissing
+    and ServerFailed, and then leaves nothing running.
     """
 
     def __init__(
@@ -74,13 +74,13 @@ class LocalStack:
 
     @property
     def urls(self) -> ServerUrls:
-        """The URLs of the given and of our own servers."""
+        """The URLs of all servers, external and private."""
         own = {name: server.url for name, server in self.servers.items()}
         merged = self._external | own
         return ServerUrls(*(merged[name] for name in SERVERS))
 
     def close(self) -> None:
-        """End all servers at once, then what helped them, and let go of the folder."""
+        """Stop all servers in parallel, then their helper processes, and release the folder."""
         for name in self.servers:
             self.process(name).signal(self.process(name).stop_signal)
         deadline = time.monotonic() + _STOP_SECONDS
@@ -98,7 +98,7 @@ class LocalStack:
             self._wanted.unlink()
 
     def replicate(self) -> str:
-        """Start one more streaming replica of our PostgreSQL; returns its URL."""
+        """Start one more streaming replica of our PostgreSQL, and return its URL."""
         primary = self.servers.get("postgres")
         if not isinstance(primary, Postgres):
             raise InvalidSettings(
@@ -112,15 +112,15 @@ class LocalStack:
         return replica.url
 
     def stop(self, name: str) -> None:
-        """End one server in good order."""
+        """Stop one server in good order."""
         self.servers[name].children[-1].stop(_STOP_SECONDS)
 
     def kill(self, name: str) -> None:
-        """End one server at once, as a crash would."""
+        """Kill one server, as a crash would."""
         self.servers[name].children[-1].kill()
 
     def start(self, name: str) -> None:
-        """Start one server that has ended, at its old address, and wait until it answers."""
+        """Start an ended server at its old address, and wait until it answers."""
         self.process(name).start()
         self._wait_until_ready({name: self.servers[name]})
 
@@ -129,7 +129,7 @@ class LocalStack:
         return self.servers[name].children[-1]
 
     def mend(self) -> list[str]:
-        """Start again, at their old addresses, the servers that have ended by themselves."""
+        """Restart the servers that have ended, at their old addresses, and return their names."""
         ended = [name for name in self.servers if not self.process(name).alive]
         for name in ended:
             self.process(name).kill()
@@ -138,15 +138,15 @@ class LocalStack:
 
     def _open_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o711)  # the account passes through to its own folders
+        self.folder.chmod(0o711)  # the account must pass to its own folders
         if self.folder != self._wanted and not self._wanted.is_symlink():
             self._wanted.parent.mkdir(parents=True, exist_ok=True)
             self._wanted.symlink_to(self.folder)  # `down` looks there
             name = self._account.name
             self._say(f"stack: {name} cannot enter {self._wanted.parent}: data in {self.folder}")
         self._lock.take()
-        if left := clear(self._pids):
-            self._say(f"stack: ended what a crash had left: {', '.join(left)}")
+        if survivors := clear(self._pids):
+            self._say(f"stack: ended what a crash had left: {', '.join(survivors)}")
 
     def _start_servers(self) -> None:
         began = time.monotonic()
@@ -190,7 +190,7 @@ class LocalStack:
 
 
 def _read_password(file: Path) -> str:
-    """Made once per folder, since the servers' data remember it."""
+    """Read the password of a folder. It is created once, because the servers' data contain it."""
     if not file.exists():
         ServerAccount("", os.geteuid(), os.getegid()).write_file(file, secrets.token_hex(16))
     return file.read_text()

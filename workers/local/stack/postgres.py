@@ -11,8 +11,8 @@ from workers.local.child import Child
 from workers.local.stack.server import HOST, USER, ServerFiles, free_ports
 
 # Durability stays as in production: a test that kills PostgreSQL must find what was committed.
-# The rest is for sustained COPY: fewer checkpoints, and smaller full-page images after each; and
-# for replicas that were away for a while.
+# Fewer checkpoints and compressed full-page images serve sustained COPY; wal_keep_size serves
+# replicas that were away for a while.
 _CONFIGURATION = """
 listen_addresses = '{host}'
 port = {port}
@@ -33,7 +33,7 @@ logging_collector = off
 
 
 class Postgres:
-    """Password authentication over loopback TCP, no socket file: its path could be too long."""
+    """Listens on loopback TCP with a password. The path of a socket file could be too long."""
 
     def __init__(self, programs: Path, files: ServerFiles, name: str = "postgres") -> None:
         (self.port,) = free_ports(1)
@@ -56,6 +56,7 @@ class Postgres:
         ]
 
     def prepare_files(self) -> None:
+        """Create the cluster unless it exists, and write its configuration."""
         if not self._complete.exists():
             self._create_cluster()
         text = _CONFIGURATION.format(host=HOST, port=self.port)
@@ -79,5 +80,6 @@ class Postgres:
         self._files.account.write_file(self._complete, "")
 
     def ready(self) -> bool:
+        """Whether pg_isready says that it accepts connections."""
         probe = [str(self.programs / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]
         return subprocess.run(probe, check=False).returncode == 0  # noqa: S603 - ours

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node with an epmd of its own."""
+"""A private RabbitMQ node with its own epmd."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _START = b"\x01\x00\x00"  # a method frame of channel 0: Connection.Start
 
 
 class RabbitMQ:
-    """No plugins, loopback only, its own node name, cookie, ports and Mnesia folder.
+    """A node without plugins on loopback, with its own name, cookie, ports and Mnesia folder.
 
-    RabbitMQ would start a daemon epmd that outlives it. Ours is there first, in the foreground and
-    on a port of its own, so it ends with us.
+    RabbitMQ would start a daemon epmd that outlives it. Our epmd starts first, as a child on its
+    own port, and ends with us.
     """
 
     def __init__(self, programs: Path, files: ServerFiles) -> None:
@@ -75,6 +75,7 @@ class RabbitMQ:
         }
 
     def prepare_files(self) -> None:
+        """Write the configuration and the empty list of plugins."""
         text = _CONFIGURATION.format(
             host=HOST, port=self.port, user=USER, password=self._files.password
         )
@@ -82,9 +83,10 @@ class RabbitMQ:
         self._files.account.write_file(self._files.folder / "enabled_plugins", "[].\n")
 
     def ready(self) -> bool:
+        """Whether it answers the AMQP greeting."""
         return is_answering(self.port, _GREETING, _START)
 
     def run_control(self, *arguments: str) -> None:
-        """Run rabbitmqctl; ServerFailed with what it said."""
+        """Run rabbitmqctl. Raises ServerFailed with its output."""
         command = [str(self._programs / "rabbitmqctl"), "--node", _NODE, *arguments]
         self._files.run_program(command, self._environment)

@@ -20,7 +20,7 @@ maxmemory-policy allkeys-lru
 
 
 class Redis:
-    """Bounded memory: the least used values make room, as a cache should."""
+    """A cache of bounded memory, which evicts the least recently used values."""
 
     def __init__(self, programs: Path, files: ServerFiles) -> None:
         (self.port,) = free_ports(1)
@@ -41,11 +41,13 @@ class Redis:
         ]
 
     def prepare_files(self) -> None:
+        """Write the configuration."""
         text = _CONFIGURATION.format(
             host=HOST, port=self.port, password=self._files.password, folder=self._files.folder
         )
         self._files.account.write_file(self._configuration, text)
 
     def ready(self) -> bool:
-        say = f"AUTH {self._files.password}\r\nPING\r\n".encode()
-        return is_answering(self.port, say, b"+OK\r\n+PONG")
+        """Whether it accepts the password and answers PING."""
+        request = f"AUTH {self._files.password}\r\nPING\r\n".encode()
+        return is_answering(self.port, request, b"+OK\r\n+PONG")

@@ -10,7 +10,7 @@ from workers.local.stack.server import HOST, USER, ServerFiles
 
 
 class PostgresReplica(Postgres):
-    """Copied from its primary at every start, since it holds nothing of its own."""
+    """A standby that is copied from its primary at every start."""
 
     def __init__(self, programs: Path, files: ServerFiles, name: str, primary: Postgres) -> None:
         super().__init__(programs, files, name)

@@ -1,4 +1,4 @@
-"""What the three servers have in common: a folder, ports, a password, a child process."""
+"""What the private servers have in common: files, ports, a password and child processes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from workers.local.stack.account import ServerAccount
 HOST = "127.0.0.1"
 USER = "spendline"
 
-# Below the ephemeral range, so that no outgoing connection takes a port before its server does.
+# They are below the ephemeral range, so that no outgoing connection takes a server's port.
 _PORTS = range(20_000, 32_000)
 
 
 class ServerFiles(NamedTuple):
-    """Where one server lives: a folder that is the account's, a log and pid files that are ours."""
+    """The files of one server: its folder belongs to the account, its log and pid files to us."""
 
     folder: Path
     account: ServerAccount
@@ -30,7 +30,7 @@ class ServerFiles(NamedTuple):
     password: str
 
     def run_program(self, command: list[str], environment: dict[str, str], stdin: str = "") -> None:
-        """Run a helper as the account to its end; ServerFailed with its last words."""
+        """Run a program as the account. Raises ServerFailed with the end of its output."""
         done = subprocess.run(  # noqa: S603 - commands are ours
             self.account.wrap_command(command),
             env=environment,
@@ -50,14 +50,14 @@ class Server(Protocol):
     url: str
 
     def prepare_files(self) -> None:
-        """Make what the first start needs."""
+        """Write the files that a start needs."""
 
     def ready(self) -> bool:
         """Whether it answers clients now."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nothing listens on."""
+    """Loopback ports on which nothing listens."""
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
@@ -75,11 +75,11 @@ def _can_bind(probe: socket.socket, port: int) -> bool:
     return True
 
 
-def is_answering(port: int, stdin: bytes, expected: bytes) -> bool:
-    """Whether a server answers `stdin` with something that starts with `expected`, within 1 s."""
+def is_answering(port: int, request: bytes, expected: bytes) -> bool:
+    """Whether a server answers the request with the expected bytes within a second."""
     try:
         with socket.create_connection((HOST, port), timeout=1) as connection:
-            connection.sendall(stdin)
+            connection.sendall(request)
             return connection.recv(len(expected)) == expected
     except OSError:
         return False
