@@ -1,4 +1,4 @@
-"""Files that name running children, by which a later run ends what a crash survivors."""
+"""Files that name running children, by which a later run ends the survivors of a crash."""
 
 from __future__ import annotations
 
