@@ -1,4 +1,4 @@
-"""Hourly maintenance of the database: partitions for coming months, and removal of old rows."""
+"""What a running system must not forget: months ahead, and ledgers that have served their time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipeline.store.writer import Store
 
 logger = logging.getLogger(__name__)
 
-_EVERY = 3600.0  # seconds; every process does it, because a repetition changes nothing
+_EVERY = 3600.0  # seconds; every process does it, and doing it twice changes nothing
 
 
 async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
-    """Maintain the database every hour, until cancelled."""
+    """Look after the database every hour, until cancelled."""
     while True:
         try:
             await look_after(pool, store, settings)
@@ -30,9 +30,9 @@ async def keep_up(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
 
 
 async def look_after(pool: asyncpg.Pool, store: Store, settings: Settings) -> None:
-    """Create the coming months, and delete old ledger rows and answers to idempotent requests.
+    """Create the months ahead; forget ledger rows older than the setting says, and answers of a day ago.
 
-    The time is PostgreSQL's: a machine with a wrong clock must create and delete nothing.
+    The time is PostgreSQL's: a machine with a wrong clock must not create months or forget.
     """
     async with translated(), pool.acquire() as connection:
         now: datetime = await connection.fetchval("SELECT now()")
