@@ -10,13 +10,14 @@ from pipeline.errors import SpendlineError
 from pipeline.observe import tracing
 from pipeline.settings import Settings
 
-# Threads of the process share the cores by chunks; BLAS must not multiply them. It is set before
-# numpy is imported, which `logs` and `app` do.
+# Worker threads already use all cores, so BLAS gets one thread. numpy reads these variables when
+# it is imported, which `logs` and `app` do.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 
 def main() -> int:
+    """Run a worker process and return its exit status."""
     from pipeline.observe import logs  # noqa: PLC0415 - after the threads are set
     from workers import app  # noqa: PLC0415
 
@@ -34,4 +35,4 @@ if __name__ == "__main__":
     status = main()
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(status)  # daemon threads must not hold up or spoil the exit
+    os._exit(status)  # daemon threads must not delay the exit

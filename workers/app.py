@@ -1,8 +1,8 @@
-"""The composition root of a worker process: everything is built here, watched, and drained.
+"""The composition root of a worker process: it builds, watches and drains one `dramatiq.Worker`.
 
-One process holds one `dramatiq.Worker`. It ends with status 0 after it was told to stop and has
-finished what it held, and with another status when it cannot start, when a thread of its own
-died, or when a chunk took longer than any can: whoever supervises it starts the next one.
+The process ends with status 0 after SIGTERM or SIGINT, when its chunks in work are stored. It
+ends with another status when it cannot start, when one of its threads dies, or when a chunk does
+not end. Its supervisor then starts a new process.
 """
 
 from __future__ import annotations
@@ -24,28 +24,30 @@ from pipeline.queue.depth import watch_queues
 from pipeline.queue.topology import Queues, declare
 from pipeline.settings import Settings
 from pipeline.store.interleave import load_interleave
-from workers.actors import Stopwatch, Work, declare_actors
+from workers.actors import Stopwatch, declare_actors
+from workers.chunk_processor import Work
 from workers.jobs.dead_letters import bury_letters
 from workers.jobs.upkeep import keep_up
+from workers.loop import LoopThread
 from workers.model_slot import ModelSlot
-from workers.resources import LoopThread, Resources
+from workers.resources import Resources
 
 logger = logging.getLogger(__name__)
 
-FAILED: Final = 70  # exit status: the process is not fit to go on
+FAILED: Final = 70  # exit status: the process cannot go on
 DRAIN_SECONDS: Final = 30.0
-_STUCK_FACTOR: Final = 4  # times the bound of a write: no chunk takes that long
-_LOOK_SECONDS: Final = 1.0
-_IDLE_MS: Final = 200  # how soon idle threads notice the stop
+_STUCK_FACTOR: Final = 4  # no chunk takes this many times the time limit of a write
+_CHECK_SECONDS: Final = 1.0
+_IDLE_MS: Final = 200  # idle threads notice the stop after this time
 
 
 def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -> int:
-    """Work until SIGTERM or SIGINT; returns the exit status.
+    """Work until SIGTERM or SIGINT, and return the exit status.
 
     Raises a SpendlineError when the process cannot start.
     """
     settings.require_servers()
-    stop = _stopped_by_signals()
+    stop = _stop_on_signals()
     declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     resources = Resources.open(settings)
     load_interleave()
@@ -71,17 +73,19 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
     telemetry.watch_model(lambda: slot.scorer)
     telemetry.serve(settings.metrics_host, settings.worker_metrics_port)
     logger.info("working: %d threads, model %d", settings.worker_threads, slot.scorer.version)
-    while not stop.wait(_LOOK_SECONDS):
-        unfit = complaint(worker, resources, stopwatch, _STUCK_FACTOR * settings.write_seconds)
-        if unfit:
-            logger.critical("%s: this process ends", unfit)
+    while not stop.wait(_CHECK_SECONDS):
+        failure = describe_failure(
+            worker, resources, stopwatch, _STUCK_FACTOR * settings.write_seconds
+        )
+        if failure:
+            logger.critical("%s: this process ends", failure)
             return FAILED
-    _drain(broker, worker, resources)
+    _drain_worker(broker, worker, resources)
     return 0
 
 
-def _stopped_by_signals() -> Event:
-    """Set by the first SIGTERM or SIGINT; the second ends the process where it stands."""
+def _stop_on_signals() -> Event:
+    """An event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
     stop = Event()
 
     def handle(_: int, __: FrameType | None) -> None:
@@ -94,20 +98,20 @@ def _stopped_by_signals() -> Event:
     return stop
 
 
-def complaint(
+def describe_failure(
     worker: dramatiq.Worker, resources: Resources, stopwatch: Stopwatch, longest: float
 ) -> str | None:
-    """Why this process is not fit to go on; `longest` is how many seconds a chunk may take."""
+    """Why this process cannot go on, or None; a chunk may take `longest` seconds."""
     threads: list[Thread | LoopThread] = [*worker.workers, *worker.consumers.values()]
     if not all(thread.is_alive() for thread in [*threads, resources.loop]):
         return "a thread died"
-    if stopwatch.longest() > longest:
+    if stopwatch.measure_longest() > longest:
         return "a chunk does not end"
     return None
 
 
-def _drain(broker: RabbitBroker, worker: dramatiq.Worker, resources: Resources) -> None:
-    """Finish what is in work; what is only prefetched goes back to the queue."""
+def _drain_worker(broker: RabbitBroker, worker: dramatiq.Worker, resources: Resources) -> None:
+    """Finish the chunks in work; prefetched messages return to the queue."""
     logger.info("draining")
     bound = Timer(DRAIN_SECONDS, os._exit, (FAILED,))
     bound.daemon = True

@@ -1,4 +1,4 @@
-"""The bridge between the chunks of the pipeline and the columns of the categorizer."""
+"""The chunks of the pipeline as columns of the categorizer, and its verdicts as scored rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
 
 
-class Scorer(Protocol):
+class ServingModel(Protocol):
     """A model that is ready to serve."""
 
     @property
@@ -27,24 +27,24 @@ class Scorer(Protocol):
     def categorize(self, columns: Columns) -> Verdicts: ...
 
 
-def score(chunk: Chunk, scorer: Scorer) -> Scored:
-    """Categories of all rows of the chunk, in its order.
+def score_chunk(chunk: Chunk, model: ServingModel) -> Scored:
+    """The categories of all rows of the chunk, in the order of its rows.
 
-    A category given by the provider is taken when the taxonomy knows it, before rules and model.
+    A category of the provider goes before rules and model when the taxonomy has it.
     """
-    verdicts = scorer.categorize(_columns(chunk))
+    verdicts = model.categorize(_make_columns(chunk))
     codes, sources = verdicts.codes, verdicts.sources
     confidences, needs_review = verdicts.confidences, verdicts.needs_review
     provided = chunk.optional_texts("provider_category")
     if provided is not None:
-        index = scorer.taxonomy.index
-        given = np.array([index.get(code or "", -1) for code in provided], np.int16)
-        known = given >= 0
-        codes = np.where(known, given, codes)
-        sources = np.where(known, PROVIDER, sources)
-        confidences = np.where(known, np.float32(1), confidences)
-        needs_review = needs_review & ~known
-    names = [category.code for category in scorer.taxonomy.detailed]
+        index = model.taxonomy.index
+        provided_codes = np.array([index.get(code or "", -1) for code in provided], np.int16)
+        is_provided = provided_codes >= 0
+        codes = np.where(is_provided, provided_codes, codes)
+        sources = np.where(is_provided, PROVIDER, sources)
+        confidences = np.where(is_provided, np.float32(1), confidences)
+        needs_review = needs_review & ~is_provided
+    names = [category.code for category in model.taxonomy.detailed]
     return Scored(
         category=[names[code] for code in codes.tolist()],
         confidence=confidences,
@@ -52,12 +52,12 @@ def score(chunk: Chunk, scorer: Scorer) -> Scored:
         needs_review=needs_review,
         merchant=verdicts.merchants,
         merchant_key=verdicts.merchant_keys,
-        model_version=scorer.version,
+        model_version=model.version,
     )
 
 
-def _columns(chunk: Chunk) -> Columns:
-    """Numbers are copied: compiled kernels take no read-only arrays, and a message's bytes are."""
+def _make_columns(chunk: Chunk) -> Columns:
+    """Copy the numbers, because a message is read-only and compiled kernels need writable arrays."""
     return Columns(
         descriptions=chunk.texts("description"),
         amounts=chunk.numbers("amount").copy(),

@@ -1,23 +1,23 @@
-"""The model in use: loaded and verified before it serves."""
+"""The model in use, which is loaded and verified before it serves."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from workers import categorize as process
+from workers.categorize import ServingModel
 
 _ROOT = Path(__file__).parent.parent
 
 
 class ModelSlot:
-    """Holds the one scorer of the process; threads take it anew for every chunk."""
+    """Holds the model of the process; worker threads read it once for every chunk."""
 
-    def __init__(self, scorer: process.Scorer) -> None:
+    def __init__(self, scorer: ServingModel) -> None:
         self.scorer = scorer
 
     @classmethod
     def load(cls, folder: str) -> ModelSlot:
-        """The model of `folder`, relative to the installation, ready to serve.
+        """Load and warm the model of `folder`, a path relative to the installation.
 
         Raises CorruptArtifact or IncompatibleModel.
         """

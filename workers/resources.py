@@ -1,18 +1,16 @@
-"""What every worker thread shares: the event loop of the process, the store and the events.
+"""What the worker threads of a process share: the event loop, the store and the events.
 
-Everything is opened before the first message; what cannot be opened ends the start.
+All connections open before the first message. One that fails ends the start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Mapping
-from threading import Thread
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
 
 import asyncpg
-import uvloop
 from redis.asyncio import Redis
 
 from pipeline.cache.connection import open_redis
@@ -30,33 +28,14 @@ from pipeline.store.dead_letters import Letters
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
+from workers.loop import LoopThread
 from workers.measures import measure_commit
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_GRACE = 2.0  # seconds beyond the server's own timeouts
-
-
-class LoopThread:
-    """A daemon thread with a uvloop: worker threads hand their I/O to it and wait."""
-
-    def __init__(self) -> None:
-        self._loop = uvloop.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="loop", daemon=True)
-        self._thread.start()
-
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which bounds its own waits."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside everything else, until it or the process ends."""
-        asyncio.run_coroutine_threadsafe(work, self._loop)
+_GRACE_SECONDS = 2.0  # seconds beyond the server's own timeouts
 
 
 class Resources:
@@ -78,18 +57,18 @@ class Resources:
 
     @classmethod
     def open(cls, settings: Settings) -> Resources:
-        """Raises StoreUnavailable when PostgreSQL is away; Redis may come later.
+        """Connect to PostgreSQL; Redis may come later.
 
-        Raises MigrationMismatch when the database is of an older version.
+        Raises StoreUnavailable, and MigrationMismatch when the database has another version.
         """
         loop = LoopThread()
-        return loop.run(cls._open(loop, settings))
+        return loop.run(cls._open_resources(loop, settings))
 
     @classmethod
-    async def _open(cls, loop: LoopThread, settings: Settings) -> Resources:
+    async def _open_resources(cls, loop: LoopThread, settings: Settings) -> Resources:
         pool = await open_pool(
             settings.database_url,
-            size=settings.worker_threads + 2,  # one each, the burial and the upkeep
+            size=settings.worker_threads + 2,  # one each, the dead letters and the upkeep
             name="spendline-worker",
             timeout=settings.write_seconds,
         )
@@ -100,51 +79,55 @@ class Resources:
             await clock.synchronize(pool)
         return cls(loop, settings, pool, clock)
 
-    def commit(self, chunk: Chunk, scored: Scored) -> None:
-        """Write the chunk, then tell. Raises what the store raises; a lost event is no error."""
-        self.loop.run(self._commit(chunk, scored))
+    def store_chunk(self, chunk: Chunk, scored: Scored) -> None:
+        """Store the chunk, then announce its positions. A lost event raises no error.
 
-    def rehearse(self, chunk: Chunk, scored: Scored) -> None:
-        """Raise what the store would raise for this chunk, and write nothing."""
-        self.loop.run(self._bounded(self.store.rehearse(chunk, scored)))
+        Raises what the store raises, and StoreUnavailable when the time limit passes.
+        """
+        self.loop.run(self._store_chunk(chunk, scored))
 
-    async def _bounded(self, work: Awaitable[T]) -> T:
+    def rehearse_chunk(self, chunk: Chunk, scored: Scored) -> None:
+        """Raise what the store would raise for this chunk, and store nothing."""
+        self.loop.run(self._limit_time(self.store.rehearse(chunk, scored)))
+
+    async def _limit_time(self, work: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(self._write_seconds + _GRACE):
+            async with asyncio.timeout(self._write_seconds + _GRACE_SECONDS):
                 return await work
         except TimeoutError:
             raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
 
-    async def _commit(self, chunk: Chunk, scored: Scored) -> None:
+    async def _store_chunk(self, chunk: Chunk, scored: Scored) -> None:
         with telemetry.WRITE_SECONDS.time(), tracing.span("write", "client"):
-            positions = await self._bounded(self.store.write(chunk, scored))
+            positions = await self._limit_time(self.store.write(chunk, scored))
         committed = self.clock.now()
         self._fail_point.reach("committed")
         if not self._fail_point.loses("unannounced"):
             with tracing.span("announce", "client"):
-                await self.announce(positions, chunk)
+                await self.announce_positions(positions, chunk)
         self._fail_point.reach("announced")
         measure_commit(chunk, committed, self.clock.now())
 
     async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
-        """Keep a dead letter, then wake those who wait for it."""
+        """Store a dead letter, then announce that its ingests have failed."""
         await self._letters.bury(body, chunk, reason)
         if chunk is not None:
-            await self.announce({}, chunk)
+            await self.announce_positions({}, chunk)
 
-    async def announce(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
-        """Tell readers that the feeds stand at `positions`; never fails."""
+    async def announce_positions(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
+        """Announce the new positions of the feeds to readers. A failure is logged and counted."""
         if not await self._events.announce(positions, chunk.parts):
             telemetry.EVENTS_LOST.inc()
             logger.warning("Redis is away: readers are told by time alone")
 
     async def keep_telling(self) -> None:
-        """Make up, until cancelled, for what Redis did not hear while it was away."""
+        """Announce again, until cancelled, what Redis missed while it was away."""
         await self._events.keep_telling()
 
     def close(self) -> None:
-        self.loop.run(self._close())
+        """Close all connections at once."""
+        self.loop.run(self._close_connections())
 
-    async def _close(self) -> None:
+    async def _close_connections(self) -> None:
         await self._redis.aclose()
-        self.pool.terminate()  # nothing is in flight, and a frozen server must not hold us
+        self.pool.terminate()  # nothing is in flight, and a frozen server would block a close

@@ -25,8 +25,8 @@ from pipeline.database import partitions
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from workers.commands.data.migrate import bring_up
+from workers.local.child import Child
 from workers.local.stack import LocalStack, ServerUrls, discover
-from workers.local.stack.child import Child
 from workers.local.supervisor import System
 from workers.local.usage import cpu_seconds
 

@@ -22,7 +22,7 @@ from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from tests.acceptance.images import ROOT, Image, build_wheel, copy_context
 from tests.support.waiting import until
-from workers.local.stack.child import Child
+from workers.local.child import Child
 
 ROWS = 500
 WHERE_IS = "import importlib, sys; print(importlib.import_module(sys.argv[1]).__file__)"

@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.settings import Settings
 from tests.support.waiting import until
-from workers.local.stack.child import birth
+from workers.local.pid_files import birth
 
 UP = (
     "import workers.commands.system.up as up\n"

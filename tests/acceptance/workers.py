@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from workers.local.stack.child import Child
+from workers.local.child import Child
 from workers.local.supervisor import System
 
 _MODULE = "tests.support.doubles"

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pika
+import psutil
 import pytest
 import redis
 from click.testing import CliRunner
@@ -25,12 +26,12 @@ from pipeline.settings import Settings
 from tests.support import children
 from tests.support.waiting import until
 from workers.commands.system.down import command as down
+from workers.local.pid_files import birth
 from workers.local.stack import LocalStack, ServerUrls, discover
-from workers.local.stack.child import birth
 
 ONLY_REDIS = ServerUrls(database="postgresql://given", broker="amqp://given")
 ONLY_POSTGRES = ServerUrls(broker="amqp://given", redis="redis://given")
-LOOPBACK = ("0100007F", "00000000000000000000000001000000")  # as /proc writes them
+LOOPBACK = ("127.0.0.1", "::1")
 RUN = (
     "import sys; from pathlib import Path; from workers.local.stack import LocalStack, ServerUrls\n"
 )
@@ -123,25 +124,18 @@ def guessed(url: str) -> str:
 def test_nothing_listens_beyond_loopback(stack: LocalStack) -> None:
     pids = running(stack.folder)
 
-    exposed = [host for host, pid in listeners() if pid in pids and host not in LOOPBACK]
+    sockets = [(host, pid) for host, pid in listeners() if pid in pids]
 
     assert len(pids) == len(["epmd", "rabbitmq", "postgres", "redis"])
-    assert exposed == []
+    assert {pid for _, pid in sockets} == set(pids)
+    assert {host for host, _ in sockets} <= set(LOOPBACK)
 
 
 def listeners() -> Iterator[tuple[str, int]]:
-    """(address in hexadecimal, process) of every listening TCP socket that we can see."""
-    owners = {}
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            owners[str(link.readlink())] = int(link.parts[2])
-        except OSError:
-            continue
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        for line in table.read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and (pid := owners.get(f"socket:[{fields[9]}]")):
-                yield fields[1].partition(":")[0], pid
+    """Address and process of every listening TCP socket that we can see."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.pid is not None:
+            yield connection.laddr.ip, connection.pid
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(stack: LocalStack) -> None:
@@ -228,16 +222,19 @@ def owning(folder: Path, given: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def touching(folder: Path) -> list[int]:
     """Processes whose command or environment names the folder or its target, pid file or not."""
-    needles = {str(folder).encode(), str(folder.resolve()).encode()}
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            known = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-        except OSError:
-            continue
-        if any(needle in known for needle in needles):
-            found.append(int(process.name))
-    return found
+    needles = (str(folder), str(folder.resolve()))
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if any(needle in text for text in _describe(process) for needle in needles)
+    ]
+
+
+def _describe(process: psutil.Process) -> list[str]:
+    """Its command and the values of its environment; nothing for one that has ended."""
+    with suppress(psutil.Error):
+        return [*process.cmdline(), *process.environ().values()]
+    return []
 
 
 def test_down_ends_what_a_crash_has_left(any_folder: Path) -> None:

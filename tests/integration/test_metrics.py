@@ -142,7 +142,7 @@ async def test_no_log_line_holds_a_description_an_amount_or_a_token(
     # Given pushes, reads and a chunk that fails
     await traffic.round()
     await traffic.fail()
-    until(lambda: "buried a letter" in observed.text())
+    until(lambda: "stored a dead letter" in observed.text())
     # Then the logs speak of them without their content
     text = observed.text()
     amounts = (SECRET_AMOUNT.lstrip("-"), SECRET_AMOUNT.lstrip("-").replace(".", ""))

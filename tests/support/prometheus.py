@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from tests.support.programs import program
 from tests.support.waiting import until
-from workers.local.stack.child import Child
+from workers.local.child import Child
 
 
 class Prometheus:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.local.stack.child import birth
+from workers.local.pid_files import birth
 
 pytestmark = pytest.mark.slow
 

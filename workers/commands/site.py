@@ -21,8 +21,8 @@ from pipeline.database.pool import open_connection, open_pool, translated
 from pipeline.errors import ServerFailed
 from pipeline.settings import Settings
 from workers.commands.data.migrate import bring_up
+from workers.local.child import Child
 from workers.local.stack import LocalStack, discover
-from workers.local.stack.child import Child
 from workers.local.supervisor import API, WORKERS, System
 from workers.local.usage import cpu_seconds
 

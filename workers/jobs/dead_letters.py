@@ -1,6 +1,6 @@
-"""The undertaker: dead letters go from the queue to the database, where their ingests can say why.
+"""Moves dead letters from their queue to the database, where ingests read why they failed.
 
-It asks for letters instead of subscribing: a lost connection then has no state to lose.
+The queue is polled: a lost connection then loses no subscription.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ async def _bury_from(url: str, queues: Queues, grave: Grave) -> None:
 
 
 async def _next(dead: AbstractQueue) -> AbstractIncomingMessage | None:
-    async with asyncio.timeout(_ANSWER_SECONDS):  # the library's own may swallow a cancellation
+    async with asyncio.timeout(
+        _ANSWER_SECONDS
+    ):  # the library's own time-out may swallow a cancellation
         return await dead.get(no_ack=False, fail=False)
 
 
@@ -63,19 +65,19 @@ async def _bury(letter: AbstractIncomingMessage, queues: Queues, grave: Grave) -
         await grave.bury(letter.body, chunk, reason)
     except Transient:
         raise
-    except Exception as error:  # noqa: BLE001 - the letter itself is at fault: keep it unread
-        logger.warning("letter kept unread: %s", type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - its content is at fault: store it as bytes
+        logger.warning("dead letter stored as bytes: %s", type(error).__name__)
         await grave.bury(letter.body, None, reason)
     await letter.ack()
     telemetry.DEAD_LETTERS.inc()
-    logger.warning("buried a letter of %d bytes: %s", len(letter.body), reason)
+    logger.warning("stored a dead letter of %d bytes: %s", len(letter.body), reason)
 
 
 def reason_of(body: bytes, headers: Mapping[str, Any], queues: Queues) -> str:
-    """Why a letter died: as its worker said, else what is wrong with it, else how it came."""
-    said = headers.get(REASON)
-    if isinstance(said, str):
-        return said[:_LONGEST_REASON].replace("\0", "")
+    """Why a message is a dead letter: what its worker wrote, else what is wrong with it."""
+    reason = headers.get(REASON)
+    if isinstance(reason, str):
+        return reason[:_LONGEST_REASON].replace("\0", "")
     try:
         read_envelope(body, queues.ingest)
     except InvalidMessage as error:

@@ -1,4 +1,4 @@
-"""The processes of a whole system on one machine: started, watched, restarted, ended.
+"""Starts, watches, restarts and ends the processes of a whole system on one machine.
 
     with System(settings, folder) as system:
         system.start("api-1", API)
@@ -7,7 +7,7 @@
         while serving:
             system.mend()
 
-One thread owns a System: its children die with that thread, even when it is killed. Their output
+One thread owns a System: the children die with that thread, even when it is killed. Their output
 goes to `<folder>/<name>.log`.
 """
 
@@ -30,27 +30,28 @@ from pipeline.errors import ServerFailed
 from pipeline.queue.connection import open_blocking_connection
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from workers.local.stack.child import Child, clear
-from workers.local.stack.lock import Lock
+from workers.local.child import Child
+from workers.local.lock import Lock
+from workers.local.pid_files import clear
 
 API = "api"
 WORKERS = "workers"
 STOP_SECONDS = 35.0  # a worker drains for 30
 _READY_SECONDS = 300.0  # the first worker of a checkout compiles the categorizer
-_STEADY_SECONDS = 10.0  # having run this long, a process starts again at once
-_LONGEST_PAUSE = 30.0
+_STEADY_SECONDS = 10.0  # a process that ran this long restarts without a pause
+_MAX_PAUSE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
-class Member:
-    """A child that is to run, and what is known of its past."""
+class SupervisedProcess:
+    """A child that must run, and its history."""
 
     child: Child
     module: str
     log: Path
     started: float
     pause: float = 0.0  # seconds to wait before the next restart
-    shown: int = 0  # bytes of the log that were read
+    bytes_read: int = 0  # bytes of the log that were read
 
 
 class System:
@@ -59,11 +60,11 @@ class System:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.folder = folder
-        self._members: dict[str, Member] = {}
+        self._processes: dict[str, SupervisedProcess] = {}
         self._lock = Lock(folder)
 
     def __enter__(self) -> Self:
-        """Raises AlreadyUp when another System has this folder."""
+        """Take the folder. Raises AlreadyUp when another System has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         clear(self.folder / "pids")
@@ -73,7 +74,7 @@ class System:
         self.close()
 
     def start(self, name: str, module: str, *arguments: str) -> Child:
-        """Start `python -m module arguments`, and keep it running at every `mend`."""
+        """Start `python -m module arguments`; `mend` restarts it after its end."""
         log = self.folder / f"{name}.log"
         log.unlink(missing_ok=True)
         child = Child(
@@ -84,62 +85,67 @@ class System:
             output=log,
         )
         child.start()
-        self._members[name] = Member(child, module, log, time.monotonic())
+        self._processes[name] = SupervisedProcess(child, module, log, time.monotonic())
         return child
 
     def child(self, name: str) -> Child:
-        return self._members[name].child
+        """The process of this name."""
+        return self._processes[name].child
 
     def stop(self, name: str) -> int | None:
-        """End one child in good order and forget it; returns its exit status."""
-        return self._members.pop(name).child.stop(STOP_SECONDS)
+        """Stop one child for good, and return its exit status."""
+        return self._processes.pop(name).child.stop(STOP_SECONDS)
 
     def kill(self, name: str) -> None:
-        """End one child at once, as a crash would; the next `mend` starts it again."""
-        self._members[name].child.kill()
+        """Kill one child, as a crash would; the next `mend` restarts it."""
+        self._processes[name].child.kill()
 
     def mend(self) -> list[str]:
-        """Start again what has ended, with growing pauses for what ends soon after its start."""
-        return [name for name, member in self._members.items() if _mend(member)]
+        """Restart the children that have ended, and return their names.
+
+        The pauses grow for a child that ends soon after its start.
+        """
+        return [name for name, process in self._processes.items() if _restart_if_ended(process)]
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """What the children have written since the last call: (name, line)."""
-        for name, member in self._members.items():
-            for line in _news(member):
+        """Pairs of name and line that the children have written since the last call."""
+        for name, process in self._processes.items():
+            for line in _read_new_lines(process):
                 yield name, line
 
     def wait_until_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Until the API is ready and every other child consumes the ingest queue.
+        """Wait until the API is ready and every other child consumes the ingest queue.
 
-        ServerFailed has the last words of who did not start.
+        Raises ServerFailed with the end of the log of a child that did not start.
         """
         deadline = time.monotonic() + seconds
         while not self.ready():
-            for name, member in self._members.items():
-                if not member.child.alive:
-                    raise ServerFailed(f"{name} did not start:\n{_end(member.log)}")
+            for name, process in self._processes.items():
+                if not process.child.alive:
+                    raise ServerFailed(f"{name} did not start:\n{_read_log_end(process.log)}")
             if time.monotonic() > deadline:
                 raise ServerFailed(f"not ready after {seconds:.0f} s; see {self.folder}")
             time.sleep(0.05)
 
     def ready(self) -> bool:
-        modules = [member.module for member in self._members.values()]
+        """Whether the API is ready and every other child consumes the ingest queue."""
+        modules = [process.module for process in self._processes.values()]
         consumers = len(modules) - modules.count(API)
-        return (API not in modules or _api_ready(self.settings)) and (
-            not consumers or _consumers(self.settings) >= consumers
+        return (API not in modules or _is_api_ready(self.settings)) and (
+            not consumers or _count_consumers(self.settings) >= consumers
         )
 
     def close(self) -> None:
-        """End all children at once; who does not drain in time is killed."""
+        """Stop all children in parallel, and kill those that do not drain in time."""
         deadline = time.monotonic() + STOP_SECONDS
-        for member in self._members.values():
-            member.child.signal(signal.SIGTERM)
-        for member in self._members.values():
-            member.child.end(max(0.0, deadline - time.monotonic()))
+        for process in self._processes.values():
+            process.child.signal(signal.SIGTERM)
+        for process in self._processes.values():
+            process.child.end(max(0.0, deadline - time.monotonic()))
         self._lock.release()
 
 
-def _api_ready(settings: Settings) -> bool:
+def _is_api_ready(settings: Settings) -> bool:
     address = (settings.api_host, settings.api_port)
     with closing(HTTPConnection(*address, timeout=5)) as connection:
         try:
@@ -149,8 +155,8 @@ def _api_ready(settings: Settings) -> bool:
             return False
 
 
-def _consumers(settings: Settings) -> int:
-    """How many workers wait for chunks now."""
+def _count_consumers(settings: Settings) -> int:
+    """The number of consumers of the ingest queue."""
     queue = Queues(settings.queue_prefix).ingest
     try:
         with open_blocking_connection(settings.broker_url) as connection:
@@ -160,29 +166,29 @@ def _consumers(settings: Settings) -> int:
         return 0
 
 
-def _mend(member: Member) -> bool:
-    if member.child.alive:
+def _restart_if_ended(process: SupervisedProcess) -> bool:
+    if process.child.alive:
         return False
     now = time.monotonic()
-    if now - member.started > _STEADY_SECONDS + member.pause:
-        member.pause = 0.0
-    if now < member.started + member.pause:
+    if now - process.started > _STEADY_SECONDS + process.pause:
+        process.pause = 0.0
+    if now < process.started + process.pause:
         return False
-    member.child.kill()
-    member.child.start()
-    member.started = now
-    member.pause = min(max(1.0, 2 * member.pause), _LONGEST_PAUSE)
+    process.child.kill()
+    process.child.start()
+    process.started = now
+    process.pause = min(max(1.0, 2 * process.pause), _MAX_PAUSE_SECONDS)
     return True
 
 
-def _news(member: Member) -> list[str]:
-    """Whole lines only: a line that is being written waits for the next call."""
-    with member.log.open("rb") as log:
-        log.seek(member.shown)
+def _read_new_lines(process: SupervisedProcess) -> list[str]:
+    """Read whole lines; an unfinished line waits for the next call."""
+    with process.log.open("rb") as log:
+        log.seek(process.bytes_read)
         whole, newline, _ = log.read().rpartition(b"\n")
-    member.shown += len(whole) + len(newline)
+    process.bytes_read += len(whole) + len(newline)
     return whole.decode(errors="replace").splitlines()
 
 
-def _end(log: Path) -> str:
+def _read_log_end(log: Path) -> str:
     return log.read_text(errors="replace")[-800:].strip()

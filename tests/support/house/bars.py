@@ -105,8 +105,9 @@ JOURNEYS: Final = {
         Leg(
             "worker process, until the event is published",
             (
-                *("pipeline.queue.broker", "workers.actors", "pipeline.transactions.chunk"),
-                *("workers.categorize", "categorizer.columns", "workers.resources"),
+                *("pipeline.queue.broker", "workers.actors", "workers.chunk_processor"),
+                *("pipeline.transactions.chunk", "workers.categorize", "categorizer.columns"),
+                "workers.resources",
                 *("pipeline.store.writer", "pipeline.transactions.rows"),
                 *("pipeline.transactions.changes", "pipeline.transactions.lifecycle"),
                 "pipeline.store.binary_copy",

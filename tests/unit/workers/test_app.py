@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workers.actors import Stopwatch
-from workers.app import complaint
+from workers.app import describe_failure
 
 
 def thread(*, alive: bool = True) -> Any:
@@ -23,15 +23,15 @@ def process(*, worker: bool = True, consumer: bool = True, loop: bool = True) ->
 
 
 def test_a_process_whose_threads_live_goes_on() -> None:
-    assert complaint(*process(), Stopwatch(), longest=1) is None
+    assert describe_failure(*process(), Stopwatch(), longest=1) is None
 
 
 @pytest.mark.parametrize("dead", ["worker", "consumer", "loop"])
 def test_a_process_that_lost_a_thread_ends(dead: str) -> None:
-    assert complaint(*process(**{dead: False}), Stopwatch(), longest=1) == "a thread died"
+    assert describe_failure(*process(**{dead: False}), Stopwatch(), longest=1) == "a thread died"
 
 
 def test_a_process_whose_chunk_does_not_end_ends() -> None:
     stopwatch = Stopwatch()
     with stopwatch:
-        assert complaint(*process(), stopwatch, longest=0) == "a chunk does not end"
+        assert describe_failure(*process(), stopwatch, longest=0) == "a chunk does not end"

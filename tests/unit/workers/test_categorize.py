@@ -7,7 +7,7 @@ import numpy as np
 from categorizer.columns import Columns, Verdicts
 from tests.support.chunks import chunk
 from tests.support.doubles import ConstantScorer
-from workers.categorize import score
+from workers.categorize import score_chunk
 
 
 class RecordingScorer(ConstantScorer):
@@ -26,7 +26,7 @@ def test_the_categorizer_is_given_the_rows_of_the_chunk() -> None:
         mcc=np.array([0, 5411, 0], np.int16).tobytes(),
     )
     # When it is scored
-    score(given, scorer)
+    score_chunk(given, scorer)
     # Then its columns are the rows, in order
     assert scorer.given.descriptions == given.columns["description"]
     assert list(scorer.given.currencies) == ["GBP", "EUR", "GBP"]
@@ -39,12 +39,12 @@ def test_the_categorizer_is_given_the_rows_of_the_chunk() -> None:
 
 def test_rows_without_codes_of_a_card_scheme_have_none() -> None:
     scorer = RecordingScorer()
-    score(chunk(2), scorer)
+    score_chunk(chunk(2), scorer)
     assert scorer.given.mccs.tolist() == [0, 0]
 
 
 def test_the_model_decides_where_the_provider_says_nothing_known() -> None:
-    scored = score(chunk(3, provider_category=[None, "NO_SUCH_CODE", ""]), ConstantScorer())
+    scored = score_chunk(chunk(3, provider_category=[None, "NO_SUCH_CODE", ""]), ConstantScorer())
     assert scored.category == ["FOOD_AND_DRINK_GROCERIES"] * 3
     assert scored.source == ["model"] * 3
     assert scored.confidence.tolist() == [0.5] * 3
@@ -53,7 +53,7 @@ def test_the_model_decides_where_the_provider_says_nothing_known() -> None:
 
 
 def test_a_known_category_of_the_provider_is_certain() -> None:
-    scored = score(chunk(2, provider_category=[None, "INCOME_SALARY"]), ConstantScorer())
+    scored = score_chunk(chunk(2, provider_category=[None, "INCOME_SALARY"]), ConstantScorer())
     assert scored.category == ["FOOD_AND_DRINK_GROCERIES", "INCOME_SALARY"]
     assert scored.source == ["model", "provider"]
     assert scored.confidence.tolist() == [0.5, 1.0]
@@ -61,6 +61,6 @@ def test_a_known_category_of_the_provider_is_certain() -> None:
 
 
 def test_a_chunk_of_removals_alone_is_scored_to_nothing() -> None:
-    scored = score(chunk(0), ConstantScorer())
+    scored = score_chunk(chunk(0), ConstantScorer())
     assert scored.category == []
     assert len(scored.confidence) == 0

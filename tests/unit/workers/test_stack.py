@@ -15,10 +15,11 @@ import pytest
 from pipeline.errors import AlreadyUp, ServersMissing
 from tests.support.children import running
 from tests.support.waiting import until
+from workers.local.child import Child
+from workers.local.lock import Lock
+from workers.local.pid_files import birth, clear
 from workers.local.stack import install as installing
-from workers.local.stack.account import Account, server_account
-from workers.local.stack.child import Child, birth, clear
-from workers.local.stack.lock import Lock
+from workers.local.stack.account import ServerAccount, choose_account
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ DEAF = [
 @pytest.fixture
 def pids(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "pids"
-    clear(tmp_path / "pids", patience=0)
+    clear(tmp_path / "pids", grace_seconds=0)
 
 
 def started(command: list[str], pids: Path) -> Child:
@@ -47,7 +48,7 @@ def started(command: list[str], pids: Path) -> Child:
 def test_a_child_that_listens_ends_in_good_order(pids: Path) -> None:
     child = started(SLEEP, pids)
 
-    assert child.stop(patience=10) == -signal.SIGTERM
+    assert child.stop(grace_seconds=10) == -signal.SIGTERM
     assert not child.alive
     assert list(pids.iterdir()) == []
 
@@ -55,13 +56,13 @@ def test_a_child_that_listens_ends_in_good_order(pids: Path) -> None:
 def test_a_child_that_does_not_listen_is_killed(pids: Path) -> None:
     child = started(DEAF, pids)
 
-    assert child.stop(patience=0.1) == -signal.SIGKILL
+    assert child.stop(grace_seconds=0.1) == -signal.SIGKILL
 
 
 def test_clear_ends_what_the_pid_files_name(pids: Path) -> None:
     child = started(DEAF, pids)
 
-    assert clear(pids, patience=0.1) == ["sleeper"]
+    assert clear(pids, grace_seconds=0.1) == ["sleeper"]
 
     assert child.wait(10) == -signal.SIGKILL
     assert list(pids.iterdir()) == []
@@ -103,7 +104,7 @@ def test_a_lock_has_one_owner(tmp_path: Path) -> None:
 @pytest.mark.parametrize("deaf", [False, True])
 def test_taking_over_a_lock_ends_its_owner(tmp_path: Path, *, deaf: bool) -> None:
     script = (
-        "import signal, sys, time; from pathlib import Path; from workers.local.stack.lock import Lock\n"
+        "import signal, sys, time; from pathlib import Path; from workers.local.lock import Lock\n"
         "signal.signal(15, signal.SIG_IGN) if sys.argv[2] == 'True' else None\n"
         "Lock(Path(sys.argv[1])).take() or print('taken', flush=True); time.sleep(600)"
     )
@@ -113,16 +114,16 @@ def test_taking_over_a_lock_ends_its_owner(tmp_path: Path, *, deaf: bool) -> Non
         assert owner.stdout.readline() == b"taken\n"
 
         lock = Lock(tmp_path)
-        assert lock.take_over(patience=0.3) == owner.pid
+        assert lock.take_over(grace_seconds=0.3) == owner.pid
 
         assert owner.wait(10) == (-signal.SIGKILL if deaf else -signal.SIGTERM)
         lock.release()
 
 
 def test_only_the_account_reads_what_is_written_for_it(tmp_path: Path) -> None:
-    account = server_account()
+    account = choose_account()
 
-    account.write(tmp_path / "secret", "hidden")
+    account.write_file(tmp_path / "secret", "hidden")
 
     state = (tmp_path / "secret").stat()
     assert stat.S_IMODE(state.st_mode) == 0o600
@@ -134,7 +135,7 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").symlink_to(tmp_path / "victim")
 
     with pytest.raises(OSError, match="symbolic"):
-        Account("", os.geteuid(), os.getegid()).write(tmp_path / "secret", "hidden")
+        ServerAccount("", os.geteuid(), os.getegid()).write_file(tmp_path / "secret", "hidden")
 
     assert (tmp_path / "victim").read_text() == "untouched"
 
@@ -160,7 +161,7 @@ def test_installing_starts_no_service(
         assert os.access(policy, os.X_OK)
         commands.append(arguments)
 
-    monkeypatch.setattr(installing, "_apt", apt)
+    monkeypatch.setattr(installing, "_run_apt", apt)
 
     installing.install(["redis"], lambda _: None)
 
@@ -174,7 +175,7 @@ def test_the_policy_is_restored_when_installing_fails(
     def apt(*_: str) -> None:
         raise ServersMissing("no network")
 
-    monkeypatch.setattr(installing, "_apt", apt)
+    monkeypatch.setattr(installing, "_run_apt", apt)
 
     with pytest.raises(ServersMissing):
         installing.install(["redis"], lambda _: None)

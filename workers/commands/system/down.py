@@ -10,8 +10,8 @@ import click
 
 from pipeline.errors import AlreadyUp
 from pipeline.settings import Settings
-from workers.local.stack.child import clear
-from workers.local.stack.lock import Lock
+from workers.local.lock import Lock
+from workers.local.pid_files import clear
 
 _PATIENCE = 40.0  # seconds; a draining worker takes 30
 

@@ -16,7 +16,8 @@ from rich.live import Live
 from rich.table import Table
 
 from pipeline.settings import Settings
-from workers.local.figures import Figures, Look, Quantiles, figures, look
+from workers.local.metrics_summary import Figures, Quantiles, figures
+from workers.local.scraped_metrics import Look, look
 
 _PORTS = 8  # looked at from each of the settings' ports on
 _SCHEMES = ("http", "https")

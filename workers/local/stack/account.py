@@ -1,4 +1,4 @@
-"""The user that the servers run as: PostgreSQL refuses root, so root steps down for all three."""
+"""The user that the servers run as, since PostgreSQL refuses to run as root."""
 
 from __future__ import annotations
 
@@ -14,49 +14,50 @@ _CANDIDATES = ("postgres", "nobody")
 _OF_ROOT = Path("/var/lib/spendline")
 
 
-class Account(NamedTuple):
+class ServerAccount(NamedTuple):
     """A user of this machine."""
 
     name: str
     uid: int
     gid: int
 
-    def run_as(self, command: Sequence[str]) -> list[str]:
-        """The command, run as this user; as it is when that is what we are."""
+    def wrap_command(self, command: Sequence[str]) -> list[str]:
+        """The command that runs `command` as this user; itself when we are this user."""
         if os.geteuid() == self.uid:
             return list(command)
         groups = ["--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups"]
         return ["setpriv", *groups, "--inh-caps=-all", "--", *command]
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder that is this user's alone, unless it is there."""
+        """Make a folder that only this user can enter."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chown(folder, self.uid, self.gid)
 
-    def write(self, file: Path, text: str) -> None:
-        """Write a file that only this user can read; a link laid in its place is refused."""
+    def write_file(self, file: Path, text: str) -> None:
+        """Write a file that only this user can read. Raises OSError when it is a symbolic link."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(file, flags, 0o600), "w", encoding="utf-8") as opened:
             os.fchown(opened.fileno(), self.uid, self.gid)
             opened.write(text)
 
-    def reaches(self, folder: Path) -> bool:
-        command = self.run_as(["test", "-x", str(folder)])
+    def can_enter(self, folder: Path) -> bool:
+        """Whether this user may enter the folder."""
+        command = self.wrap_command(["test", "-x", str(folder)])
         return subprocess.run(command, check=False).returncode == 0  # noqa: S603 - ours
 
 
-def server_account() -> Account:
-    """Ourselves; as root the first of `postgres` and `nobody` that exists."""
+def choose_account() -> ServerAccount:
+    """Our own user; for root the first of `postgres` and `nobody` that exists."""
     if os.geteuid() != 0:
-        return Account("", os.geteuid(), os.getegid())
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    entry = next(known[name] for name in _CANDIDATES if name in known)
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return ServerAccount("", os.geteuid(), os.getegid())
+    entries = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = next(entries[name] for name in _CANDIDATES if name in entries)
+    return ServerAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def reachable(folder: Path, account: Account) -> Path:
-    """The folder itself; or one below /var/lib when a folder above keeps the account out."""
+def choose_folder(folder: Path, account: ServerAccount) -> Path:
+    """The folder itself; or one below /var/lib when the account cannot enter its parents."""
     existing = next(parent for parent in folder.parents if parent.exists())
-    if os.geteuid() != 0 or account.reaches(existing):
+    if os.geteuid() != 0 or account.can_enter(existing):
         return folder
     return _OF_ROOT / sha256(str(folder).encode()).hexdigest()[:12]

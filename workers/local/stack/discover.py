@@ -1,4 +1,4 @@
-"""Chooses the servers: those of the settings, else programs of this machine, else installed ones."""
+"""Chooses servers: those of the settings, else programs of this machine, which it may install."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.settings import Settings, redacted
 from workers.local.stack.binaries import SERVERS, missing
 from workers.local.stack.install import install
-from workers.local.stack.stack import LocalStack, ServerUrls
+from workers.local.stack.local_stack import LocalStack
+from workers.local.stack.server_urls import ServerUrls
 
 
 def discover(
@@ -20,15 +21,15 @@ def discover(
 ) -> LocalStack:
     """A stack of the servers that the settings do not name; entering it gives the URLs of all.
 
-    The choice is told through `say`. Raises ServersMissing.
+    `say` gets a line for each choice. Raises ServersMissing.
     """
-    given = ServerUrls(settings.database_url, settings.broker_url, settings.redis_url)
-    for name, url in zip(SERVERS, given, strict=True):
+    external = ServerUrls(settings.database_url, settings.broker_url, settings.redis_url)
+    for name, url in zip(SERVERS, external, strict=True):
         if url:
             say(f"{name}: {redacted(url)} (settings)")
-    needed = tuple(name for name, url in zip(SERVERS, given, strict=True) if not url)
+    needed = tuple(name for name, url in zip(SERVERS, external, strict=True) if not url)
     if absent := missing(needed):
         install(absent, say)
     if needed:
         say(f"{', '.join(needed)}: a private stack of this machine's programs")
-    return LocalStack(folder, given=given, keep=keep, say=say)
+    return LocalStack(folder, given=external, keep=keep, say=say)

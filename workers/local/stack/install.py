@@ -13,12 +13,15 @@ from pipeline.errors import ServersMissing
 from workers.local.stack.binaries import PACKAGES
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
-_WAIT = "DPkg::Lock::Timeout=120"  # seconds for another installation to end
+_WAIT = "DPkg::Lock::Timeout=120"  # seconds to wait for another installation
 _FORBID = "#!/bin/sh\nexit 101\n"  # invoke-rc.d: action forbidden by policy
 
 
 def install(servers: Sequence[str], say: Callable[[str], None]) -> None:
-    """apt-get the packages of these servers; ServersMissing says what to type where we may not."""
+    """Install the packages of these servers with apt-get.
+
+    Raises ServersMissing with the command to type when this user may not install.
+    """
     packages = [PACKAGES[server] for server in servers]
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if not shutil.which("apt-get"):
@@ -29,26 +32,26 @@ def install(servers: Sequence[str], say: Callable[[str], None]) -> None:
     if os.geteuid() != 0:
         raise ServersMissing(f"{', '.join(servers)} not found: sudo {command}")
     say(f"installing {', '.join(packages)}; the system's own services stay stopped")
-    with _services_forbidden():
-        _apt("update")
-        _apt("install", "--yes", "--no-install-recommends", *packages)
+    with _forbid_services():
+        _run_apt("update")
+        _run_apt("install", "--yes", "--no-install-recommends", *packages)
 
 
-def _apt(*arguments: str) -> None:
+def _run_apt(*arguments: str) -> None:
     environment = {"PATH": os.defpath + ":/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(  # noqa: S603 - ours
+    completed = subprocess.run(  # noqa: S603 - ours
         ["apt-get", "--quiet", f"--option={_WAIT}", *arguments],  # noqa: S607 - the search path is set
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise ServersMissing(f"apt-get {arguments[0]} failed: {done.stderr[-800:]}")
+    if completed.returncode:
+        raise ServersMissing(f"apt-get {arguments[0]} failed: {completed.stderr[-800:]}")
 
 
 @contextmanager
-def _services_forbidden() -> Iterator[None]:
+def _forbid_services() -> Iterator[None]:
     before = _POLICY.read_bytes() if _POLICY.exists() else None
     mode = _POLICY.stat().st_mode if before is not None else 0o755
     _POLICY.write_text(_FORBID)

@@ -7,12 +7,12 @@ import signal
 import subprocess
 from pathlib import Path
 
-from workers.local.stack.child import Child
-from workers.local.stack.server import HOST, USER, Place, free_ports
+from workers.local.child import Child
+from workers.local.stack.server import HOST, USER, ServerFiles, free_ports
 
 # Durability stays as in production: a test that kills PostgreSQL must find what was committed.
-# The rest is for sustained COPY: fewer checkpoints, and smaller full-page images after each; and
-# for replicas that were away for a while.
+# Fewer checkpoints and compressed full-page images serve sustained COPY; wal_keep_size serves
+# replicas that were away for a while.
 _CONFIGURATION = """
 listen_addresses = '{host}'
 port = {port}
@@ -33,39 +33,40 @@ logging_collector = off
 
 
 class Postgres:
-    """Password authentication over loopback TCP, no socket file: its path could be too long."""
+    """Listens on loopback TCP with a password. The path of a socket file could be too long."""
 
-    def __init__(self, programs: Path, place: Place, name: str = "postgres") -> None:
+    def __init__(self, programs: Path, files: ServerFiles, name: str = "postgres") -> None:
         (self.port,) = free_ports(1)
         self.programs = programs
-        self._place = place
-        self._data = place.folder / "data"
-        self._complete = place.folder / "complete"
+        self._files = files
+        self._data = files.folder / "data"
+        self._complete = files.folder / "complete"
         self._environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-        self.url = f"postgresql://{USER}:{place.password}@{HOST}:{self.port}/{USER}"
+        self.url = f"postgresql://{USER}:{files.password}@{HOST}:{self.port}/{USER}"
         self.children = [
             Child(
                 name,
-                place.account.run_as([str(programs / "postgres"), "-D", str(self._data)]),
-                pids=place.pids,
+                files.account.wrap_command([str(programs / "postgres"), "-D", str(self._data)]),
+                pids=files.pids,
                 environment=self._environment,
-                output=place.log,
-                folder=place.folder,
-                farewell=signal.SIGINT,  # disconnects clients; SIGTERM would wait for them
+                output=files.log,
+                folder=files.folder,
+                stop_signal=signal.SIGINT,  # disconnects clients; SIGTERM would wait for them
             )
         ]
 
-    def prepare(self) -> None:
+    def prepare_files(self) -> None:
+        """Create the cluster unless it exists, and write its configuration."""
         if not self._complete.exists():
-            self._initialize()
+            self._create_cluster()
         text = _CONFIGURATION.format(host=HOST, port=self.port)
-        self._place.account.write(self._data / "postgresql.conf", text)
+        self._files.account.write_file(self._data / "postgresql.conf", text)
 
-    def _initialize(self) -> None:
+    def _create_cluster(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
-        secret = self._place.folder / "password"
-        self._place.account.write(secret, self._place.password)
-        self._place.run(
+        secret = self._files.folder / "password"
+        self._files.account.write_file(secret, self._files.password)
+        self._files.run_program(
             [
                 *(str(self.programs / "initdb"), "-D", str(self._data), "-U", USER),
                 *("--pwfile", str(secret), "--auth", "scram-sha-256", "--encoding", "UTF8"),
@@ -75,9 +76,10 @@ class Postgres:
         )
         secret.unlink()
         alone = [str(self.programs / "postgres"), "--single", "-D", str(self._data), "postgres"]
-        self._place.run(alone, self._environment, f"CREATE DATABASE {USER}\n")
-        self._place.account.write(self._complete, "")
+        self._files.run_program(alone, self._environment, f"CREATE DATABASE {USER}\n")
+        self._files.account.write_file(self._complete, "")
 
     def ready(self) -> bool:
+        """Whether pg_isready says that it accepts connections."""
         probe = [str(self.programs / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]
         return subprocess.run(probe, check=False).returncode == 0  # noqa: S603 - ours

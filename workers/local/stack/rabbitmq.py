@@ -1,4 +1,4 @@
-"""A private RabbitMQ node with an epmd of its own."""
+"""A private RabbitMQ node with its own epmd."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shutil
 import signal
 from pathlib import Path
 
-from workers.local.stack.child import Child
-from workers.local.stack.server import HOST, USER, Place, answers, free_ports
+from workers.local.child import Child
+from workers.local.stack.server import HOST, USER, ServerFiles, free_ports, is_answering
 
 _CONFIGURATION = """
 listeners.tcp.1 = {host}:{port}
@@ -24,38 +24,38 @@ _START = b"\x01\x00\x00"  # a method frame of channel 0: Connection.Start
 
 
 class RabbitMQ:
-    """No plugins, loopback only, its own node name, cookie, ports and Mnesia folder.
+    """A node without plugins on loopback, with its own name, cookie, ports and Mnesia folder.
 
-    RabbitMQ would start a daemon epmd that outlives it. Ours is there first, in the foreground and
-    on a port of its own, so it ends with us.
+    RabbitMQ would start a daemon epmd that outlives it. Our epmd starts first, as a child on its
+    own port, and ends with us.
     """
 
-    def __init__(self, programs: Path, place: Place) -> None:
+    def __init__(self, programs: Path, files: ServerFiles) -> None:
         self.port, self._distribution, self._epmd = free_ports(3)
         self._programs = programs
-        self._place = place
-        self._configuration = place.folder / "rabbitmq.conf"
-        self._environment = self._variables()
-        self.url = f"amqp://{USER}:{place.password}@{HOST}:{self.port}/%2F"
+        self._files = files
+        self._configuration = files.folder / "rabbitmq.conf"
+        self._environment = self._make_environment()
+        self.url = f"amqp://{USER}:{files.password}@{HOST}:{self.port}/%2F"
         epmd = [shutil.which("epmd") or "epmd", "-port", str(self._epmd), "-address", HOST]
         self.children = [
-            self._child("epmd", epmd, signal.SIGKILL),
-            self._child("rabbitmq", [str(programs / "rabbitmq-server")], signal.SIGTERM),
+            self._make_child("epmd", epmd, signal.SIGKILL),
+            self._make_child("rabbitmq", [str(programs / "rabbitmq-server")], signal.SIGTERM),
         ]
 
-    def _child(self, name: str, command: list[str], farewell: signal.Signals) -> Child:
+    def _make_child(self, name: str, command: list[str], stop_signal: signal.Signals) -> Child:
         return Child(
             name,
-            self._place.account.run_as(command),
-            pids=self._place.pids,
+            self._files.account.wrap_command(command),
+            pids=self._files.pids,
             environment=self._environment,
-            output=self._place.log,
-            folder=self._place.folder,
-            farewell=farewell,
+            output=self._files.log,
+            folder=self._files.folder,
+            stop_signal=stop_signal,
         )
 
-    def _variables(self) -> dict[str, str]:
-        folder = self._place.folder
+    def _make_environment(self) -> dict[str, str]:
+        folder = self._files.folder
         return {
             "PATH": os.defpath + ":/usr/local/bin:/usr/sbin",
             "HOME": str(folder),  # where Erlang keeps its cookie
@@ -74,17 +74,19 @@ class RabbitMQ:
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 
-    def prepare(self) -> None:
+    def prepare_files(self) -> None:
+        """Write the configuration and the empty list of plugins."""
         text = _CONFIGURATION.format(
-            host=HOST, port=self.port, user=USER, password=self._place.password
+            host=HOST, port=self.port, user=USER, password=self._files.password
         )
-        self._place.account.write(self._configuration, text)
-        self._place.account.write(self._place.folder / "enabled_plugins", "[].\n")
+        self._files.account.write_file(self._configuration, text)
+        self._files.account.write_file(self._files.folder / "enabled_plugins", "[].\n")
 
     def ready(self) -> bool:
-        return answers(self.port, _GREETING, _START)
+        """Whether it answers the AMQP greeting."""
+        return is_answering(self.port, _GREETING, _START)
 
-    def control(self, *arguments: str) -> None:
-        """Run rabbitmqctl; ServerFailed with what it said."""
+    def run_control(self, *arguments: str) -> None:
+        """Run rabbitmqctl. Raises ServerFailed with its output."""
         command = [str(self._programs / "rabbitmqctl"), "--node", _NODE, *arguments]
-        self._place.run(command, self._environment)
+        self._files.run_program(command, self._environment)

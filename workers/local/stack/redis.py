@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.local.stack.child import Child
-from workers.local.stack.server import HOST, Place, answers, free_ports
+from workers.local.child import Child
+from workers.local.stack.server import HOST, ServerFiles, free_ports, is_answering
 
 _CONFIGURATION = """
 bind {host}
@@ -20,30 +20,34 @@ maxmemory-policy allkeys-lru
 
 
 class Redis:
-    """Bounded memory: the least used values make room, as a cache should."""
+    """A cache of bounded memory, which evicts the least recently used values."""
 
-    def __init__(self, programs: Path, place: Place) -> None:
+    def __init__(self, programs: Path, files: ServerFiles) -> None:
         (self.port,) = free_ports(1)
-        self._place = place
-        self._configuration = place.folder / "redis.conf"
-        self.url = f"redis://:{place.password}@{HOST}:{self.port}/0"
+        self._files = files
+        self._configuration = files.folder / "redis.conf"
+        self.url = f"redis://:{files.password}@{HOST}:{self.port}/0"
         self.children = [
             Child(
                 "redis",
-                place.account.run_as([str(programs / "redis-server"), str(self._configuration)]),
-                pids=place.pids,
+                files.account.wrap_command(
+                    [str(programs / "redis-server"), str(self._configuration)]
+                ),
+                pids=files.pids,
                 environment={"PATH": "/usr/bin:/bin"},
-                output=place.log,
-                folder=place.folder,
+                output=files.log,
+                folder=files.folder,
             )
         ]
 
-    def prepare(self) -> None:
+    def prepare_files(self) -> None:
+        """Write the configuration."""
         text = _CONFIGURATION.format(
-            host=HOST, port=self.port, password=self._place.password, folder=self._place.folder
+            host=HOST, port=self.port, password=self._files.password, folder=self._files.folder
         )
-        self._place.account.write(self._configuration, text)
+        self._files.account.write_file(self._configuration, text)
 
     def ready(self) -> bool:
-        say = f"AUTH {self._place.password}\r\nPING\r\n".encode()
-        return answers(self.port, say, b"+OK\r\n+PONG")
+        """Whether it accepts the password and answers PING."""
+        request = f"AUTH {self._files.password}\r\nPING\r\n".encode()
+        return is_answering(self.port, request, b"+OK\r\n+PONG")

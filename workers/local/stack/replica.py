@@ -6,23 +6,23 @@ import shutil
 from pathlib import Path
 
 from workers.local.stack.postgres import Postgres
-from workers.local.stack.server import HOST, USER, Place
+from workers.local.stack.server import HOST, USER, ServerFiles
 
 
-class Replica(Postgres):
-    """Copied from its primary at every start, since it holds nothing of its own."""
+class PostgresReplica(Postgres):
+    """A standby that is copied from its primary at every start."""
 
-    def __init__(self, programs: Path, place: Place, name: str, primary: Postgres) -> None:
-        super().__init__(programs, place, name)
+    def __init__(self, programs: Path, files: ServerFiles, name: str, primary: Postgres) -> None:
+        super().__init__(programs, files, name)
         self._primary = primary
 
-    def _initialize(self) -> None:
+    def _create_cluster(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
-        self._place.run(
+        self._files.run_program(
             [
                 *(str(self.programs / "pg_basebackup"), "-D", str(self._data)),
                 *("-h", HOST, "-p", str(self._primary.port), "-U", USER),
                 *("--write-recovery-conf", "--checkpoint", "fast", "--no-sync"),
             ],
-            self._environment | {"PGPASSWORD": self._place.password},
+            self._environment | {"PGPASSWORD": self._files.password},
         )

@@ -1,4 +1,4 @@
-"""What the three servers have in common: a folder, ports, a password, a child process."""
+"""What the private servers have in common: files, ports, a password and child processes."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from pipeline.errors import ServerFailed
-from workers.local.stack.account import Account
-from workers.local.stack.child import Child
+from workers.local.child import Child
+from workers.local.stack.account import ServerAccount
 
 HOST = "127.0.0.1"
 USER = "spendline"
 
-# Below the ephemeral range, so that no outgoing connection takes a port before its server does.
+# They are below the ephemeral range, so that no outgoing connection takes a server's port.
 _PORTS = range(20_000, 32_000)
 
 
-class Place(NamedTuple):
-    """Where one server lives: a folder that is the account's, a log and pid files that are ours."""
+class ServerFiles(NamedTuple):
+    """The files of one server: its folder belongs to the account, its log and pid files to us."""
 
     folder: Path
-    account: Account
+    account: ServerAccount
     log: Path
     pids: Path
     password: str
 
-    def run(self, command: list[str], environment: dict[str, str], say: str = "") -> None:
-        """Run a helper as the account to its end; ServerFailed with its last words."""
+    def run_program(self, command: list[str], environment: dict[str, str], stdin: str = "") -> None:
+        """Run a program as the account. Raises ServerFailed with the end of its output."""
         done = subprocess.run(  # noqa: S603 - commands are ours
-            self.account.run_as(command),
+            self.account.wrap_command(command),
             env=environment,
-            input=say,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -49,25 +49,25 @@ class Server(Protocol):
     children: list[Child]  # in the order of their start; the last one is the server itself
     url: str
 
-    def prepare(self) -> None:
-        """Make what the first start needs."""
+    def prepare_files(self) -> None:
+        """Write the files that a start needs."""
 
     def ready(self) -> bool:
         """Whether it answers clients now."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nothing listens on."""
+    """Loopback ports on which nothing listens."""
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
             port = random.choice(_PORTS)  # noqa: S311 - no secret
-            if port not in ports and _binds(held.enter_context(socket.socket()), port):
+            if port not in ports and _can_bind(held.enter_context(socket.socket()), port):
                 ports.append(port)
         return ports
 
 
-def _binds(probe: socket.socket, port: int) -> bool:
+def _can_bind(probe: socket.socket, port: int) -> bool:
     try:
         probe.bind((HOST, port))
     except OSError:
@@ -75,11 +75,11 @@ def _binds(probe: socket.socket, port: int) -> bool:
     return True
 
 
-def answers(port: int, say: bytes, expect: bytes) -> bool:
-    """Whether a server answers `say` with something that starts with `expect`, within 1 s."""
+def is_answering(port: int, request: bytes, expected: bytes) -> bool:
+    """Whether a server answers the request with the expected bytes within a second."""
     try:
         with socket.create_connection((HOST, port), timeout=1) as connection:
-            connection.sendall(say)
-            return connection.recv(len(expect)) == expect
+            connection.sendall(request)
+            return connection.recv(len(expected)) == expected
     except OSError:
         return False

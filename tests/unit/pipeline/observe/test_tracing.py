@@ -34,9 +34,10 @@ from tests.support.chunks import chunk, clock
 from tests.support.doubles import ConstantScorer
 from tests.support.routing import matched
 from tests.unit.api.test_coalesce import Broker, rows
-from workers.actors import Work
+from workers.chunk_processor import Work
+from workers.loop import LoopThread
 from workers.model_slot import ModelSlot
-from workers.resources import LoopThread, Resources
+from workers.resources import Resources
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = CALLER[:-1] + "0"

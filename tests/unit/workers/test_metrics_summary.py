@@ -6,7 +6,8 @@ from click.testing import CliRunner
 
 from workers.commands import main
 from workers.commands.system.top import view
-from workers.local.figures import Look, figures, quantile
+from workers.local.metrics_summary import figures
+from workers.local.scraped_metrics import Look, quantile
 
 
 def sample(name: str, value: float, **labels: str) -> tuple[str, float, dict[str, str]]:

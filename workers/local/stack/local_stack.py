@@ -1,4 +1,4 @@
-"""Starts and ends a private stack."""
+"""A private stack: the start, the restart and the end of its servers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.errors import InvalidSettings, ServerFailed, ServersMissing
-from workers.local.stack import child
-from workers.local.stack.account import Account, reachable, server_account
+from workers.local.child import Child
+from workers.local.lock import Lock
+from workers.local.pid_files import clear
+from workers.local.stack.account import ServerAccount, choose_account, choose_folder
 from workers.local.stack.binaries import PACKAGES, SERVERS, find
-from workers.local.stack.child import Child
-from workers.local.stack.lock import Lock
 from workers.local.stack.postgres import Postgres
 from workers.local.stack.rabbitmq import RabbitMQ
 from workers.local.stack.redis import Redis
-from workers.local.stack.replica import Replica
-from workers.local.stack.server import Place, Server
+from workers.local.stack.replica import PostgresReplica
+from workers.local.stack.server import Server, ServerFiles
+from workers.local.stack.server_urls import NO_URLS, ServerUrls
 
-# RabbitMQ takes longest to boot: it goes first, and the others are made ready meanwhile.
-_KINDS: dict[str, Callable[[Path, Place], Server]] = {
+# RabbitMQ boots longest, so it starts first.
+_KINDS: dict[str, Callable[[Path, ServerFiles], Server]] = {
     "rabbitmq": RabbitMQ,
     "postgres": Postgres,
     "redis": Redis,
@@ -32,39 +32,28 @@ _START_SECONDS = 90.0
 _STOP_SECONDS = 15.0
 
 
-class ServerUrls(NamedTuple):
-    """Where the three servers are; they contain passwords."""
-
-    database: str = ""
-    broker: str = ""
-    redis: str = ""
-
-
-NOTHING_GIVEN = ServerUrls()
-
-
 class LocalStack:
     """The servers that are not `given`, in a folder that one stack at a time may use.
 
-    What the folder holds survives the end, unless `keep` is false. Raises AlreadyUp, ServersMissing
-    and ServerFailed on entering; nothing is left running then.
+    The folder stays afterwards, unless `keep` is false. Entering raises AlreadyUp, ServersMissing
+    and ServerFailed, and then leaves nothing running.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        given: ServerUrls = NOTHING_GIVEN,
+        given: ServerUrls = NO_URLS,
         keep: bool = True,
         say: Callable[[str], None] = print,
     ) -> None:
-        self._given = dict(zip(SERVERS, given, strict=True))
-        self._needed = tuple(name for name in _KINDS if not self._given[name])
+        self._external = dict(zip(SERVERS, given, strict=True))
+        self._needed = tuple(name for name in _KINDS if not self._external[name])
         self._keep = keep
         self._say = say
-        self._account = server_account()
+        self._account = choose_account()
         self._wanted = folder.absolute()
-        self.folder = reachable(self._wanted, self._account)
+        self.folder = choose_folder(self._wanted, self._account)
         self._pids = self.folder / "pids"
         self._lock = Lock(self.folder)
         self.servers: dict[str, Server] = {}
@@ -74,7 +63,7 @@ class LocalStack:
             return self.urls
         self._open_folder()
         try:
-            self._start()
+            self._start_servers()
         except BaseException:
             self.close()
             raise
@@ -85,62 +74,62 @@ class LocalStack:
 
     @property
     def urls(self) -> ServerUrls:
-        """The URLs of the given and of our own servers."""
+        """The URLs of all servers, external and private."""
         own = {name: server.url for name, server in self.servers.items()}
-        merged = self._given | own
+        merged = self._external | own
         return ServerUrls(*(merged[name] for name in SERVERS))
 
     def close(self) -> None:
-        """End all servers at once, then what helped them, and let go of the folder."""
+        """Stop all servers in parallel, then their helper processes, and release the folder."""
         for name in self.servers:
-            self.process(name).signal(self.process(name).farewell)
+            self.process(name).signal(self.process(name).stop_signal)
         deadline = time.monotonic() + _STOP_SECONDS
         for name, server in self.servers.items():
             self.process(name).end(max(0.0, deadline - time.monotonic()))
             for helper in server.children[:-1]:
                 helper.kill()
         if self._needed and not self._keep:
-            self._remove()
+            self._remove_folder()
         self._lock.release()
 
-    def _remove(self) -> None:
+    def _remove_folder(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._wanted.is_symlink():
             self._wanted.unlink()
 
     def replicate(self) -> str:
-        """Start one more streaming replica of our PostgreSQL; returns its URL."""
+        """Start one more streaming replica of our PostgreSQL, and return its URL."""
         primary = self.servers.get("postgres")
         if not isinstance(primary, Postgres):
             raise InvalidSettings(
                 "a private replica needs a private PostgreSQL: unset SPENDLINE_DATABASE_URL"
             )
-        name = f"replica-{sum(isinstance(s, Replica) for s in self.servers.values()) + 1}"
-        replica = Replica(primary.programs, self._place(name), name, primary)
-        replica.prepare()
+        name = f"replica-{sum(isinstance(s, PostgresReplica) for s in self.servers.values()) + 1}"
+        replica = PostgresReplica(primary.programs, self._make_files(name), name, primary)
+        replica.prepare_files()
         self.servers[name] = replica
         self.start(name)
         return replica.url
 
     def stop(self, name: str) -> None:
-        """End one server in good order."""
+        """Stop one server in good order."""
         self.servers[name].children[-1].stop(_STOP_SECONDS)
 
     def kill(self, name: str) -> None:
-        """End one server at once, as a crash would."""
+        """Kill one server, as a crash would."""
         self.servers[name].children[-1].kill()
 
     def start(self, name: str) -> None:
-        """Start one server that has ended, at its old address, and wait until it answers."""
+        """Start an ended server at its old address, and wait until it answers."""
         self.process(name).start()
-        self._wait({name: self.servers[name]})
+        self._wait_until_ready({name: self.servers[name]})
 
     def process(self, name: str) -> Child:
         """The process of one server."""
         return self.servers[name].children[-1]
 
     def mend(self) -> list[str]:
-        """Start again, at their old addresses, the servers that have ended by themselves."""
+        """Restart the servers that have ended, at their old addresses, and return their names."""
         ended = [name for name in self.servers if not self.process(name).alive]
         for name in ended:
             self.process(name).kill()
@@ -149,50 +138,50 @@ class LocalStack:
 
     def _open_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o711)  # the account passes through to its own folders
+        self.folder.chmod(0o711)  # the account must pass to its own folders
         if self.folder != self._wanted and not self._wanted.is_symlink():
             self._wanted.parent.mkdir(parents=True, exist_ok=True)
             self._wanted.symlink_to(self.folder)  # `down` looks there
             name = self._account.name
             self._say(f"stack: {name} cannot enter {self._wanted.parent}: data in {self.folder}")
         self._lock.take()
-        if left := child.clear(self._pids):
-            self._say(f"stack: ended what a crash had left: {', '.join(left)}")
+        if survivors := clear(self._pids):
+            self._say(f"stack: ended what a crash had left: {', '.join(survivors)}")
 
-    def _start(self) -> None:
+    def _start_servers(self) -> None:
         began = time.monotonic()
         for name in self._needed:
-            self.servers[name] = self._server(name)
+            self.servers[name] = self._make_server(name)
         for server in self.servers.values():
-            server.prepare()
+            server.prepare_files()
             for process in server.children:
                 process.start()
-        self._wait(self.servers)
+        self._wait_until_ready(self.servers)
         names = ", ".join(self.servers)
         self._say(f"stack: {names} ready in {time.monotonic() - began:.1f} s in {self.folder}")
 
-    def _server(self, name: str) -> Server:
+    def _make_server(self, name: str) -> Server:
         program = find(name)
         if program is None:
             raise ServersMissing(f"{name} not found: apt-get install {PACKAGES[name]}")
-        return _KINDS[name](program.folder, self._place(name))
+        return _KINDS[name](program.folder, self._make_files(name))
 
-    def _place(self, name: str) -> Place:
+    def _make_files(self, name: str) -> ServerFiles:
         folder = self.folder / name
         self._account.make_folder(folder)
-        password = _password(self.folder / "password")
-        return Place(folder, self._account, self.folder / f"{name}.log", self._pids, password)
+        password = _read_password(self.folder / "password")
+        return ServerFiles(folder, self._account, self.folder / f"{name}.log", self._pids, password)
 
-    def _wait(self, servers: dict[str, Server]) -> None:
+    def _wait_until_ready(self, servers: dict[str, Server]) -> None:
         deadline = time.monotonic() + _START_SECONDS
         waiting = dict(servers)
         while waiting:
             for name in waiting:
-                self._check(name, deadline)
+                self._require_starting(name, deadline)
             waiting = {name: server for name, server in waiting.items() if not server.ready()}
             time.sleep(0.05)
 
-    def _check(self, name: str, deadline: float) -> None:
+    def _require_starting(self, name: str, deadline: float) -> None:
         if self.process(name).alive and time.monotonic() < deadline:
             return
         log = self.folder / f"{name}.log"
@@ -200,8 +189,8 @@ class LocalStack:
         raise ServerFailed(f"{name} did not start; the end of {log}:\n{words}")
 
 
-def _password(file: Path) -> str:
-    """Made once per folder, since the servers' data remember it."""
+def _read_password(file: Path) -> str:
+    """Read the password of a folder. It is created once, because the servers' data contain it."""
     if not file.exists():
-        Account("", os.geteuid(), os.getegid()).write(file, secrets.token_hex(16))
+        ServerAccount("", os.geteuid(), os.getegid()).write_file(file, secrets.token_hex(16))
     return file.read_text()

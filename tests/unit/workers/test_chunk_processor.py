@@ -8,7 +8,7 @@ from pipeline.database.clock import Clock
 from pipeline.errors import NoPartition, StoreUnavailable
 from tests.support.chunks import chunk
 from tests.support.doubles import DEFECT, ConstantScorer
-from workers.actors import Defect, Work
+from workers.chunk_processor import Defect, Work, run_guarded
 from workers.model_slot import ModelSlot
 
 ROWS = 20
@@ -34,14 +34,14 @@ class Store:
         self.away = away
         self.stored: list[str] = []
 
-    def rehearse(self, given, _):
+    def rehearse_chunk(self, given, _):
         if self.away:
             raise StoreUnavailable("away")
         if self.refused & set(given.texts("transaction_id")):
             raise NoPartition("no month")
 
-    def commit(self, given, scored):
-        self.rehearse(given, scored)
+    def store_chunk(self, given, scored):
+        self.rehearse_chunk(given, scored)
         self.stored += given.texts("transaction_id")
 
 
@@ -86,3 +86,23 @@ def test_a_chunk_whose_id_is_not_ours_is_a_defect_without_words():
     with pytest.raises(Defect, match="OverflowError at"):
         doing.do(chunk(ROWS, chunk_id=b"\xff" * 16))
     assert broker.buried == []
+
+
+def test_a_defect_tells_its_kind_and_place_but_none_of_its_words() -> None:
+    def work() -> None:
+        raise ValueError("TESCO STORES 3144, -4.50")
+
+    with pytest.raises(
+        Defect, match=r"^ValueError at test_chunk_processor.py:\d+ < chunk_processor.py:\d+$"
+    ) as raised:
+        run_guarded(work)
+    assert raised.value.__context__ is None
+    assert raised.value.__cause__ is None
+
+
+def test_an_error_of_ours_passes_as_it_is() -> None:
+    def work() -> None:
+        raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        run_guarded(work)
