@@ -21,9 +21,9 @@ from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from pipeline.store.writer import Store
 from tests.contract.client import Client, purchase
-from workers.preparation import bring_up
 from workers.jobs.upkeep import look_after
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 
 def as_role(settings: Settings, role: str) -> Settings:

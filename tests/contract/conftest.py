@@ -16,8 +16,8 @@ from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from tests.contract.client import Client
-from workers.preparation import bring_up
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,9 @@ from tests.contract.client import Client, purchase
 from tests.faults.site import family, signal_to
 from tests.integration.observed import Observed, free_ports
 from tests.support.waiting import until
-from workers.preparation import bring_up
 from workers.local.stack import LocalStack, ServerUrls
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 MONTH = {"from": "2026-11-01", "to": "2026-11-30"}
 REPLICA = "replica-1"

@@ -123,7 +123,7 @@ def _sums(**amounts: str) -> list[CategorySum]:
     ],
 )
 def test_sums_agree_only_to_the_penny_and_for_every_category(
-    amounts: dict[str, str], agree: bool
+    amounts: dict[str, str], *, agree: bool
 ) -> None:
     feed = [_row("-1.10", "A"), _row("-2.20", "A"), _row("5.00", "B")]
     feed += [_row("9.99", "A", date(2026, 11, 1))]
