@@ -118,9 +118,13 @@ class Transport:
                 pause = self._choose_pause(request, error, failures, time.monotonic() - began)
                 if pause is None:
                     raise
-                logger.info("%s again in %.2f s: %s", request.method, pause, type(error).__name__)
+                self._log_retry(request, pause, error)
             await asyncio.sleep(pause)
         raise AssertionError  # the loop has no end
+
+    def _log_retry(self, request: Request, pause: float, error: ClientError) -> None:
+        name = type(error).__name__
+        logger.info("%s %s is tried again in %.2f s: %s", request.method, request.path, pause, name)
 
     def _choose_pause(
         self, request: Request, error: ClientError, failures: int, spent: float
