@@ -1,4 +1,4 @@
-"""How commands print: results on standard output, for people or for programs; the rest on stderr."""
+"""Commands print results on standard output and everything else on standard error."""
 
 from __future__ import annotations
 

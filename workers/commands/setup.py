@@ -1,4 +1,4 @@
-"""The settings and the database of a command, and the person who runs it."""
+"""Commands get here their settings, their database and the name of their user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A running system for one command: an existing one, or a private one that ends with the command."""
+"""A command runs on an existing system, or on a private one that ends with the command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _API = "api-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a system runs. Only a private one has a database URL and shows its processes.
+    """The place of a running system. Only a private one has a database URL and processes to see.
 
     `watch` raises ServerFailed when a process has ended. `cpu` gives the CPU seconds so far by
     kind of process.
@@ -50,7 +50,7 @@ class Site:
 
 
 async def watched(work: Coroutine[Any, Any, T], watch: Callable[[], None]) -> T:
-    """The result of `work`. When `watch` raises, the work is cancelled and the error passes."""
+    """Return the result of `work`. When `watch` raises, cancel the work and raise the error."""
     task = asyncio.create_task(work)
     try:
         while not task.done():
@@ -117,7 +117,7 @@ def _start_private_system(
 
 
 def _start_processes(processes: System) -> list[str]:
-    """Start one API process and a worker for each core; the names of the workers."""
+    """Start one API process and a worker for each core; return the names of the workers."""
     workers = [f"worker-{number}" for number in range(1, _CORES + 1)]
     processes.start(_API, API)
     for worker in workers:
@@ -128,7 +128,7 @@ def _start_processes(processes: System) -> list[str]:
 
 
 def _sum_cpu(stack: LocalStack, processes: System, workers: Sequence[str]) -> dict[str, float]:
-    """CPU seconds by kind of process; servers count only when they are of the private stack."""
+    """Sum the CPU seconds by kind of process; only servers of the private stack count."""
     children = {"api": [processes.child(_API)], "workers": [processes.child(w) for w in workers]}
     children |= {name: [stack.process(name)] for name in stack.servers}
     return {kind: cpu_seconds(map(_get_pid, some)) for kind, some in children.items()}

@@ -161,7 +161,7 @@ def _print_results(results: Results, done: str) -> None:
 
 @asynccontextmanager
 async def _open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
-    """A publisher that is connected. Raises BrokerUnavailable when it is not."""
+    """Yield a connected publisher. Raises BrokerUnavailable."""
     queue = Queues(settings.queue_prefix).ingest
     publisher = Publisher(settings.broker_url, queue, Clock(), settings.confirm_seconds)
     await publisher.start()

@@ -1,4 +1,4 @@
-"""Categorize one description and say why."""
+"""Categorize one description and explain the result."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ async def _run(
 
 
 def _read_setup_seconds() -> dict[str, float]:
-    """Seconds of the installation, which `make` writes into the environment; empty if unknown."""
+    """Read the seconds of the installation, if `make` has written them into the environment."""
     try:
         seconds = float(Path(sys.prefix, "run").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -147,7 +147,7 @@ async def _check_api(settings: Settings) -> Finding:
 
 
 def _check_private_server(server: str) -> Finding:
-    """A server without a URL needs its programs on this machine, for a private stack."""
+    """Check that a server without a URL has its programs on this machine."""
     program = find(server)
     if program is None:
         sudo = "" if os.geteuid() == 0 else "sudo "

@@ -64,7 +64,7 @@ def _watch(measured: Iterator[Figures]) -> None:
 
 
 def _measure(targets: list[str], every: float, *, local: bool) -> Iterator[Figures]:
-    """Figures of each interval; local ports that do not answer are not in use."""
+    """Yield the figures of each interval; a local port that does not answer is not in use."""
     for before, after in pairwise(_take_looks(targets, every)):
         measured = figures(before, after)
         yield msgspec.structs.replace(measured, silent=[]) if local else measured

@@ -1,4 +1,4 @@
-"""Coroutines that run at the same time, up to a bound."""
+"""Coroutines run at the same time here, up to a bound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def gather_bounded(work: Iterable[Awaitable[T]], at_once: int) -> list[T]:
-    """The results in order; at most `at_once` awaitables run at the same time."""
+    """Return the results in order; at most `at_once` awaitables run at the same time."""
     slots = asyncio.Semaphore(at_once)
 
     async def run(awaitable: Awaitable[T]) -> T:

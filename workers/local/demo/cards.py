@@ -1,4 +1,4 @@
-"""A feed of card purchases from a CSV file: `date, card, merchant, amount, currency`.
+"""A CSV file of card purchases has the columns date, card, merchant, amount and currency.
 
 Money that was spent is positive in the file and negative in the pushed transactions.
 """
@@ -37,7 +37,7 @@ class CardPurchase(NamedTuple):
     merchant: str
 
     def to_transaction(self, account_id: UUID) -> NewTransaction:
-        """The transaction to push, with an id that is unique within the file."""
+        """Build the transaction to push; its id is unique within the file."""
         return NewTransaction(
             transaction_id=f"line-{self.number}",
             account_id=account_id,
@@ -49,7 +49,7 @@ class CardPurchase(NamedTuple):
 
 
 def read(path: Path, rows: int | None) -> list[CardPurchase]:
-    """The first `rows` purchases of the file (.csv or .csv.gz), or all.
+    """Read the first `rows` purchases of the file (.csv or .csv.gz), or all.
 
     Raises UnreadableFeed when the file is missing or has other columns.
     """
@@ -61,7 +61,7 @@ def read(path: Path, rows: int | None) -> list[CardPurchase]:
 
 
 def find_date_range(purchases: list[CardPurchase]) -> tuple[date, date]:
-    """The earliest and the latest date of the purchases."""
+    """Return the earliest and the latest date of the purchases."""
     days = [purchase.booked for purchase in purchases]
     return min(days), max(days)
 

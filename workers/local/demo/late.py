@@ -1,4 +1,4 @@
-"""A transaction that arrives late: two phones of its user must see it at once."""
+"""A transaction arrives late, and two phones of its user must see it at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outcome of a demonstration: counts, checks, times and shares."""
+"""The outcome of a demonstration has counts, checks, times and shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bank-feed integration: it opens accounts, pushes batches and waits for the receipts."""
+"""The bank-feed integration opens accounts, pushes batches and waits for the receipts."""
 
 from __future__ import annotations
 

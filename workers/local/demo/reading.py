@@ -1,4 +1,4 @@
-"""The mobile app: it reads feeds, syncs and insights, and compares them with each other."""
+"""The mobile app reads feeds, changes and insights, and compares them with each other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def read_users(client: Client, users: Iterable[UUID]) -> list[UserData]:
 async def sync_feed(
     client: Client, user_id: UUID, cursor: str | None = None
 ) -> tuple[list[Transaction], str | None]:
-    """The rows that were added or modified since `cursor` (None: all), and the next cursor."""
+    """Read the rows that changed since `cursor` (None: all), and the next cursor."""
     rows: list[Transaction] = []
     async for page in client.iterate_changes(user_id, cursor):
         rows += page.added + page.modified
@@ -47,12 +47,12 @@ async def sync_feed(
 
 
 def name_month(row: Transaction) -> str:
-    """The month of the row as the API writes it, for example `2026-11`."""
+    """Name the month of the row as the API does, for example `2026-11`."""
     return f"{row.date:%Y-%m}"
 
 
 def has_equal_sums(sums: Sequence[CategorySum], feed: Sequence[Transaction], month: str) -> bool:
-    """Whether the sums by category and currency are exactly those of the month's rows."""
+    """Compare the sums by category and currency with those of the month's rows."""
     expected: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for row in feed:
         if name_month(row) == month:
@@ -61,7 +61,7 @@ def has_equal_sums(sums: Sequence[CategorySum], feed: Sequence[Transaction], mon
 
 
 def sum_money_out(report: SpendingReport) -> Decimal:
-    """The money out of all currencies together."""
+    """Add up the money out of all currencies."""
     return sum((total.money_out for total in report.currency_totals.values()), Decimal())
 
 

@@ -1,4 +1,4 @@
-"""The replay: push the whole feed, read all of it back, and compare the two."""
+"""The replay pushes the whole feed, reads all of it back, and compares the two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the demonstration prints its outcome: a table, and one line that says whether all is right."""
+"""The report is a table, and one line that says whether all is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers.local.demo.outcome import Outcome
 
 
 def format_verdict(outcome: Outcome) -> str:
-    """One line with the counts, and whether the insights agree."""
+    """Write the counts, and whether the insights agree, as one line."""
     agree = "agree" if outcome.insights_agree else "DISAGREE"
     return (
         f"demo: {outcome.rows_accepted:,} accepted, {outcome.rows_in_feed:,} in the feed, "
