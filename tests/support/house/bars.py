@@ -36,7 +36,7 @@ ALLOWED_IMPORTS: Final = {
     "categorizer": set[str](),
     "models": {"categorizer"},
     "api": {"pipeline"},
-    "workers": {"pipeline", "models", "categorizer"},
+    "workers": {"client", "pipeline", "models", "categorizer"},
     "client": set[str](),
     "benchmarks": {"pipeline", "categorizer", "models", "api", "workers", "client"},
 }

@@ -14,7 +14,7 @@ import pytest
 
 from client import AssignedCategory, CategorySum, Transaction
 from workers.local.demo import cards
-from workers.local.demo.outcome import Outcome
+from workers.local.demo.outcome import DemoOutcome
 from workers.local.demo.reading import has_equal_sums
 from workers.local.demo.report import format_verdict
 
@@ -22,8 +22,8 @@ HEADER = "date,card,merchant,amount,currency\n"
 
 
 @pytest.fixture
-def right() -> Outcome:
-    return Outcome(
+def right() -> DemoOutcome:
+    return DemoOutcome(
         rows_accepted=20_000,
         rows_in_feed=20_000,
         lost=0,
@@ -70,7 +70,7 @@ def test_a_wrong_feed_is_named(tmp_path: Path) -> None:
         cards.read(tmp_path / "wrong.csv", None)
 
 
-def test_the_verdict_is_one_line(right: Outcome) -> None:
+def test_the_verdict_is_one_line(right: DemoOutcome) -> None:
     assert right.is_right
     assert format_verdict(right) == (
         "demo: 20,000 accepted, 20,000 in the feed, 0 lost, 0 duplicated, insights agree"
@@ -88,7 +88,7 @@ def test_the_verdict_is_one_line(right: Outcome) -> None:
         {"cache_invalidated": False},
     ],
 )
-def test_any_fault_is_noticed(right: Outcome, fault: dict[str, Any]) -> None:
+def test_any_fault_is_noticed(right: DemoOutcome, fault: dict[str, Any]) -> None:
     assert not replace(right, **fault).is_right
 
 

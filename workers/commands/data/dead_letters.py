@@ -44,7 +44,7 @@ def command() -> None:
 @json_option
 def list_dead_letters(*, as_json: bool) -> None:
     """List all dead letters, the oldest first."""
-    rows = [dict(row) for row in _ask_dead_letters(lambda letters: letters.list())]
+    rows = [dict(row) for row in _ask_dead_letters(lambda dead_letters: dead_letters.list())]
     print_result({"dead_letters": rows}, _print_list, as_json=as_json)
 
 
@@ -53,10 +53,10 @@ def list_dead_letters(*, as_json: bool) -> None:
 @json_option
 def show_dead_letter(*, letter_id: int, as_json: bool) -> None:
     """Show why a dead letter died, and which users and ingests it belongs to."""
-    letter = _ask_dead_letters(lambda letters: letters.read(letter_id))
-    if letter is None:
+    dead_letter = _ask_dead_letters(lambda dead_letters: dead_letters.read(letter_id))
+    if dead_letter is None:
         raise click.ClickException(f"there is no dead letter {letter_id}")
-    print_result(_describe(letter), _print_description, as_json=as_json)
+    print_result(_describe(dead_letter), _print_description, as_json=as_json)
 
 
 @command.command("replay")
@@ -67,16 +67,16 @@ def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bo
     """Publish dead letters again, then remove them. A second replay stores nothing twice."""
     settings = read_settings("database_url", "broker_url")
 
-    async def run(letters: Letters) -> dict[int, str]:
+    async def run(dead_letters: Letters) -> dict[int, str]:
         async with _open_publisher(settings) as publisher:
 
-            async def replay(letter: Letter) -> str:
-                if letter.chunk is None:
+            async def replay(dead_letter: Letter) -> str:
+                if dead_letter.chunk is None:
                     return _UNREADABLE
-                await publisher.publish(letter.chunk)
-                return "replayed" if await letters.replayed(letter) else _AGAIN
+                await publisher.publish(dead_letter.chunk)
+                return "replayed" if await dead_letters.replayed(dead_letter) else _AGAIN
 
-            return await _treat_each(letters, letter_ids, replay)
+            return await _treat_each(dead_letters, letter_ids, replay)
 
     _require_choice(letter_ids, every=every)
     _report(_ask_dead_letters(run), "replayed", as_json=as_json)
@@ -89,11 +89,11 @@ def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bo
 def drop_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
     """Remove dead letters for good. Their ingests stay failed."""
 
-    async def run(letters: Letters) -> dict[int, str]:
-        async def drop(letter: Letter) -> str:
-            return "dropped" if await letters.drop(letter) else _AGAIN
+    async def run(dead_letters: Letters) -> dict[int, str]:
+        async def drop(dead_letter: Letter) -> str:
+            return "dropped" if await dead_letters.drop(dead_letter) else _AGAIN
 
-        return await _treat_each(letters, letter_ids, drop)
+        return await _treat_each(dead_letters, letter_ids, drop)
 
     _require_choice(letter_ids, every=every)
     _report(_ask_dead_letters(run), "dropped", as_json=as_json)
@@ -104,27 +104,27 @@ def _require_choice(letter_ids: tuple[int, ...], *, every: bool) -> None:
         raise click.UsageError("name dead letters, or give --all")
 
 
-def _describe(letter: Letter) -> dict[str, Any]:
+def _describe(dead_letter: Letter) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "letter_id": letter.letter_id,
-        "died_at": letter.died_at,
-        "reason": letter.reason,
+        "letter_id": dead_letter.letter_id,
+        "died_at": dead_letter.died_at,
+        "reason": dead_letter.reason,
     }
-    if letter.chunk is None:
+    if dead_letter.chunk is None:
         return described | {"rows": 0, "users": [], "ingests": []}
     return described | {
-        "rows": len(letter.chunk),
-        "users": sorted({str(UUID(bytes=user)) for user in letter.chunk.users}),
-        "ingests": [str(UUID(bytes=part.ingest_id)) for part in letter.chunk.parts],
+        "rows": len(dead_letter.chunk),
+        "users": sorted({str(UUID(bytes=user)) for user in dead_letter.chunk.users}),
+        "ingests": [str(UUID(bytes=part.ingest_id)) for part in dead_letter.chunk.parts],
     }
 
 
-async def _treat_each(letters: Letters, ids: tuple[int, ...], treat: Treat) -> dict[int, str]:
+async def _treat_each(dead_letters: Letters, ids: tuple[int, ...], treat: Treat) -> dict[int, str]:
     """Treat the dead letters of these ids, or all; the first failure of a server ends it."""
     results: dict[int, str] = {}
-    for letter_id in ids or [row["letter_id"] for row in await letters.list()]:
-        letter = await letters.read(letter_id)
-        results[letter_id] = await treat(letter) if letter else _ABSENT
+    for letter_id in ids or [row["letter_id"] for row in await dead_letters.list()]:
+        dead_letter = await dead_letters.read(letter_id)
+        results[letter_id] = await treat(dead_letter) if dead_letter else _ABSENT
     return results
 
 

@@ -18,7 +18,7 @@ from workers.commands.output import json_option, print_result
 from workers.commands.progress import progress
 from workers.local.demo import cards
 from workers.local.demo.cards import CardPurchase
-from workers.local.demo.outcome import Outcome
+from workers.local.demo.outcome import DemoOutcome
 from workers.local.demo.pushing import warm_up
 from workers.local.demo.replay import replay_purchases
 from workers.local.demo.report import print_outcome
@@ -70,7 +70,7 @@ def command(
 
 async def _run(
     site: Site, purchases: Sequence[CardPurchase], batch: int, times: dict[str, float]
-) -> Outcome:
+) -> DemoOutcome:
     run = f"demo-{uuid4().hex[:8]}"
     began = time.monotonic()
     async with Client(site.url, site.token) as client:

@@ -51,14 +51,16 @@ def command(urls: tuple[str, ...], every: float, *, once: bool, as_json: bool) -
         _watch(measured)
         return
     for shown in islice(measured, 1) if once else measured:
-        print_result(shown, lambda figures: Console().print(view(figures)), as_json=as_json)
+        print_result(
+            shown, lambda figures: Console().print(render_figures(figures)), as_json=as_json
+        )
 
 
 def _watch(measured: Iterator[Figures]) -> None:
     try:
-        with Live(view(next(measured)), screen=True, auto_refresh=False) as live:
+        with Live(render_figures(next(measured)), screen=True, auto_refresh=False) as live:
             for shown in measured:
-                live.update(view(shown), refresh=True)
+                live.update(render_figures(shown), refresh=True)
     except KeyboardInterrupt:
         return
 
@@ -99,7 +101,7 @@ def _list_local_urls(settings: Settings) -> list[str]:
     return [f"http://{host}:{port}/metrics" for port in ports]
 
 
-def view(shown: Figures) -> Group:
+def render_figures(shown: Figures) -> Group:
     """Arrange the figures for the screen."""
     left = Columns([_show_rates(shown), _show_times(shown), _show_queues(shown)], padding=(0, 2))
     right = Columns([_show_model(shown), _show_cache(shown), _show_machine(shown)], padding=(0, 2))

@@ -16,7 +16,7 @@ from workers.local.demo.reading import UserData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class DemoOutcome:
     """Counts and checks; names that end in `_ms` are milliseconds, and `_s` are seconds."""
 
     rows_accepted: int
@@ -55,14 +55,14 @@ def build_outcome(
     users: Sequence[UserData],
     late: LateArrival,
     began: float,
-) -> Outcome:
+) -> DemoOutcome:
     """Compare what was sent with what was read; `began` is of time.monotonic()."""
     feed = [row for user in users for row in user.feed]
     sent = {(row.account_id, row.transaction_id) for row in rows}
     read = [(row.account_id, row.transaction_id) for row in feed]
     seconds = max(batch.stored for batch in batches) - min(batch.sent for batch in batches)
     visible = np.array([batch.stored - batch.sent for batch in batches]) * 1000
-    return Outcome(
+    return DemoOutcome(
         rows_accepted=sum(receipt.accepted for batch in batches for receipt in batch.receipts),
         rows_in_feed=len(feed),
         lost=len(sent - set(read)),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from client import Client
 from workers.local.demo.cards import CardPurchase
 from workers.local.demo.late import push_late_transaction
-from workers.local.demo.outcome import Outcome, build_outcome
+from workers.local.demo.outcome import DemoOutcome, build_outcome
 from workers.local.demo.pushing import open_accounts, push_all
 from workers.local.demo.reading import read_users
 
@@ -21,7 +21,7 @@ async def replay_purchases(
     run: str,
     batch: int,
     advance: Callable[[int], None],
-) -> Outcome:
+) -> DemoOutcome:
     """Push `purchases` in batches for new users of this `run`, then read everything back.
 
     `advance` is called with the number of rows of each stored batch. Raises ClientError.

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from workers.local.demo.outcome import Outcome
+from workers.local.demo.outcome import DemoOutcome
 
 
-def format_verdict(outcome: Outcome) -> str:
+def format_verdict(outcome: DemoOutcome) -> str:
     """Write the counts, and whether the insights agree, as one line."""
     agree = "agree" if outcome.insights_agree else "DISAGREE"
     return (
@@ -19,7 +19,7 @@ def format_verdict(outcome: Outcome) -> str:
     )
 
 
-def print_outcome(outcome: Outcome, times: dict[str, float]) -> None:
+def print_outcome(outcome: DemoOutcome, times: dict[str, float]) -> None:
     """Print the table and the verdict; `times` are seconds by stage."""
     table = Table(title="Card purchases through Spendline", show_header=False, min_width=56)
     for name, value in _list_lines(outcome, times):
@@ -33,7 +33,7 @@ def print_outcome(outcome: Outcome, times: dict[str, float]) -> None:
     print(format_verdict(outcome))  # noqa: T201 - the result of a command
 
 
-def _list_lines(outcome: Outcome, times: dict[str, float]) -> Iterator[tuple[str, str]]:
+def _list_lines(outcome: DemoOutcome, times: dict[str, float]) -> Iterator[tuple[str, str]]:
     yield "rows accepted", f"{outcome.rows_accepted:,}"
     yield "in the feed", f"{outcome.rows_in_feed:,}"
     yield "lost", f"{outcome.lost:,}"
