@@ -1,4 +1,4 @@
-"""What the API answers, as immutable types.
+"""These immutable types hold what the API answers.
 
 Fields that a newer API adds are ignored, so an older client goes on reading. Texts that the API may
 extend (`status`, `reason`, `source`) are plain strings for that reason. Amounts are decimals in
@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 
 class User(Struct, frozen=True):
-    """`position` counts the changes of the user's feed."""
+    """A person; `position` counts the changes of their feed."""
 
     user_id: UUID
     external_id: str | None
@@ -25,7 +25,7 @@ class User(Struct, frozen=True):
 
 
 class AppToken(Struct, frozen=True):
-    """A token bound to one user. Its secret stays out of the representation."""
+    """A token acts for one user. Its representation does not contain the secret."""
 
     token: str
     expires_at: dt.datetime
@@ -59,7 +59,7 @@ class AcceptedPush(Struct, frozen=True):
 
 
 class PushReceipt(Struct, frozen=True):
-    """What became of a push. The counts are of the rows stored so far.
+    """A receipt says what became of a push. Its counts cover the rows that are stored so far.
 
     `status` is `queued`, `stored` or `failed`; `positions` maps users to their feed positions.
     """
@@ -88,7 +88,7 @@ class AssignedCategory(Struct, frozen=True):
 
 
 class Transaction(Struct, frozen=True):
-    """One row of a feed. Treat an unknown `reason` as a change."""
+    """One row of a feed. Treat a new `reason` as a change."""
 
     id: UUID
     transaction_id: str
@@ -127,7 +127,7 @@ class RemovedTransaction(Struct, frozen=True):
 
 
 class TransactionPage(Struct, frozen=True):
-    """Newest first; `next_cursor` is None on the last page."""
+    """One page of a feed holds its newest rows first. On the last page `next_cursor` is None."""
 
     transactions: tuple[Transaction, ...]
     next_cursor: str | None
@@ -137,7 +137,7 @@ class TransactionPage(Struct, frozen=True):
 class ChangePage(Struct, frozen=True):
     """One page of what changed since a cursor.
 
-    With `reset` the page is the first of a whole feed, and what the reader holds is void.
+    With `reset` the page is the first of a whole feed, and the reader drops the rows that it holds.
     """
 
     added: tuple[Transaction, ...]
@@ -149,7 +149,7 @@ class ChangePage(Struct, frozen=True):
     reset: bool
 
     def apply_to(self, rows: MutableMapping[UUID, Transaction]) -> None:
-        """Bring a copy of the feed, by transaction id, up to the end of this page."""
+        """Bring `rows`, a copy of the feed by transaction id, up to the end of this page."""
         if self.reset:
             rows.clear()
         rows.update((row.id, row) for row in (*self.added, *self.modified))
@@ -165,7 +165,7 @@ class DateRange(Struct, frozen=True):
 
 
 class CurrencyTotal(Struct, frozen=True):
-    """Spending is money out less refunds; transfers, loans and card payments are no spending."""
+    """Spending is money out less refunds, without transfers, loans and card payments."""
 
     income: Decimal
     spending: Decimal
@@ -208,7 +208,7 @@ class DaySum(Struct, frozen=True):
 
 
 class SpendingReport(Struct, frozen=True):
-    """Sums of a feed over a period, at one feed position. Totals are by currency code."""
+    """A report sums a feed over a period, at one feed position. Totals are by currency code."""
 
     position: int
     period: DateRange

@@ -1,4 +1,4 @@
-"""The client: one method for each thing that the API can do."""
+"""The client has one method for each request that the API answers."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from client.transport import Observe, Request, Transport
 
 T = TypeVar("T")
 
-_LOOK_SECONDS: Final = 20.0  # of one question for a receipt; the API allows 30
+_LOOK_SECONDS: Final = 20.0  # one request waits this long for a receipt; the API allows 30
 _A_DAY: Final = dt.timedelta(days=1)
-_MOST_ROWS: Final = 1000  # of a page
+_MOST_ROWS: Final = 1000  # the API sends no larger page
 
 
 _ALL_ROWS: Final = TransactionFilter()
 
 
 class Client:
-    """Speaks to one API with one token, inside `async with`.
+    """A client speaks to one API with one token, inside `async with`.
 
     Every method raises ClientError. `timeout` (seconds) bounds one try; `retries` bounds how often
-    what can safely be repeated is tried. At most `connections` requests are on their way at a time.
+    a safe request is repeated. At most `connections` requests are on their way at a time.
     Answers with an ETag are kept up to `kept_bytes` bytes, and are sent again only if they
     have changed. `observe` is called after each try.
     """
@@ -74,21 +74,21 @@ class Client:
         await self._transport.close()
 
     async def create_user(self, external_id: str | None = None) -> answers.User:
-        """A new user, or the one that has this external id."""
+        """Create a user, or return the one that has this external id."""
         return await self._post(answers.User, build_path("users"), {"external_id": external_id})
 
     async def get_user(self, user_id: Id) -> answers.User:
         return await self._get(answers.User, build_path("users", user_id))
 
     async def erase_user(self, user_id: Id) -> None:
-        """Erase everything of a user. Not repeated when no answer comes; asking again is safe."""
+        """Erase everything of a user. The client does not repeat this by itself; you safely can."""
         path = build_path("users", user_id)
         await self._transport.send(Request(method="DELETE", path=path, repeatable=False))
 
     async def create_user_token(
         self, user_id: Id, scopes: Collection[str], *, expires_in: dt.timedelta = _A_DAY
     ) -> answers.AppToken:
-        """A token for the user's own app, with the scopes `read`, `ingest` or both."""
+        """Create a token for the user's own app, with the scopes `read`, `ingest` or both."""
         body = {"scopes": sorted(scopes), "expires_in": int(expires_in.total_seconds())}
         return await self._post(answers.AppToken, build_path("users", user_id, "tokens"), body)
 
@@ -101,7 +101,7 @@ class Client:
         name: str | None = None,
         account_type: str | None = None,
     ) -> answers.Account:
-        """A new account, or the user's one that has this external id."""
+        """Create an account, or return the user's one that has this external id."""
         body = {
             "user_id": str(user_id),
             "external_id": external_id,
@@ -123,10 +123,10 @@ class Client:
         ndjson: bool = False,
         gzip: bool = False,
     ) -> list[answers.AcceptedPush]:
-        """Push in as many requests as needed, one after another; returns what each was answered.
+        """Push in as many requests as needed, one after another; return the answer to each.
 
-        The broker holds all rows when this returns. After an error earlier requests may have been
-        taken, and pushing everything again is safe.
+        The broker holds all rows when this returns. After an error it may hold some of them, and
+        pushing everything again is safe.
         """
         accepted = []
         for body in pushes.split_push(transactions, removed, ndjson=ndjson):
@@ -135,7 +135,7 @@ class Client:
         return accepted
 
     async def push_body(self, body: pushes.PushBody) -> answers.AcceptedPush:
-        """Push what is encoded already."""
+        """Push a body that is encoded already."""
         headers = {"Content-Type": body.media_type}
         if body.gzipped:
             headers["Content-Encoding"] = "gzip"
@@ -145,7 +145,7 @@ class Client:
         return _decode(answers.AcceptedPush, await self._transport.send(request))
 
     async def get_receipt(self, ingest_id: str, *, wait: float = 0.0) -> answers.PushReceipt:
-        """What became of a push, after at most `wait` seconds (up to 30) if it is still queued."""
+        """Return the receipt of a push; wait up to `wait` seconds (at most 30) while it is queued."""
         query = {"wait": f"{wait:.3f}"}
         return await self._get(
             answers.PushReceipt, build_path("ingests", ingest_id), query, wait=wait
@@ -154,7 +154,7 @@ class Client:
     async def wait_for_receipt(
         self, ingest_id: str, *, seconds: float = 120.0
     ) -> answers.PushReceipt:
-        """The receipt of a push that is stored. Raises PushFailedError or ReceiptTimeoutError."""
+        """Return the receipt once the push is stored. Raises PushFailedError, ReceiptTimeoutError."""
         deadline = time.monotonic() + seconds
         while True:
             left = max(0.0, deadline - time.monotonic())
@@ -174,7 +174,7 @@ class Client:
         limit: int = 100,
         cursor: str | None = None,
     ) -> answers.TransactionPage:
-        """Up to `limit` (1 to 1000) rows, newest first."""
+        """Return up to `limit` (1 to 1000) rows, newest first."""
         query = rows.build_query() | build_query(limit=limit, cursor=cursor)
         path = build_path("users", user_id, "transactions")
         return await self._get(answers.TransactionPage, path, query)
@@ -182,9 +182,9 @@ class Client:
     async def iterate_feed(
         self, user_id: Id, rows: TransactionFilter = _ALL_ROWS, *, page_rows: int = _MOST_ROWS
     ) -> AsyncIterator[answers.Transaction]:
-        """All rows, newest first, fetched page by page.
+        """Yield all rows, newest first, fetched page by page.
 
-        A row that changes meanwhile may be missed or come twice; `iterate_changes` is exact.
+        A row that changes meanwhile can be left out or come twice; `iterate_changes` is exact.
         """
         cursor: str | None = None
         while True:
@@ -198,17 +198,17 @@ class Client:
     async def get_changes(
         self, user_id: Id, cursor: str | None = None, *, limit: int = 100
     ) -> answers.ChangePage:
-        """Up to `limit` (1 to 1000) changes since `cursor`; without one, since the beginning."""
+        """Return up to `limit` (1 to 1000) changes since `cursor`, or since the beginning."""
         path = build_path("users", user_id, "transactions", "sync")
         return await self._get(answers.ChangePage, path, build_query(cursor=cursor, limit=limit))
 
     async def iterate_changes(
         self, user_id: Id, cursor: str | None = None, *, page_rows: int = _MOST_ROWS
     ) -> AsyncIterator[answers.ChangePage]:
-        """Pages of changes since `cursor`, up to the end of the feed.
+        """Yield the pages of changes since `cursor`, up to the end of the feed.
 
-        Apply each page with `ChangePage.apply_to`, which also obeys `reset`. Its `next_cursor` is
-        valid for ever, and reading can go on from any page.
+        Apply each page with `ChangePage.apply_to`, which also obeys `reset`. A `next_cursor` never
+        expires, so reading can go on from any page.
         """
         more = True
         while more:
@@ -217,7 +217,7 @@ class Client:
             yield page
 
     async def get_transaction(self, user_id: Id, transaction: Id) -> answers.ExplainedTransaction:
-        """One transaction by its id of ours, and what decided its category."""
+        """Return one transaction by the id that the API issued, and what decided its category."""
         path = build_path("users", user_id, "transactions", transaction)
         return await self._get(answers.ExplainedTransaction, path)
 
@@ -229,9 +229,9 @@ class Client:
         first: dt.date | None = None,
         last: dt.date | None = None,
     ) -> answers.SpendingReport:
-        """What the money of a month (`2026-11`) or from `first` to `last` went on.
+        """Sum what the money of a month (`2026-11`), or from `first` to `last`, went on.
 
-        Without arguments it is that of the current month.
+        Without arguments, the report covers the current month.
         """
         query = build_query(month=month, first=first, last=last)
         path = build_path("users", user_id, "insights", "spending")
@@ -241,7 +241,7 @@ class Client:
         return (await self._get(answers.TaxonomyAnswer, build_path("taxonomy"))).categories
 
     async def is_alive(self) -> bool:
-        """Whether an API process answers; asked once."""
+        """Ask once whether an API process answers."""
         try:
             await self._transport.send(Request(method="GET", path="/livez", repeatable=False))
         except ClientError:
@@ -249,7 +249,7 @@ class Client:
         return True
 
     async def check_readiness(self) -> answers.Readiness:
-        """Whether the system can do its work, and which part can not; asked once."""
+        """Ask once whether the system can do its work, and which part can not."""
         request = Request(method="GET", path="/readyz", repeatable=False)
         try:
             return _decode(answers.Readiness, await self._transport.send(request))
@@ -267,7 +267,7 @@ class Client:
         return _decode(kind, await self._transport.send(request))
 
     async def _post(self, kind: type[T], path: str, body: Mapping[str, Any]) -> T:
-        """All tries carry one key, so the API does once what is asked."""
+        """Send all tries with one key, so that the API acts only once."""
         request = Request(
             method="POST",
             path=path,

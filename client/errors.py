@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree; `transient` says whether another try may end otherwise.
+"""The errors form one tree; `transient` says whether another try can succeed.
 
 ClientError                  root
 ├── UnansweredError          no answer came: no connection, a broken one, or a time-out
@@ -29,14 +29,14 @@ _STILL_RUNNING: Final = "urn:spendline:problem:still-running"
 
 
 class InvalidValue(Struct, frozen=True):
-    """One wrong value: where it is (a JSON Pointer into the body or query) and what is wrong."""
+    """A wrong value: `pointer` is a JSON Pointer into the body or query."""
 
     pointer: str
     detail: str
 
 
 class ErrorDocument(Struct, frozen=True, kw_only=True):
-    """The body of an error, as far as it is one."""
+    """The body of an error; fields that the answer lacks keep their defaults."""
 
     type: str = "about:blank"
     title: str = ""
@@ -46,7 +46,7 @@ class ErrorDocument(Struct, frozen=True, kw_only=True):
 
 
 class ErrorAnswer(ErrorDocument, frozen=True, kw_only=True):
-    """An error answer: its document, its status, and the seconds of its `Retry-After`."""
+    """An error answer has a document, a status, and the seconds of its `Retry-After`."""
 
     status: int
     retry_after: float | None
@@ -59,13 +59,13 @@ class ErrorAnswer(ErrorDocument, frozen=True, kw_only=True):
 
 
 class ClientError(Exception):
-    """Root of all errors that the client raises itself."""
+    """ClientError is the root of all errors of this package."""
 
     transient = False
 
 
 class UnansweredError(ClientError):
-    """No answer came. Whether the API has acted on the request is unknown."""
+    """No answer came. The API may have acted on the request or not."""
 
     transient = True
 
@@ -98,7 +98,7 @@ class NotFoundError(ProblemError): ...
 
 
 class ConflictError(ProblemError):
-    """Transient while an earlier try with the same Idempotency-Key is still running."""
+    """The conflict is transient while an earlier try with the same Idempotency-Key runs."""
 
     def __init__(self, problem: ErrorAnswer) -> None:
         super().__init__(problem)
@@ -149,19 +149,19 @@ _KINDS: Final[dict[int, type[ProblemError]]] = {
 }
 
 
-def problem_error(status: int, body: bytes, retry_after: float | None) -> ProblemError:
-    """The error for an answer of 400 or above; `body` need not be a problem document."""
+def build_problem_error(status: int, body: bytes, retry_after: float | None) -> ProblemError:
+    """Build the error for a status of 400 or above; `body` need not be a problem document."""
     try:
         document = msgspec.json.decode(body, type=ErrorDocument)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        document = ErrorDocument(title=_phrase(status))
+        document = ErrorDocument(title=_name_status(status))
     problem = ErrorAnswer(
         status=status, retry_after=retry_after, **msgspec.structs.asdict(document)
     )
     return _KINDS.get(status, ProblemError)(problem)
 
 
-def _phrase(status: int) -> str:
+def _name_status(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:

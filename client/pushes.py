@@ -1,4 +1,4 @@
-"""What is pushed, and how much of it fits into one request."""
+"""The rows of a push are encoded and packed into requests of a limited size."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _GZIP_LEVEL: Final = 1  # level 6 takes twice the CPU for a sixth fewer bytes
 
 
 class NewTransaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A transaction as the bank says it; a negative amount is money out.
+    """A transaction as the bank reports it; a negative amount is money out.
 
     `transaction_id` is the bank's and unique within the account. `currency` is an ISO 4217 code,
-    `mcc` the four digits of the merchant category, `metadata` a JSON object that comes back.
+    and `mcc` has the four digits of the merchant category. `metadata` is any JSON object.
     """
 
     transaction_id: str
@@ -60,7 +60,7 @@ class PushBody(NamedTuple):
     gzipped: bool = False
 
     def compress(self) -> PushBody:
-        """The same rows as one gzip member."""
+        """Return the body as one gzip member."""
         return self._replace(
             content=gzip.compress(self.content, _GZIP_LEVEL, mtime=0), gzipped=True
         )
@@ -77,9 +77,9 @@ _encoder: Final = msgspec.json.Encoder()
 def split_push(
     transactions: Iterable[NewTransaction], removed: Iterable[NewRemoval], *, ndjson: bool
 ) -> Iterator[PushBody]:
-    """Bodies of at most MAX_ITEMS items and MAX_BYTES bytes, in the order of what is given.
+    """Yield bodies of at most MAX_ITEMS items and MAX_BYTES bytes, in the order of the items.
 
-    NDJSON has no place for removals: they follow in JSON bodies.
+    NDJSON has no place for removals, so they follow in JSON bodies.
     """
     rows = (_Item(_encode(row), removal=False) for row in transactions)
     removals = (_Item(_encoder.encode(removal), removal=True) for removal in removed)
@@ -105,7 +105,7 @@ def _pack(items: Iterable[_Item]) -> Iterator[list[_Item]]:
 
 
 def _encode(row: NewTransaction) -> bytes:
-    """JSON in which the amount has no exponent, which `str` of a Decimal may write."""
+    """Encode a row; its amount has no exponent, which `str` of a Decimal can write."""
     if "E" not in str(row.amount):
         return _encoder.encode(row)
     return _encoder.encode(msgspec.to_builtins(row) | {"amount": f"{row.amount:f}"})

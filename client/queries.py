@@ -1,4 +1,4 @@
-"""What is asked for: paths and query parameters of the API."""
+"""Requests are built of the paths and query parameters of the API."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PARAMETERS: Final = {"first": "from", "last": "to"}  # Python reserves the API'
 
 
 class TransactionFilter(Struct, frozen=True, kw_only=True):
-    """Which rows of a feed; dates and amounts are inclusive.
+    """A filter chooses rows of a feed; its dates and amounts are inclusive.
 
-    `category` is a primary or a detailed code, `merchant` a merchant key.
+    `category` is a primary or a detailed code, and `merchant` is a merchant key.
     """
 
     first: dt.date | None = None
@@ -36,20 +36,20 @@ class TransactionFilter(Struct, frozen=True, kw_only=True):
 
 
 def build_path(*segments: Id) -> str:
-    """A path below `/v1`; what a segment holds cannot lead to another path."""
+    """Build a path below `/v1`; no content of a segment can lead to another path."""
     return "/v1/" + "/".join(quote(str(segment), safe="") for segment in segments)
 
 
 def build_query(**fields: Any) -> dict[str, str]:
-    """The parameters that are not None, as the API writes their values."""
+    """Write the parameters that are not None as the API reads them."""
     return {
-        _PARAMETERS.get(name, name): _write(value)
+        _PARAMETERS.get(name, name): _format_value(value)
         for name, value in fields.items()
         if value is not None
     }
 
 
-def _write(value: Any) -> str:
+def _format_value(value: Any) -> str:
     match value:
         case bool():
             return str(value).lower()

@@ -1,4 +1,4 @@
-"""When to try again: exponential pauses with jitter, bounded in tries and in time."""
+"""Retries come after exponential pauses with jitter, bounded in number and in time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MOST_DOUBLINGS: Final = 30  # keeps the product finite for any number of tries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """At most `tries` tries; no try begins later than `seconds` after the first one began.
+    """A request is tried up to `tries` times, and not later than `seconds` after its first try.
 
     Pauses double from `first_pause` to `longest_pause` seconds and are shortened by up to half at
-    random. A pause that the API asks for (`Retry-After`) comes before that.
+    random. The pause that the API asks for (`Retry-After`) is added.
     """
 
     tries: int = 5
@@ -25,7 +25,10 @@ class Retries:
     longest_pause: float = 10.0
 
     def choose_pause(self, failures: int, spent: float, retry_after: float | None) -> float | None:
-        """Seconds until the next try, after `failures` tries in `spent` seconds; None: give up."""
+        """Choose the seconds until the next try, after `failures` tries in `spent` seconds.
+
+        None means to give up.
+        """
         if failures >= self.tries:
             return None
         doubled = self.first_pause * 2 ** min(failures - 1, _MOST_DOUBLINGS)
@@ -38,7 +41,7 @@ NO_RETRIES: Final = Retries(tries=1)
 
 
 def read_retry_after(text: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or a date; None: it holds neither."""
+    """Read the seconds of a Retry-After header, which holds seconds or a date, else None."""
     if text is None:
         return None
     if text.isascii() and text.isdigit():

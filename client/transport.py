@@ -1,7 +1,7 @@
-"""HTTP under the client: one pool of connections, tries, and answers kept by ETag.
+"""The transport sends requests over one pool of connections and keeps answers by ETag.
 
 The token is in the header of each request and nowhere else. No message, log line or representation
-has it, and no redirect is followed with it.
+contains it, and no redirect is followed with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from client.errors import (
     TooManyRequestsError,
     UnansweredError,
     UnreadableAnswerError,
-    problem_error,
+    build_problem_error,
 )
 from client.retries import Retries, read_retry_after
 
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 _NO_ANSWER: Final = (aiohttp.ClientError, OSError, TimeoutError)
 _CONNECT_SECONDS: Final = 10.0
 _STREAMED_BYTES: Final = 2**20  # aiohttp warns of larger bodies that are no streams
-_ENTRY_BYTES: Final = 512  # beside its body, what a kept answer takes: URL, tag, objects
+_ENTRY_BYTES: Final = 512  # the URL, the tag and the objects of a kept answer take about this
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`repeatable`: doing it twice does no harm. `wait` is how long the API may keep it, in seconds."""
+    """A request can be `repeatable` without harm. The API can hold it for `wait` seconds."""
 
     method: str
     path: str
@@ -53,9 +53,9 @@ class Request:
 
 
 class Exchange(NamedTuple):
-    """One try of a request, for those who count or time them. `status` 0: no answer came.
+    """One try of a request, for those who count or time them.
 
-    `cached`: the API answered without its database.
+    `status` is 0 when no answer came. With `cached` the API has answered without its database.
     """
 
     method: str
@@ -74,7 +74,7 @@ class _Kept(NamedTuple):
 
 
 class Transport:
-    """Sends requests with one token, between `open` and `close`."""
+    """A transport sends requests with one token, between `open` and `close`."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Transport:
         self._timeout = timeout
         self._connections = connections
         self._retries = retries
-        self._kept: LRUCache[str, _Kept] = LRUCache(kept_bytes, getsizeof=_size)
+        self._kept: LRUCache[str, _Kept] = LRUCache(kept_bytes, getsizeof=_measure_size)
         self._observe = observe
         self._session: aiohttp.ClientSession | None = None
 
@@ -109,7 +109,7 @@ class Transport:
             await session.close()
 
     async def send(self, request: Request) -> bytes:
-        """The body of the answer, after some tries. Raises ClientError."""
+        """Send a request, and again after a failure; return the body. Raises ClientError."""
         began = time.monotonic()
         for failures in count(1):
             try:
@@ -118,14 +118,18 @@ class Transport:
                 pause = self._choose_pause(request, error, failures, time.monotonic() - began)
                 if pause is None:
                     raise
-                logger.info("%s again in %.2f s: %s", request.method, pause, type(error).__name__)
+                self._log_retry(request, pause, error)
             await asyncio.sleep(pause)
         raise AssertionError  # the loop has no end
+
+    def _log_retry(self, request: Request, pause: float, error: ClientError) -> None:
+        name = type(error).__name__
+        logger.info("%s %s is tried again in %.2f s: %s", request.method, request.path, pause, name)
 
     def _choose_pause(
         self, request: Request, error: ClientError, failures: int, spent: float
     ) -> float | None:
-        """Seconds until another try; None when it makes no sense, or might do something twice."""
+        """Choose the seconds until another try; None when it is useless or might act twice."""
         untouched = isinstance(error, TooManyRequestsError)  # nothing was done
         if not error.transient or not (request.repeatable or untouched):
             return None
@@ -141,26 +145,26 @@ class Transport:
         if status == 304 and kept is not None:
             return kept.body
         if status >= 400:
-            raise problem_error(status, body, read_retry_after(headers.get("Retry-After")))
+            raise build_problem_error(status, body, read_retry_after(headers.get("Retry-After")))
         if status >= 300:
             raise UnreadableAnswerError(f"an answer with status {status}")
         if "ETag" in headers and request.method == "GET":
-            self._keep(url, _Kept(headers["ETag"], body))
+            self._keep_answer(url, _Kept(headers["ETag"], body))
         return body
 
     async def _exchange(
         self, request: Request, url: str, kept: _Kept | None
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers and body of one try. Raises UnansweredError."""
+        """Try once, and return status, headers and body. Raises UnansweredError."""
         began = time.monotonic()
         headers = {**request.headers, "If-None-Match": kept.tag} if kept else request.headers
         try:
-            async with self._opened_session().request(
+            async with self._require_session().request(
                 request.method,
                 url,
-                data=_stream(request.body),
+                data=_open_body(request.body),
                 headers=headers,
-                timeout=self._limit(request.wait),
+                timeout=self._limit_time(request.wait),
                 allow_redirects=False,
             ) as response:
                 body = await response.read()
@@ -168,29 +172,29 @@ class Transport:
             failure = type(error).__name__
         else:
             cached = "hit" in response.headers.get("Cache-Status", "")
-            self._note(request, response.status, began, cached=cached)
+            self._notify(request, response.status, began, cached=cached)
             return response.status, response.headers, body
         # Raised outside the handler: the original error may hold the request with its token.
-        self._note(request, 0, began, cached=False)
+        self._notify(request, 0, began, cached=False)
         raise UnansweredError(f"no answer from {self.base_url}: {failure}")
 
-    def _opened_session(self) -> aiohttp.ClientSession:
+    def _require_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise RuntimeError("the client is not open: use `async with Client(...)`")
         return self._session
 
-    def _limit(self, wait: float) -> aiohttp.ClientTimeout:
+    def _limit_time(self, wait: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(
             total=self._timeout + wait, sock_connect=min(_CONNECT_SECONDS, self._timeout)
         )
 
-    def _note(self, request: Request, status: int, began: float, *, cached: bool) -> None:
+    def _notify(self, request: Request, status: int, began: float, *, cached: bool) -> None:
         if self._observe is not None:
             seconds = time.monotonic() - began
             self._observe(Exchange(request.method, request.path, status, seconds, cached))
 
-    def _keep(self, url: str, kept: _Kept) -> None:
-        if _size(kept) <= self._kept.maxsize:
+    def _keep_answer(self, url: str, kept: _Kept) -> None:
+        if _measure_size(kept) <= self._kept.maxsize:
             self._kept[url] = kept
 
 
@@ -210,9 +214,9 @@ def _authorize(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _stream(body: bytes | None) -> bytes | BytesIO | None:
+def _open_body(body: bytes | None) -> bytes | BytesIO | None:
     return body if body is None or len(body) < _STREAMED_BYTES else BytesIO(body)
 
 
-def _size(kept: _Kept) -> int:
+def _measure_size(kept: _Kept) -> int:
     return len(kept.body) + _ENTRY_BYTES

@@ -60,5 +60,5 @@ def main(file: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="the CSV file")
     main(**vars(parser.parse_args()))

@@ -8,36 +8,32 @@ is never left out. A `reset` line tells the reader to forget all earlier lines.
 
 import argparse
 import asyncio
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+import msgspec
 
-KINDS = ("added", "modified", "removed")
-
-
-async def read_page(http: aiohttp.ClientSession, user: str, cursor: str) -> dict[str, Any]:
-    """Read what changed since the cursor; an empty cursor reads from the beginning."""
-    query = {"cursor": cursor} if cursor else {}
-    async with http.get(f"/v1/users/{user}/transactions/sync", params=query) as response:
-        response.raise_for_status()
-        return dict(await response.json())
+from client import ChangePage, Client
 
 
-def list_changes(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def list_changes(page: ChangePage) -> Iterator[dict[str, Any]]:
     """Yield the changes of a page in the order of their positions."""
-    if page["reset"]:
+    if page.reset:
         yield {"change": "reset"}
-    changes = [{"change": kind} | item for kind in KINDS for item in page[kind]]
+    kinds = {"added": page.added, "modified": page.modified, "removed": page.removed}
+    changes = [
+        {"change": kind} | msgspec.structs.asdict(item)
+        for kind, items in kinds.items()
+        for item in items
+    ]
     yield from sorted(changes, key=lambda change: change["position"])
 
 
-def read_cursor(file: Path) -> str:
-    """Read the cursor of the last run, or an empty one."""
-    return file.read_text(encoding="utf-8") if file.exists() else ""
+def read_cursor(file: Path) -> str | None:
+    """Read the cursor of the last run, if there is one."""
+    return file.read_text(encoding="utf-8") if file.exists() else None
 
 
 def keep_cursor(file: Path, cursor: str) -> None:
@@ -49,18 +45,13 @@ def keep_cursor(file: Path, cursor: str) -> None:
 
 async def follow_feed(user: str, cursor: Path, seconds: float, *, once: bool) -> None:
     """Print changes until Ctrl-C, or with `once` until there are no more."""
-    base = os.environ.get("API", "http://127.0.0.1:8080")
-    header = {"Authorization": f"Bearer {os.environ['TOKEN']}"}
-    position = read_cursor(cursor)
-    async with aiohttp.ClientSession(base, headers=header) as http:
+    url = os.environ.get("API", "http://127.0.0.1:8080")
+    async with Client(url, os.environ["TOKEN"]) as client:
         while True:
-            page = await read_page(http, user, position)
-            for change in list_changes(page):
-                print(json.dumps(change), flush=True)
-            position = page["next_cursor"]
-            keep_cursor(cursor, position)
-            if page["has_more"]:
-                continue
+            async for page in client.iterate_changes(user, read_cursor(cursor)):
+                for change in list_changes(page):
+                    print(msgspec.json.encode(change).decode(), flush=True)
+                keep_cursor(cursor, page.next_cursor)
             if once:
                 return
             await asyncio.sleep(seconds)
@@ -69,7 +60,7 @@ async def follow_feed(user: str, cursor: Path, seconds: float, *, once: bool) ->
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("user", help="the user id that the API has issued")
-    parser.add_argument("--cursor", type=Path, required=True, help="file that keeps the cursor")
-    parser.add_argument("--seconds", type=float, default=5.0, help="pause between two looks")
-    parser.add_argument("--once", action="store_true", help="end when there are no more changes")
+    parser.add_argument("--cursor", type=Path, required=True, help="the file that keeps the cursor")
+    parser.add_argument("--seconds", type=float, default=5.0, help="the seconds between two reads")
+    parser.add_argument("--once", action="store_true", help="end when no changes are left")
     asyncio.run(follow_feed(**vars(parser.parse_args())))

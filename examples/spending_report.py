@@ -10,44 +10,38 @@ import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
 
-import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from client import Client, SpendingReport
 
-async def read_spending(user: str, month: str) -> dict[str, Any]:
+
+async def read_spending(user: str, month: str) -> SpendingReport:
     """Read the sums of one month by category; refunds are taken off."""
-    base = os.environ.get("API", "http://127.0.0.1:8080")
-    header = {"Authorization": f"Bearer {os.environ['TOKEN']}"}
-    async with (
-        aiohttp.ClientSession(base, headers=header) as http,
-        http.get(f"/v1/users/{user}/insights/spending", params={"month": month}) as response,
-    ):
-        response.raise_for_status()
-        return dict(await response.json())
+    async with Client(
+        os.environ.get("API", "http://127.0.0.1:8080"), os.environ["TOKEN"]
+    ) as client:
+        return await client.get_spending(user, month=month)
 
 
-def draw_tables(spending: dict[str, Any], month: str) -> Iterator[Table]:
+def draw_tables(report: SpendingReport, month: str) -> Iterator[Table]:
     """Yield one table for each currency, with the largest outflow first."""
-    for currency, total in spending["currency_totals"].items():
-        rows = [row for row in spending["by_category"] if row["currency"] == currency]
+    for currency, total in report.currency_totals.items():
         table = Table("category", "transactions", "amount", title=f"{month}, {currency}")
         table.columns[1].justify = table.columns[2].justify = "right"
-        for row in sorted(rows, key=lambda row: Decimal(row["amount"])):
-            table.add_row(row["category"], str(row["count"]), row["amount"])
+        for row in sorted(report.by_category, key=lambda row: row.amount):
+            if row.currency == currency:
+                table.add_row(row.category, str(row.count), str(row.amount))
         table.add_section()
-        table.add_row("income", "", total["income"])
-        table.add_row("spending", "", total["spending"])
+        table.add_row("income", "", str(total.income))
+        table.add_row("spending", "", str(total.spending))
         yield table
 
 
 def main(user: str, month: str) -> None:
     """Print the report of one user and month."""
-    spending = asyncio.run(read_spending(user, month))
-    tables = list(draw_tables(spending, month))
+    tables = list(draw_tables(asyncio.run(read_spending(user, month)), month))
     for table in tables:
         Console().print(table)
     if not tables:

@@ -24,11 +24,11 @@ from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database import partitions
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from workers.commands.data.migrate import bring_up
 from workers.local.child import Child
 from workers.local.stack import LocalStack, ServerUrls, discover
 from workers.local.supervisor import System
 from workers.local.usage import cpu_seconds
+from workers.preparation import bring_up
 
 FIRST, LAST = date(2014, 1, 1), date(2018, 3, 1)  # the months of the real purchases
 

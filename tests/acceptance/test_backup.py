@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from pipeline.access.tokens import SCOPES, Created, Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from tests.contract.client import Client, purchase
+from tests.support.raw_client import RawClient, purchase
 from workers.commands import main
 from workers.local.supervisor import System
 
@@ -65,7 +65,7 @@ class Device:
         self.rows: dict[str, Any] = {}
         self.resets = 0
 
-    async def read(self, client: Client, pages: int = 100) -> None:
+    async def read(self, client: RawClient, pages: int = 100) -> None:
         """Read on, at most this many pages of four; what is told must fit what is known."""
         more = True
         while more and pages:
@@ -90,7 +90,7 @@ class Device:
             self.rows.pop(key, None)
 
 
-async def feed(client: Client, user: str) -> dict[str, Any]:
+async def feed(client: RawClient, user: str) -> dict[str, Any]:
     page = (await client.get(f"/v1/users/{user}/transactions", limit=1000)).body
     return {row["id"]: row for row in page["transactions"]}
 
@@ -101,7 +101,7 @@ async def test_clients_that_knew_more_than_the_backup_end_with_the_feed(
     # Given a backup, taken while one device has read everything and another is on its way
     token, file = await new_token(serving), tmp_path / "system.backup"
     async with running(serving, tmp_path / "before") as http:
-        client = Client(http, token.text, token.token_id)
+        client = RawClient(http, token.text, token.token_id)
         account = await client.new_account("ann")
         user = account["user_id"]
         ahead, behind, slow, astray = (Device(user) for _ in range(4))
@@ -130,7 +130,7 @@ async def test_clients_that_knew_more_than_the_backup_end_with_the_feed(
     done = await spendline(serving, "restore", str(file), "--json")
     assert done.exit_code == 0, done.stderr
     async with running(serving, tmp_path / "after") as http:
-        client = Client(http, token.text, token.token_id)
+        client = RawClient(http, token.text, token.token_id)
         # Then the ingest that it undid says so, and the one that it kept is stored
         receipt = await client.get(f"/v1/ingests/{lost.body['ingest_id']}")
         assert (receipt.body["status"], "again" in receipt.body["reason"]) == ("failed", True)

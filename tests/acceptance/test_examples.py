@@ -98,7 +98,7 @@ def test_a_push_waits_for_an_api_that_is_away(serving, caller, sample, tmp_path)
             stderr=errors,
             text=True,
         )
-    until(lambda: "retry of /v1/users: no connection" in complaints.read_text(), seconds=SECONDS)
+    until(lambda: "POST /v1/users is tried again" in complaints.read_text(), seconds=SECONDS)
     serving.mend()
     output, _ = push.communicate(timeout=SECONDS)
     # Then all rows are stored
@@ -119,9 +119,9 @@ def test_a_file_that_is_pushed_twice_is_counted_once_in_the_report(caller, sampl
 
 
 def test_a_refused_file_ends_with_the_answer_of_the_api(caller, tmp_path):
-    # Given a file with an amount that is no number
+    # Given an amount with more decimals than its currency has
     bad = tmp_path / "bad.csv"
-    bad.write_text("transaction_id,date,description,amount\n1,2026-11-02,COFFEE,many\n")
+    bad.write_text("transaction_id,date,description,amount\n1,2026-11-02,COFFEE,-4.505\n")
     # When it is pushed
     done = subprocess.run(
         [sys.executable, _EXAMPLES / "push_file.py", bad, "--user", "ann"],
@@ -133,7 +133,7 @@ def test_a_refused_file_ends_with_the_answer_of_the_api(caller, tmp_path):
     )
     # Then the program fails and names the value
     assert done.returncode == 1
-    assert "/v1/transactions is refused with 422" in done.stderr
+    assert "the file is not stored: 422" in done.stderr
     assert "/transactions/0/amount" in done.stderr
 
 

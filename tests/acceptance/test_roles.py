@@ -20,10 +20,10 @@ from pipeline.database.migrate import migrate, migrations
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from pipeline.store.dead_letters import Letters
-from tests.contract.client import Client, purchase
-from workers.commands.data.migrate import bring_up
+from tests.support.raw_client import RawClient, purchase
 from workers.jobs.upkeep import look_after
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 
 def as_role(settings: Settings, role: str) -> Settings:
@@ -73,7 +73,7 @@ async def test_a_system_of_the_roles_does_all_of_its_work(
     made = await Tokens(pool).create("roles", SCOPES)
     assert made is not None
     async with aiohttp.ClientSession(f"http://{own.api_host}:{own.api_port}") as http:
-        client = Client(http, made.text, made.token_id)
+        client = RawClient(http, made.text, made.token_id)
         account = await client.new_account("somebody")
         user = f"/v1/users/{account['user_id']}"
         row = purchase(account)

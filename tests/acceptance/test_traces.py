@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.settings import Settings
-from tests.contract.client import Client, purchase
 from tests.integration.observed import free_ports
+from tests.support.raw_client import RawClient, purchase
 from workers.local.supervisor import System
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -88,7 +88,7 @@ def collector() -> Iterator[Collector]:
 @asynccontextmanager
 async def serving(
     own: Settings, pool: asyncpg.Pool, folder: Path, traces_url: str
-) -> AsyncIterator[tuple[System, Client, dict[str, str]]]:
+) -> AsyncIterator[tuple[System, RawClient, dict[str, str]]]:
     """An API and a worker that trace, a client and an account of it."""
     port = free_ports(1)
     ours = replace(
@@ -101,7 +101,7 @@ async def serving(
             system.start("api", "api")
             system.start("worker", "workers")
             system.wait_until_ready()
-            client = Client(http, made.text, made.token_id)
+            client = RawClient(http, made.text, made.token_id)
             yield system, client, await client.new_account("somebody")
 
 

@@ -15,9 +15,9 @@ import pytest
 from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from tests.contract.client import Client
-from workers.commands.data.migrate import bring_up
+from tests.support.raw_client import RawClient
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 
 @pytest.fixture(scope="session")
@@ -69,25 +69,25 @@ async def http(base: str) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def client_of(
     http: aiohttp.ClientSession, pool: asyncpg.Pool
-) -> Callable[..., asyncio.Future[Client]]:
+) -> Callable[..., asyncio.Future[RawClient]]:
     """Makes a client with a token of the given scopes, bound to a user or not."""
 
-    async def make(*scopes: str, user_id: str | None = None) -> Client:
+    async def make(*scopes: str, user_id: str | None = None) -> RawClient:
         bound = UUID(user_id) if user_id else None
         made = await Tokens(pool).create("test", scopes or SCOPES, user_id=bound)
         assert made is not None
-        return Client(http, made.text, made.token_id)
+        return RawClient(http, made.text, made.token_id)
 
     return make  # type: ignore[return-value]
 
 
 @pytest.fixture
-async def client(client_of: Callable[..., asyncio.Future[Client]]) -> Client:
+async def client(client_of: Callable[..., asyncio.Future[RawClient]]) -> RawClient:
     """A client that may do everything."""
     return await client_of()
 
 
 @pytest.fixture
-async def account(client: Client) -> dict[str, str]:
+async def account(client: RawClient) -> dict[str, str]:
     """A fresh user's account."""
     return await client.new_account(f"user-{uuid4().hex}")

@@ -10,10 +10,10 @@ import msgspec
 
 from api.routes import ROUTES
 from pipeline.access.tokens import Tokens
-from tests.contract.client import Client, purchase
+from tests.support.raw_client import RawClient, purchase
 
 Account = dict[str, str]
-ClientOf = Callable[..., Awaitable[Client]]
+ClientOf = Callable[..., Awaitable[RawClient]]
 
 
 async def test_a_token_that_was_in_use_is_refused_soon_after_its_revocation(
@@ -31,7 +31,7 @@ async def test_a_token_that_was_in_use_is_refused_soon_after_its_revocation(
 
 
 async def test_the_apps_token_reads_and_pushes_its_own_user_only(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     # Given
     user = f"/v1/users/{account['user_id']}"
@@ -49,13 +49,13 @@ async def test_the_apps_token_reads_and_pushes_its_own_user_only(
     assert (await app.ask("DELETE", user)).status == 403
 
 
-async def test_an_app_token_cannot_manage(client: Client, account: Account) -> None:
+async def test_an_app_token_cannot_manage(client: RawClient, account: Account) -> None:
     url = f"/v1/users/{account['user_id']}/tokens"
     for scopes in (["manage"], ["admin"], [], ["read", "root"]):
         assert (await client.post(url, {"scopes": scopes})).status == 422
 
 
-async def test_users_and_accounts_are_made_once(client: Client) -> None:
+async def test_users_and_accounts_are_made_once(client: RawClient) -> None:
     external = uuid4().hex
     first = await client.post("/v1/users", {"external_id": external})
     again = await client.post("/v1/users", {"external_id": external})
@@ -75,7 +75,9 @@ async def test_users_and_accounts_are_made_once(client: Client) -> None:
     assert (anonymous.status, anonymous.body["external_id"]) == (201, None)
 
 
-async def test_an_erased_user_is_gone(client: Client, account: Account, pool: asyncpg.Pool) -> None:
+async def test_an_erased_user_is_gone(
+    client: RawClient, account: Account, pool: asyncpg.Pool
+) -> None:
     # Given
     await client.push(purchase(account))
     user = f"/v1/users/{account['user_id']}"
@@ -94,7 +96,7 @@ async def test_an_erased_user_is_gone(client: Client, account: Account, pool: as
     assert left == 0
 
 
-async def test_every_unknown_path_and_method_is_a_problem(client: Client) -> None:
+async def test_every_unknown_path_and_method_is_a_problem(client: RawClient) -> None:
     nowhere = await client.get("/v1/nowhere")
     wrong = await client.ask("PATCH", "/v1/users")
     for answer, status in ((nowhere, 404), (wrong, 405)):
@@ -104,7 +106,7 @@ async def test_every_unknown_path_and_method_is_a_problem(client: Client) -> Non
     assert wrong.headers["Allow"] == "POST"
 
 
-async def test_ids_that_cannot_be_are_not_found(client: Client) -> None:
+async def test_ids_that_cannot_be_are_not_found(client: RawClient) -> None:
     for path in (
         "/v1/users/me",
         "/v1/users/%00",
@@ -116,7 +118,7 @@ async def test_ids_that_cannot_be_are_not_found(client: Client) -> None:
         assert (await client.get(path)).status == 404, path
 
 
-async def test_the_document_describes_every_route(client: Client) -> None:
+async def test_the_document_describes_every_route(client: RawClient) -> None:
     document = (await client.get("/openapi.json")).body
     described = {(method.upper(), path) for path, of in document["paths"].items() for method in of}
     assert described == {(route.method, route.path) for route in ROUTES}

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from pipeline.access.tokens import Tokens
 from pipeline.settings import Settings
-from tests.contract.client import Client
+from tests.support.raw_client import RawClient
 from workers.commands import main
 
 Account = dict[str, str]
@@ -23,7 +23,7 @@ async def lines(pool: asyncpg.Pool, subject: str) -> list[Any]:
 
 
 async def test_tokens_are_noted_without_their_text(
-    client: Client, account: Account, pool: asyncpg.Pool
+    client: RawClient, account: Account, pool: asyncpg.Pool
 ) -> None:
     # Given
     user = account["user_id"]
@@ -44,7 +44,7 @@ async def test_tokens_are_noted_without_their_text(
 
 
 async def test_the_erasure_of_a_user_is_noted_without_the_user(
-    client: Client, account: Account, pool: asyncpg.Pool
+    client: RawClient, account: Account, pool: asyncpg.Pool
 ) -> None:
     await client.ask("DELETE", f"/v1/users/{account['user_id']}")
     (line,) = await lines(pool, account["user_id"])
@@ -52,7 +52,7 @@ async def test_the_erasure_of_a_user_is_noted_without_the_user(
     assert line["details"] is None
 
 
-async def test_migrations_and_months_are_noted(client: Client, pool: asyncpg.Pool) -> None:
+async def test_migrations_and_months_are_noted(client: RawClient, pool: asyncpg.Pool) -> None:
     migrations = await pool.fetch("SELECT name, applied_at FROM migrations ORDER BY name")
     noted = await pool.fetch(
         "SELECT subject, at FROM audit WHERE act = 'migration.applied' ORDER BY subject"
@@ -63,7 +63,7 @@ async def test_migrations_and_months_are_noted(client: Client, pool: asyncpg.Poo
 
 
 async def test_who_revokes_by_the_command_line_is_noted_and_listed(
-    client: Client, own: Settings
+    client: RawClient, own: Settings
 ) -> None:
     def spendline(*arguments: str) -> Any:
         return json.loads(CliRunner().invoke(main, arguments, env=own.to_environment()).output)

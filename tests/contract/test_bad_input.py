@@ -9,13 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.contract.client import Client, purchase
+from tests.support.raw_client import RawClient, purchase
 
 Account = dict[str, str]
 PUSH = "/v1/transactions"
 
 
-async def refused(client: Client, account: Account, body: Any, status: int, **headers: str) -> Any:
+async def refused(
+    client: RawClient, account: Account, body: Any, status: int, **headers: str
+) -> Any:
     """The problem, after making sure that nothing was taken."""
     answer = await client.post(PUSH, body, headers)
     assert answer.status == status, answer
@@ -49,7 +51,7 @@ WRONG_FIELDS = [
 
 @pytest.mark.parametrize(("field", "value"), WRONG_FIELDS)
 async def test_a_wrong_field_is_named_by_its_pointer(
-    client: Client, account: Account, field: str, value: object
+    client: RawClient, account: Account, field: str, value: object
 ) -> None:
     # Given
     good, bad = purchase(account), purchase(account) | {field: value}
@@ -61,19 +63,21 @@ async def test_a_wrong_field_is_named_by_its_pointer(
     assert answer.body["errors"][0]["detail"]
 
 
-async def test_yen_have_no_decimals(client: Client, account: Account) -> None:
+async def test_yen_have_no_decimals(client: RawClient, account: Account) -> None:
     body = {"transactions": [purchase(account, currency="JPY", amount="1.50")]}
     answer = await refused(client, account, body, 422)
     assert answer.pointers == ["/transactions/0/amount"]
 
 
-async def test_a_missing_field_is_named(client: Client, account: Account) -> None:
+async def test_a_missing_field_is_named(client: RawClient, account: Account) -> None:
     answer = await refused(client, account, {"transactions": [purchase(account, date=None)]}, 422)
     assert answer.pointers == ["/transactions/0"]
     assert "date" in answer.body["errors"][0]["detail"]
 
 
-async def test_every_bad_item_of_a_large_batch_is_named(client: Client, account: Account) -> None:
+async def test_every_bad_item_of_a_large_batch_is_named(
+    client: RawClient, account: Account
+) -> None:
     rows = [purchase(account) for _ in range(4_999)]
     rows[7]["amount"] = "NaN"
     rows[4_000]["date"] = "1999-01-01"
@@ -86,7 +90,7 @@ async def test_every_bad_item_of_a_large_batch_is_named(client: Client, account:
     ]
 
 
-async def test_a_date_outside_names_the_managed_range(client: Client, account: Account) -> None:
+async def test_a_date_outside_names_the_managed_range(client: RawClient, account: Account) -> None:
     body = {"transactions": [purchase(account, date="1999-01-01")]}
     answer = await refused(client, account, body, 422)
     assert "2024-11-01 to " in answer.body["errors"][0]["detail"]
@@ -95,11 +99,11 @@ async def test_a_date_outside_names_the_managed_range(client: Client, account: A
 @pytest.mark.parametrize(
     "body", [{}, {"transactions": []}, {"removed": []}, {"transactions": [], "removed": []}]
 )
-async def test_nothing_to_do_is_refused(client: Client, account: Account, body: object) -> None:
+async def test_nothing_to_do_is_refused(client: RawClient, account: Account, body: object) -> None:
     await refused(client, account, body, 422)
 
 
-async def test_one_item_above_the_limit_is_refused(client: Client, account: Account) -> None:
+async def test_one_item_above_the_limit_is_refused(client: RawClient, account: Account) -> None:
     await refused(client, account, {"transactions": [purchase(account)] * 10_001}, 413)
 
 
@@ -124,22 +128,24 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_what_is_not_json_is_malformed(client: Client, account: Account, body: bytes) -> None:
+async def test_what_is_not_json_is_malformed(
+    client: RawClient, account: Account, body: bytes
+) -> None:
     await refused(client, account, body, 400)
 
 
-async def test_a_key_given_twice_is_malformed(client: Client, account: Account) -> None:
+async def test_a_key_given_twice_is_malformed(client: RawClient, account: Account) -> None:
     await refused(client, account, _with_key_twice(account), 400)
     spaced = _with_key_twice(account).replace(b'":', b'" :')
     await refused(client, account, spaced, 400)
 
 
-async def test_a_huge_integer_is_refused(client: Client, account: Account) -> None:
+async def test_a_huge_integer_is_refused(client: RawClient, account: Account) -> None:
     body = msgspec.json.encode({"transactions": [purchase(account, amount="HUGE")]})
     await refused(client, account, body.replace(b'"HUGE"', b"9" * 6_000), 422)
 
 
-async def test_the_wrong_shape_is_refused(client: Client, account: Account) -> None:
+async def test_the_wrong_shape_is_refused(client: RawClient, account: Account) -> None:
     for body in ([], {"transactions": {}}, {"transactions": None}, {"transactions": [[]]}, 7, None):
         await refused(client, account, body, 422)
 
@@ -159,21 +165,23 @@ CODINGS = {
 
 @pytest.mark.parametrize(("body", "coding", "status"), CODINGS.values(), ids=CODINGS.keys())
 async def test_a_bad_body_coding_is_refused(
-    client: Client, account: Account, body: bytes, coding: str, status: int
+    client: RawClient, account: Account, body: bytes, coding: str, status: int
 ) -> None:
     await refused(client, account, body, status, **{"Content-Encoding": coding})
 
 
-async def test_a_body_beyond_16_mib_is_refused(client: Client, account: Account) -> None:
+async def test_a_body_beyond_16_mib_is_refused(client: RawClient, account: Account) -> None:
     await refused(client, account, b" " * ((16 << 20) + 1), 413)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json; charset=utf-16", "text/csv"])
-async def test_another_content_type_is_refused(client: Client, account: Account, kind: str) -> None:
+async def test_another_content_type_is_refused(
+    client: RawClient, account: Account, kind: str
+) -> None:
     await refused(client, account, b"{}", 415, **{"Content-Type": kind})
 
 
-async def test_a_bad_line_of_ndjson_is_named(client: Client, account: Account) -> None:
+async def test_a_bad_line_of_ndjson_is_named(client: RawClient, account: Account) -> None:
     lines = [purchase(account), purchase(account, amount="NaN"), purchase(account) | {"x": 1}]
     kind = {"Content-Type": "application/x-ndjson"}
     body = b"\n".join(map(msgspec.json.encode, lines))
@@ -201,14 +209,14 @@ QUERIES = [
 
 @pytest.mark.parametrize(("path", "name", "value"), QUERIES)
 async def test_a_bad_query_is_refused(
-    client: Client, account: Account, path: str, name: str, value: str
+    client: RawClient, account: Account, path: str, name: str, value: str
 ) -> None:
     answer = await client.get(f"/v1/users/{account['user_id']}/{path}", **{name: value})
     assert answer.status == 422, answer
     assert answer.body["errors"]
 
 
-async def test_the_greatest_month_is_no_defect(client: Client, account: Account) -> None:
+async def test_the_greatest_month_is_no_defect(client: RawClient, account: Account) -> None:
     user = f"/v1/users/{account['user_id']}"
     for query in ({"month": "9999-12"}, {"from": "0001-01-01", "to": "9999-12-31"}):
         answer = await client.get(f"{user}/insights/spending", **query)
@@ -216,7 +224,7 @@ async def test_the_greatest_month_is_no_defect(client: Client, account: Account)
 
 
 async def test_a_cursor_of_another_user_or_kind_or_altered_is_refused(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     # Given
     other = await client.new_account("other")

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from pipeline.settings import Settings
-from tests.contract.client import Client, purchase
+from tests.support.raw_client import RawClient, purchase
 from workers.local.supervisor import System
 
 Account = dict[str, str]
@@ -39,7 +39,7 @@ async def test_live_ready_and_version_need_no_token(http: aiohttp.ClientSession)
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_a_request_keeps_the_id_that_its_client_gave(client: Client) -> None:
+async def test_a_request_keeps_the_id_that_its_client_gave(client: RawClient) -> None:
     assert (await client.get("/livez", {"X-Request-ID": "abc-1"})).headers[
         "X-Request-ID"
     ] == "abc-1"
@@ -62,7 +62,7 @@ async def test_ready_names_the_part_that_fails(own: Settings, tmp_path: Path) ->
 
 
 async def test_a_stop_under_load_loses_nothing_and_refuses_nobody(
-    second: System, client_of: object, account: Account, client: Client
+    second: System, client_of: object, account: Account, client: RawClient
 ) -> None:
     # Given
     address = f"http://{second.settings.api_host}:{second.settings.api_port}"
@@ -109,7 +109,7 @@ async def _first_answer(http: aiohttp.ClientSession, path: str) -> dict[str, obj
     raise AssertionError("the API did not come up")
 
 
-async def _all_ids(client: Client, account: Account) -> set[str]:
+async def _all_ids(client: RawClient, account: Account) -> set[str]:
     ids: set[str] = set()
     cursor: dict[str, str] = {}
     while True:

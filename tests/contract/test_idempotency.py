@@ -12,10 +12,10 @@ import pytest
 
 from pipeline.access.idempotency import Idempotency
 from pipeline.access.tokens import Tokens
-from tests.contract.client import Answer, Client, purchase
+from tests.support.raw_client import Answer, RawClient, purchase
 
 Account = dict[str, str]
-ClientOf = Callable[..., Awaitable[Client]]
+ClientOf = Callable[..., Awaitable[RawClient]]
 PUSH = "/v1/transactions"
 
 
@@ -31,7 +31,9 @@ async def died(pool: asyncpg.Pool, key: str, lease: timedelta) -> None:
     assert done == "UPDATE 1"
 
 
-async def test_the_same_push_again_has_the_same_receipt(client: Client, account: Account) -> None:
+async def test_the_same_push_again_has_the_same_receipt(
+    client: RawClient, account: Account
+) -> None:
     # Given
     headers, body = keyed(), {"transactions": [purchase(account)]}
     # When
@@ -47,7 +49,7 @@ async def test_the_same_push_again_has_the_same_receipt(client: Client, account:
     )  # fmt: skip
 
 
-async def test_every_post_keeps_its_answer(client: Client, account: Account) -> None:
+async def test_every_post_keeps_its_answer(client: RawClient, account: Account) -> None:
     user = account["user_id"]
     for path, body in (
         ("/v1/users", {}),
@@ -60,14 +62,14 @@ async def test_every_post_keeps_its_answer(client: Client, account: Account) -> 
         assert first.status == 201
 
 
-async def test_a_refusal_is_given_again(client: Client, account: Account) -> None:
+async def test_a_refusal_is_given_again(client: RawClient, account: Account) -> None:
     headers, body = keyed(), {"transactions": [purchase(account, amount="NaN")]}
     first, again = [await client.post(PUSH, body, headers) for _ in range(2)]
     assert first.status == again.status == 422
     assert first.body == again.body
 
 
-async def test_a_key_stands_for_one_request(client: Client, account: Account) -> None:
+async def test_a_key_stands_for_one_request(client: RawClient, account: Account) -> None:
     # Given
     headers = keyed()
     await client.post("/v1/users", {}, headers)
@@ -81,7 +83,7 @@ async def test_a_key_stands_for_one_request(client: Client, account: Account) ->
     assert [answer.status for answer in others] == [422] * 3
 
 
-async def test_of_requests_at_once_one_runs(client: Client, account: Account) -> None:
+async def test_of_requests_at_once_one_runs(client: RawClient, account: Account) -> None:
     # Given
     headers, body = keyed(), {"scopes": ["read"]}
     path = f"/v1/users/{account['user_id']}/tokens"
@@ -96,7 +98,7 @@ async def test_of_requests_at_once_one_runs(client: Client, account: Account) ->
 
 
 async def test_a_running_request_is_a_conflict_and_a_dead_one_runs_again(
-    client: Client, pool: asyncpg.Pool
+    client: RawClient, pool: asyncpg.Pool
 ) -> None:
     # Given
     key = uuid4().hex
@@ -115,7 +117,7 @@ async def test_a_running_request_is_a_conflict_and_a_dead_one_runs_again(
     assert (await client.post("/v1/users", {}, keyed(key))).body == again.body
 
 
-async def test_a_key_is_free_after_a_day(client: Client, pool: asyncpg.Pool) -> None:
+async def test_a_key_is_free_after_a_day(client: RawClient, pool: asyncpg.Pool) -> None:
     # Given
     key = uuid4().hex
     first = await client.post("/v1/users", {}, keyed(key))
@@ -129,7 +131,7 @@ async def test_a_key_is_free_after_a_day(client: Client, pool: asyncpg.Pool) -> 
     assert fresh.body != first.body
 
 
-async def test_upkeep_forgets_what_is_a_day_old(client: Client, pool: asyncpg.Pool) -> None:
+async def test_upkeep_forgets_what_is_a_day_old(client: RawClient, pool: asyncpg.Pool) -> None:
     old, young = uuid4().hex, uuid4().hex
     for key in (old, young):
         await client.post("/v1/users", {}, keyed(key))
@@ -141,7 +143,7 @@ async def test_upkeep_forgets_what_is_a_day_old(client: Client, pool: asyncpg.Po
     assert [row["key"] for row in left] == [young]
 
 
-async def test_a_key_is_its_tokens_own(client: Client, client_of: ClientOf) -> None:
+async def test_a_key_is_its_tokens_own(client: RawClient, client_of: ClientOf) -> None:
     headers = keyed()
     mine = await client.post("/v1/users", {}, headers)
     theirs = await (await client_of("manage")).post("/v1/users", {}, headers)
@@ -160,7 +162,7 @@ async def test_a_revoked_token_is_given_nothing_again(
 
 
 async def test_what_is_kept_tells_nothing_without_the_token(
-    client: Client, account: Account, pool: asyncpg.Pool
+    client: RawClient, account: Account, pool: asyncpg.Pool
 ) -> None:
     key = uuid4().hex
     made = await client.post(
@@ -172,7 +174,7 @@ async def test_what_is_kept_tells_nothing_without_the_token(
 
 
 async def test_an_altered_answer_is_gone_and_its_request_does_not_run_again(
-    client: Client, account: Account, pool: asyncpg.Pool
+    client: RawClient, account: Account, pool: asyncpg.Pool
 ) -> None:
     # Given
     path, body, key = f"/v1/users/{account['user_id']}/tokens", {"scopes": ["read"]}, uuid4().hex
@@ -191,7 +193,9 @@ async def test_an_altered_answer_is_gone_and_its_request_does_not_run_again(
     assert await pool.fetchval(count) == before
 
 
-async def test_an_answer_moved_to_another_key_is_gone(client: Client, pool: asyncpg.Pool) -> None:
+async def test_an_answer_moved_to_another_key_is_gone(
+    client: RawClient, pool: asyncpg.Pool
+) -> None:
     # Given two answers to one request
     mine, other = uuid4().hex, uuid4().hex
     for key in (mine, other):
@@ -207,5 +211,5 @@ async def test_an_answer_moved_to_another_key_is_gone(client: Client, pool: asyn
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "tab\tinside"])
-async def test_a_key_that_cannot_be_is_refused(client: Client, key: str) -> None:
+async def test_a_key_that_cannot_be_is_refused(client: RawClient, key: str) -> None:
     assert (await client.post("/v1/users", {}, keyed() | {"Idempotency-Key": key})).status == 422

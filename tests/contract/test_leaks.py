@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from pipeline.settings import Settings
-from tests.contract.client import Client, purchase
+from tests.support.raw_client import RawClient, purchase
 from workers.local.supervisor import System
 
 Account = dict[str, str]
@@ -38,11 +38,11 @@ def talkative(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-async def speaker(talkative: System, client: Client) -> AsyncIterator[Client]:
+async def speaker(talkative: System, client: RawClient) -> AsyncIterator[RawClient]:
     """The client, speaking with the talkative API."""
     address = f"http://{talkative.settings.api_host}:{talkative.settings.api_port}"
     async with aiohttp.ClientSession(address) as http:
-        speaker = Client(http, "", client.token_id)
+        speaker = RawClient(http, "", client.token_id)
         speaker.headers = client.headers
         yield speaker
 
@@ -90,7 +90,7 @@ def logged(system: System) -> bytes:
 
 
 async def test_nothing_that_is_said_holds_what_was_pushed(
-    speaker: Client, talkative: System, account: Account
+    speaker: RawClient, talkative: System, account: Account
 ) -> None:
     # Given
     refusals = []

@@ -8,25 +8,25 @@ from uuid import uuid4
 
 import msgspec
 
-from tests.contract.client import Client, purchase
+from tests.support.raw_client import RawClient, purchase
 
 Account = dict[str, str]
 
 
-async def feed(client: Client, account: Account, **query: Any) -> list[dict[str, Any]]:
+async def feed(client: RawClient, account: Account, **query: Any) -> list[dict[str, Any]]:
     answer = await client.get(f"/v1/users/{account['user_id']}/transactions", **query)
     assert answer.status == 200, answer
     return answer.body["transactions"]
 
 
-async def sync(client: Client, account: Account, **query: Any) -> dict[str, Any]:
+async def sync(client: RawClient, account: Account, **query: Any) -> dict[str, Any]:
     answer = await client.get(f"/v1/users/{account['user_id']}/transactions/sync", **query)
     assert answer.status == 200, answer
     return answer.body
 
 
 async def test_a_pushed_transaction_is_accepted_stored_and_read_back(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     # Given
     pushed = purchase(
@@ -58,7 +58,7 @@ async def test_a_pushed_transaction_is_accepted_stored_and_read_back(
 
 
 async def test_a_single_transaction_says_what_decided_its_category(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     await client.push(purchase(account, mcc="0742"))
     (read,) = await feed(client, account)
@@ -70,7 +70,7 @@ async def test_a_single_transaction_says_what_decided_its_category(
     assert explanation["mcc"] == "0742"
 
 
-async def test_the_same_content_again_changes_nothing(client: Client, account: Account) -> None:
+async def test_the_same_content_again_changes_nothing(client: RawClient, account: Account) -> None:
     pushed = purchase(account)
     await client.push(pushed)
     again = await client.push(pushed)
@@ -79,7 +79,7 @@ async def test_the_same_content_again_changes_nothing(client: Client, account: A
 
 
 async def test_another_date_moves_the_row_and_keeps_its_id(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     pushed = purchase(account, date="2026-10-31")
     await client.push(pushed)
@@ -92,7 +92,7 @@ async def test_another_date_moves_the_row_and_keeps_its_id(
 
 
 async def test_a_removed_row_leaves_the_feed_and_does_not_return(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     pushed = purchase(account)
     await client.push(pushed)
@@ -108,7 +108,7 @@ async def test_a_removed_row_leaves_the_feed_and_does_not_return(
     assert removed["reason"] == "removed"
 
 
-async def test_a_posted_row_replaces_its_pending_one(client: Client, account: Account) -> None:
+async def test_a_posted_row_replaces_its_pending_one(client: RawClient, account: Account) -> None:
     pending = purchase(account, pending=True)
     await client.push(pending)
     posted = purchase(account, pending_transaction_id=pending["transaction_id"], amount="-5.10")
@@ -119,7 +119,7 @@ async def test_a_posted_row_replaces_its_pending_one(client: Client, account: Ac
 
 
 async def test_one_bank_side_id_in_two_accounts_is_two_transactions(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     other = await client.post(
         "/v1/accounts",
@@ -131,7 +131,7 @@ async def test_one_bank_side_id_in_two_accounts_is_two_transactions(
     assert len(await feed(client, account, account_id=other.body["account_id"])) == 1
 
 
-async def test_ndjson_and_gzip_are_accepted(client: Client, account: Account) -> None:
+async def test_ndjson_and_gzip_are_accepted(client: RawClient, account: Account) -> None:
     rows = [purchase(account) for _ in range(3)]
     body = b"\n".join(map(msgspec.json.encode, rows)) + b"\n"
     headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
@@ -139,13 +139,15 @@ async def test_ndjson_and_gzip_are_accepted(client: Client, account: Account) ->
     assert (accepted.status, accepted.body["accepted"]) == (202, 3)
 
 
-async def test_a_push_larger_than_a_chunk_has_one_receipt(client: Client, account: Account) -> None:
+async def test_a_push_larger_than_a_chunk_has_one_receipt(
+    client: RawClient, account: Account
+) -> None:
     receipt = await client.push(*(purchase(account) for _ in range(173)))
     assert receipt.body["added"] == receipt.body["accepted"] == 173
     assert receipt.body["positions"] == {account["user_id"]: 173}
 
 
-async def test_every_amount_form_is_read_exactly(client: Client, account: Account) -> None:
+async def test_every_amount_form_is_read_exactly(client: RawClient, account: Account) -> None:
     texts = {"-0.00": "0.00", "12": "12.00", "-7.5": "-7.50", "9999999999999.99": None}
     for given, read in texts.items():
         await client.push(purchase(account, amount=given, transaction_id=given))
@@ -156,7 +158,7 @@ async def test_every_amount_form_is_read_exactly(client: Client, account: Accoun
         assert row["amount"] == (read or given)
 
 
-async def test_text_of_any_script_is_kept_unmodified(client: Client, account: Account) -> None:
+async def test_text_of_any_script_is_kept_unmodified(client: RawClient, account: Account) -> None:
     texts = [
         "שלום 42", "café ☕️ 👩‍👩‍👧", "a\u200bb", "12345", "'; DROP TABLE users; --",
         "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "  two  spaces ", "",
@@ -168,14 +170,14 @@ async def test_text_of_any_script_is_kept_unmodified(client: Client, account: Ac
     assert read == {str(i): text for i, text in enumerate(texts)}
 
 
-async def test_a_batch_of_the_same_thing_is_one_row(client: Client, account: Account) -> None:
+async def test_a_batch_of_the_same_thing_is_one_row(client: RawClient, account: Account) -> None:
     receipt = await client.push(*[purchase(account, transaction_id="same")] * 120)
     assert receipt.body["accepted"] == 120
     assert len(await feed(client, account)) == 1
 
 
 async def test_users_mixed_in_one_batch_keep_to_their_feeds(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     # Given
     other = await client.new_account(f"other-{uuid4().hex}")
@@ -191,7 +193,7 @@ async def test_users_mixed_in_one_batch_keep_to_their_feeds(
 
 
 async def test_ids_that_differ_in_case_or_inner_space_are_different(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     ids = {"ab", "AB", "a b", "a  b", "ａｂ"}  # noqa: RUF001 - the last in full width
     await client.push(*(purchase(account, transaction_id=i) for i in sorted(ids)))

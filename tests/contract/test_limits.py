@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 
 from pipeline.settings import Settings
-from tests.contract.client import Answer, Client
+from tests.support.raw_client import Answer, RawClient
 from workers.local.supervisor import System
 
-ClientOf = Callable[..., Awaitable[Client]]
+ClientOf = Callable[..., Awaitable[RawClient]]
 LIMIT, WINDOW = 5, 30
 TAXONOMY = "/v1/taxonomy"
 
@@ -47,13 +47,13 @@ def limited(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             system.close()
 
 
-async def ask(settings: Settings, client: Client, path: str = TAXONOMY) -> Answer:
+async def ask(settings: Settings, client: RawClient, path: str = TAXONOMY) -> Answer:
     address = f"http://{settings.api_host}:{settings.api_port}"
     async with aiohttp.ClientSession(address) as http:
-        return await Client(http, "", client.token_id).get(path, client.headers)
+        return await RawClient(http, "", client.token_id).get(path, client.headers)
 
 
-async def test_without_a_quota_there_are_no_headers(client: Client) -> None:
+async def test_without_a_quota_there_are_no_headers(client: RawClient) -> None:
     assert not [name for name in (await client.get(TAXONOMY)).headers if "RateLimit" in name]
 
 
@@ -98,7 +98,7 @@ async def test_refusals_are_counted_and_other_tokens_are_not_touched(
     assert (await ask(limited[0], other)).status == 200
 
 
-async def test_operators_are_not_limited(limited: list[Settings], client: Client) -> None:
+async def test_operators_are_not_limited(limited: list[Settings], client: RawClient) -> None:
     for _ in range(LIMIT + 1):
         answer = await ask(limited[0], client, "/livez")
         assert (answer.status, "RateLimit" in answer.headers) == (200, False)

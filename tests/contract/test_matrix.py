@@ -18,10 +18,10 @@ import pytest
 
 from api.routes import ROUTES, Binding, Route
 from pipeline.access.tokens import SCOPES, Tokens
-from tests.contract.client import Answer, Client, purchase
+from tests.support.raw_client import Answer, RawClient, purchase
 
 Account = dict[str, str]
-ClientOf = Callable[..., Awaitable[Client]]
+ClientOf = Callable[..., Awaitable[RawClient]]
 Pointer = tuple[str | int, ...]
 GUARDED = [route for route in ROUTES if route.scopes is not None]
 HEADERS = {
@@ -43,7 +43,7 @@ class Person:
     cursors: Mapping[str, str]
 
     @classmethod
-    async def with_data(cls, client: Client) -> Person:
+    async def with_data(cls, client: RawClient) -> Person:
         account = await client.new_account(f"person-{uuid4().hex}")
         receipt = await client.push(*(purchase(account) for _ in range(3)))
         feed = f"/v1/users/{account['user_id']}/transactions"
@@ -86,7 +86,7 @@ class Cell:
 
     route: Route
     what: str
-    client: Client
+    client: RawClient
     status: int
     path: str
     body: Any = None
@@ -98,14 +98,14 @@ class Cell:
         return await self.client.ask(self.route.method, self.path, params=self.query)
 
 
-def cells_of_headers(victim: Person, clients: Mapping[str, Client]) -> Iterator[Cell]:
+def cells_of_headers(victim: Person, clients: Mapping[str, RawClient]) -> Iterator[Cell]:
     """Without a token that is valid nothing is answered."""
     for route in GUARDED:
         for what, client in clients.items():
             yield Cell(route, what, client, 401, victim.path(route), victim.body(route))
 
 
-def cells_of_scopes(victim: Person, clients: Mapping[str, Client]) -> Iterator[Cell]:
+def cells_of_scopes(victim: Person, clients: Mapping[str, RawClient]) -> Iterator[Cell]:
     """One scope alone opens only the routes that name it."""
     for route in GUARDED:
         for scope in sorted(set(SCOPES) - (route.scopes or set())):
@@ -113,7 +113,7 @@ def cells_of_scopes(victim: Person, clients: Mapping[str, Client]) -> Iterator[C
             yield Cell(route, what, clients[scope], 403, victim.path(route), victim.body(route))
 
 
-def cells_of_paths(victim: Person, stranger: Person, bound: Client) -> Iterator[Cell]:
+def cells_of_paths(victim: Person, stranger: Person, bound: RawClient) -> Iterator[Cell]:
     """Every id of the path in turn, and all at once, is the victim's."""
     for route in GUARDED:
         if route.binding is Binding.UNBOUND:
@@ -127,7 +127,7 @@ def cells_of_paths(victim: Person, stranger: Person, bound: Client) -> Iterator[
                 yield Cell(route, what, bound, 404, path, stranger.body(route))
 
 
-def cells_of_bodies(victim: Person, stranger: Person, bound: Client) -> Iterator[Cell]:
+def cells_of_bodies(victim: Person, stranger: Person, bound: RawClient) -> Iterator[Cell]:
     """Every field that names a user or an account names the victim's."""
     for route in GUARDED:
         for pointer in pointers(stranger.body(route)):
@@ -138,7 +138,7 @@ def cells_of_bodies(victim: Person, stranger: Person, bound: Client) -> Iterator
 
 
 def cells_of_cursors(
-    victim: Person, stranger: Person, bound: Client, document: Mapping[str, Any]
+    victim: Person, stranger: Person, bound: RawClient, document: Mapping[str, Any]
 ) -> Iterator[Cell]:
     """A cursor of the victim's opens nothing of anybody's."""
     for route in GUARDED:
@@ -174,17 +174,19 @@ def replaced(value: Any, pointer: Pointer, leaf: str) -> Any:
 
 
 @pytest.fixture
-async def victim(client: Client) -> Person:
+async def victim(client: RawClient) -> Person:
     return await Person.with_data(client)
 
 
 @pytest.fixture
-async def stranger(client: Client) -> Person:
+async def stranger(client: RawClient) -> Person:
     return await Person.with_data(client)
 
 
 @pytest.fixture
-async def invalid(client_of: ClientOf, client: Client, pool: asyncpg.Pool) -> dict[str, Client]:
+async def invalid(
+    client_of: ClientOf, client: RawClient, pool: asyncpg.Pool
+) -> dict[str, RawClient]:
     """Callers without a valid token, by what is wrong with theirs."""
     tokens, callers = Tokens(pool), {}
     for what, header in HEADERS.items():
@@ -200,12 +202,12 @@ async def invalid(client_of: ClientOf, client: Client, pool: asyncpg.Pool) -> di
 
 
 async def test_every_cell_of_the_matrix_is_refused(
-    client: Client,
+    client: RawClient,
     client_of: ClientOf,
     *,
     victim: Person,
     stranger: Person,
-    invalid: dict[str, Client],
+    invalid: dict[str, RawClient],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     # Given
@@ -239,7 +241,7 @@ async def test_every_cell_of_the_matrix_is_refused(
 
 
 async def test_a_query_that_names_the_victims_data_finds_nothing(
-    client: Client, client_of: ClientOf, victim: Person, stranger: Person
+    client: RawClient, client_of: ClientOf, victim: Person, stranger: Person
 ) -> None:
     # Given
     document = (await client.get("/openapi.json")).body
@@ -256,7 +258,7 @@ async def test_a_query_that_names_the_victims_data_finds_nothing(
         assert (answer.status, answer.body["transactions"]) == (200, [])
 
 
-async def test_the_table_and_the_document_name_the_same_scopes(client: Client) -> None:
+async def test_the_table_and_the_document_name_the_same_scopes(client: RawClient) -> None:
     document = (await client.get("/openapi.json")).body
     for route in ROUTES:
         operation = document["paths"][route.path][route.method.lower()]
@@ -264,7 +266,7 @@ async def test_the_table_and_the_document_name_the_same_scopes(client: Client) -
         assert operation.get("x-scopes", []) == sorted(route.scopes or ()), route.name
 
 
-async def state_of(client: Client, person: Person) -> Any:
+async def state_of(client: RawClient, person: Person) -> Any:
     """All that a stranger could have changed."""
     user = f"/v1/users/{person.account['user_id']}"
     paths = (user, f"{user}/accounts", f"{user}/transactions")

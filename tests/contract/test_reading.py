@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import Client, purchase
+from tests.support.raw_client import RawClient, purchase
 
 Account = dict[str, str]
 
@@ -15,7 +15,7 @@ def path(account: Account, rest: str = "") -> str:
     return f"/v1/users/{account['user_id']}/transactions{rest}"
 
 
-async def pages(client: Client, url: str, **query: Any) -> list[dict[str, Any]]:
+async def pages(client: RawClient, url: str, **query: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     cursor = {}
     while True:
@@ -27,7 +27,7 @@ async def pages(client: Client, url: str, **query: Any) -> list[dict[str, Any]]:
 
 
 async def test_pages_of_the_feed_hold_every_row_once_newest_first(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     await client.push(
         *(purchase(account, date=f"2026-{1 + i % 11:02}-{1 + i % 28:02}") for i in range(57))
@@ -38,7 +38,7 @@ async def test_pages_of_the_feed_hold_every_row_once_newest_first(
     assert order == sorted(order, reverse=True)
 
 
-async def test_filters_choose_rows(client: Client, account: Account) -> None:
+async def test_filters_choose_rows(client: RawClient, account: Account) -> None:
     await client.push(
         purchase(account, amount="-10.00", date="2026-10-01", description="Tesco"),
         purchase(account, amount="25.00", date="2026-11-01", description="Aldi"),
@@ -58,7 +58,7 @@ async def test_filters_choose_rows(client: Client, account: Account) -> None:
 
 
 async def test_amounts_are_compared_in_the_units_of_each_currency(
-    client: Client, account: Account
+    client: RawClient, account: Account
 ) -> None:
     await client.push(
         purchase(account, amount="-1000", currency="JPY"),
@@ -71,7 +71,7 @@ async def test_amounts_are_compared_in_the_units_of_each_currency(
     assert len(rows) == 3
 
 
-async def test_sync_brings_all_changes_page_by_page(client: Client, account: Account) -> None:
+async def test_sync_brings_all_changes_page_by_page(client: RawClient, account: Account) -> None:
     # Given
     first = [purchase(account) for _ in range(25)]
     await client.push(*first)
@@ -95,7 +95,7 @@ async def test_sync_brings_all_changes_page_by_page(client: Client, account: Acc
 
 @pytest.mark.parametrize("rest", ["", "/sync", "/../insights/spending"])
 async def test_what_the_reader_has_already_is_not_sent_again(
-    client: Client, account: Account, rest: str
+    client: RawClient, account: Account, rest: str
 ) -> None:
     # Given
     await client.push(purchase(account))
@@ -113,7 +113,7 @@ async def test_what_the_reader_has_already_is_not_sent_again(
     assert changed.headers["ETag"].startswith('"2-')
 
 
-async def test_spending_agrees_with_the_feed(client: Client, account: Account) -> None:
+async def test_spending_agrees_with_the_feed(client: RawClient, account: Account) -> None:
     # Given
     amounts = ["-10.00", "-2.50", "4.00", "-0.49"]
     await client.push(*(purchase(account, amount=a, date="2026-10-05") for a in amounts))
@@ -143,7 +143,7 @@ async def test_spending_agrees_with_the_feed(client: Client, account: Account) -
     assert same == insight
 
 
-async def test_taxonomy_lists_the_categories(client: Client) -> None:
+async def test_taxonomy_lists_the_categories(client: RawClient) -> None:
     listed = (await client.get("/v1/taxonomy")).body["categories"]
     assert len(listed) > 100
     assert {"code", "primary", "name", "parent"} <= listed[0].keys()

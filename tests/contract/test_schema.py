@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.contract.client import Client
+from tests.support.raw_client import RawClient
 
 _SECONDS = 30  # for all phases; what is left after one pass is spent on more examples
 _CHECKS = (
@@ -21,7 +21,7 @@ _CHECKS = (
 
 
 def test_no_generated_request_gets_a_defect_or_an_undocumented_answer(
-    client: Client, base: str, tmp_path: Path
+    client: RawClient, base: str, tmp_path: Path
 ) -> None:
     """Links from one answer to the next request are followed too."""
     run = subprocess.run(

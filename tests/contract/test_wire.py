@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pipeline.settings import Settings
-from tests.contract.client import Client
+from tests.support.raw_client import RawClient
 from workers.local.supervisor import System
 
 BROKEN = {
@@ -47,7 +47,7 @@ async def test_what_is_not_http_is_refused_as_a_problem_and_not_logged(
 
 
 async def test_a_body_that_breaks_off_takes_nothing_and_is_no_defect(
-    own: Settings, system: System, client: Client
+    own: Settings, system: System, client: RawClient
 ) -> None:
     authorization = client.headers["Authorization"]
     head = (

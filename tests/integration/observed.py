@@ -21,8 +21,8 @@ from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from pipeline.transactions.envelope import encode_envelope
-from tests.contract.client import Client, purchase
 from tests.support.chunks import chunk, register
+from tests.support.raw_client import RawClient, purchase
 from workers.local.supervisor import System
 
 SECRET_WORDS = "QUINOA PALACE 77"
@@ -64,7 +64,7 @@ class Traffic:
     """Pushes and reads, right and wrong ones, of one client."""
 
     def __init__(
-        self, observed: Observed, http: aiohttp.ClientSession, pool: asyncpg.Pool, client: Client
+        self, observed: Observed, http: aiohttp.ClientSession, pool: asyncpg.Pool, client: RawClient
     ) -> None:
         self._observed = observed
         self._pool = pool
@@ -78,7 +78,7 @@ class Traffic:
         made = await Tokens(pool).create("test", SCOPES)
         assert made is not None
         observed.tokens.append(made.text)
-        return cls(observed, http, pool, Client(http, made.text, made.token_id))
+        return cls(observed, http, pool, RawClient(http, made.text, made.token_id))
 
     async def push(self, rows: int) -> dict[str, str]:
         """Push `rows` purchases of a new user, and wait for them; returns the account."""

@@ -29,8 +29,8 @@ from tests.integration.observed import (
 from tests.support.programs import program
 from tests.support.prometheus import Prometheus
 from tests.support.waiting import until
-from workers.commands.data.migrate import bring_up
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docker/prometheus/alerts.yaml"

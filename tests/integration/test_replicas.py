@@ -19,13 +19,13 @@ import redis
 from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from tests.contract.client import Client, purchase
 from tests.faults.site import family, signal_to
 from tests.integration.observed import Observed, free_ports
+from tests.support.raw_client import RawClient, purchase
 from tests.support.waiting import until
-from workers.commands.data.migrate import bring_up
 from workers.local.stack import LocalStack, ServerUrls
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 MONTH = {"from": "2026-11-01", "to": "2026-11-30"}
 REPLICA = "replica-1"
@@ -37,7 +37,7 @@ class Replicated:
 
     stack: LocalStack
     observed: Observed
-    client: Client
+    client: RawClient
     standby: asyncpg.Connection
     primary: asyncpg.Pool
 
@@ -132,7 +132,7 @@ async def system(stack: LocalStack, observed: Observed) -> AsyncIterator[Replica
     ):
         token = await Tokens(pool).create("test", SCOPES)
         standby = await asyncpg.connect(own.replica_urls)
-        client = Client(http, token.text, token.token_id)
+        client = RawClient(http, token.text, token.token_id)
         yield Replicated(stack, observed, client, standby, pool)
         if not standby.is_closed():
             await standby.execute("SELECT pg_wal_replay_resume()")

@@ -1,4 +1,4 @@
-"""The command line `spendline`: one file in a folder below this one is one command.
+"""Each file in a folder below this one is a command of `spendline`.
 
 A file is imported only when its command runs; `--help` reads the first line of its docstring. Each
 file exposes a click command named `command`.
@@ -19,7 +19,7 @@ _FOLDER = Path(__file__).parent
 
 
 class LazyGroup(click.Group):
-    """Finds its commands as files."""
+    """A group that finds its commands as files."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(file.stem.replace("_", "-") for file in _FOLDER.glob("*/[!_]*.py"))
@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, _summary(name)) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Errors of ours are one line and status 1, never a traceback."""
+        """Print an error of Spendline as one line, and exit with status 1."""
         try:
             return super().invoke(ctx)
         except MigrationLocked as error:
@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spendline")
 def main() -> None:
-    """Spendline: bank transactions in, categorized feeds and insights out."""
+    """Spendline categorizes bank transactions and serves feeds and insights."""
 
 
 def _file(command: str) -> Path:

@@ -1,4 +1,4 @@
-"""The bar of a command's long work, on standard error, so that standard output stays clean."""
+"""Long work shows a bar on standard error, so that standard output stays clean."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yields what is called with how many of the `total` have been done since the last call."""
+    """Show a bar; yield a function that takes the number of items done since its last call."""
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as shown:
         task = shown.add_task(what, total=total)

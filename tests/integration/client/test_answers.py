@@ -32,7 +32,7 @@ async def test_errors_and_logs_do_not_hold_the_token(
         await client.get_user(USER)
     # Then
     assert script.headers("Authorization")[0] == f"Bearer {TOKEN}"
-    assert "GET again in" in caplog.text
+    assert "is tried again" in caplog.text
     assert TOKEN not in caplog.text
     error: BaseException | None = raised.value
     while error is not None:

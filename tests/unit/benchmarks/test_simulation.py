@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from benchmarks.simulation.__main__ import command
 from benchmarks.simulation.capacity import UTILISATION, Cost, cost_of, need, users_held
 from benchmarks.simulation.drive import AT_ONCE, Crowd
+from benchmarks.simulation.http import Answer, Http, Unanswered
 from benchmarks.simulation.load import History, Load, figures
 from benchmarks.simulation.meter import Mark, Meter, above_idle
 from benchmarks.simulation.population import (
@@ -27,7 +28,6 @@ from benchmarks.simulation.population import (
     appetites,
     schedule,
 )
-from workers.local.demo.clients import Answer, Http, Unanswered
 
 COST = Cost(
     users=100_000,

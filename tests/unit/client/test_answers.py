@@ -14,7 +14,7 @@ from rich.pretty import pretty_repr
 
 import client
 from client import AppToken, ChangePage, PushReceipt, RemovedTransaction, Transaction, errors
-from client.errors import problem_error
+from client.errors import build_problem_error
 
 CATEGORY = {
     "primary": "FOOD_AND_DRINK", "detailed": "FOOD_AND_DRINK_COFFEE", "confidence": 0.9,
@@ -108,7 +108,7 @@ def test_an_error_that_is_no_problem_document_is_known_by_its_status(
     status: int, kind: type[client.ProblemError], *, transient: bool
 ) -> None:
     for body in (b"", b"<html>Bad gateway</html>", b"[]", b"\xff", b'{"errors": 7}'):
-        error = problem_error(status, body, 3.0)
+        error = build_problem_error(status, body, 3.0)
         assert type(error) is kind
         assert (error.status, error.retry_after, error.transient) == (status, 3.0, transient)
         assert error.title
@@ -122,7 +122,7 @@ def test_a_problem_document_becomes_the_attributes_of_the_error() -> None:
         "errors": [{"pointer": "/transactions/0/amount", "detail": "is no decimal", "code": 1}],
     }  # fmt: skip
     # When
-    error = problem_error(422, msgspec.json.encode(document), None)
+    error = build_problem_error(422, msgspec.json.encode(document), None)
     # Then
     assert error.errors == (client.InvalidValue("/transactions/0/amount", "is no decimal"),)
     assert (error.title, error.detail, error.request_id) == (
@@ -131,17 +131,17 @@ def test_a_problem_document_becomes_the_attributes_of_the_error() -> None:
     assert str(error) == (
         "422 Invalid values: 1 invalid value; /transactions/0/amount is no decimal (request abc)"
     )
-    assert str(problem_error(503, b"", None)) == "503 Service Unavailable"
+    assert str(build_problem_error(503, b"", None)) == "503 Service Unavailable"
 
 
 def test_a_conflict_is_transient_while_the_first_request_runs() -> None:
     document = {"type": "urn:spendline:problem:still-running", "title": "Still running"}
-    assert problem_error(409, msgspec.json.encode(document), 1.0).transient
-    assert not problem_error(409, msgspec.json.encode({"type": "other"}), 1.0).transient
+    assert build_problem_error(409, msgspec.json.encode(document), 1.0).transient
+    assert not build_problem_error(409, msgspec.json.encode({"type": "other"}), 1.0).transient
 
 
 def test_errors_travel_between_processes() -> None:
     receipt = PushReceipt("i", "failed", 1, 0, 0, 0, 0, reason="a defect")
-    for error in (problem_error(422, b"{}", None), client.PushFailedError(receipt)):
+    for error in (build_problem_error(422, b"{}", None), client.PushFailedError(receipt)):
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled here
         assert (type(copy), str(copy), copy.args) == (type(error), str(error), error.args)

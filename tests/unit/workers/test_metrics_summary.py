@@ -5,7 +5,7 @@ from __future__ import annotations
 from click.testing import CliRunner
 
 from workers.commands import main
-from workers.commands.system.top import view
+from workers.commands.system.top import render_figures
 from workers.local.metrics_summary import figures
 from workers.local.scraped_metrics import Look, quantile
 
@@ -60,7 +60,7 @@ def test_shares_and_quantiles_without_events_are_none() -> None:
     assert shown.cache == {"position": None, "answer": None}
     assert shown.times["request"].p99 is None
     assert shown.model.confidence is None
-    assert view(shown).renderables  # and it can be shown
+    assert render_figures(shown).renderables  # and it can be shown
 
 
 def test_a_quantile_lies_within_its_bucket() -> None:

@@ -1,4 +1,4 @@
-"""Run one API process; several may share the port."""
+"""Run one API process; several can share the port."""
 
 from __future__ import annotations
 
@@ -10,5 +10,6 @@ import click
 
 @click.command()
 def command() -> None:
-    """Replace this process by `python -m api`, so that signals reach it directly."""
+    """Run one API process until SIGTERM. Several processes can share the port."""
+    # exec, so that signals reach the process itself
     os.execv(sys.executable, [sys.executable, "-m", "api"])  # noqa: S606 - our own interpreter

@@ -1,4 +1,4 @@
-"""Tell what is here, what is missing, and the exact fix."""
+"""Print what is here, what is missing, and how to fix it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import asyncpg
 import click
-import msgspec
 import redis.asyncio
 from aio_pika.exceptions import AMQPError
 from redis.exceptions import RedisError
@@ -23,12 +22,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from client import Client
 from pipeline.database.migrate import migrations
 from pipeline.database.pool import open_connection
 from pipeline.database.programs import OLDEST_POSTGRES
+from pipeline.database.queries import queries
 from pipeline.errors import StoreUnavailable
 from pipeline.queue.connection import open_connection as open_broker_connection
 from pipeline.settings import Settings, redacted
+from workers.commands.output import json_option, print_result
 from workers.local.stack.binaries import PACKAGES, SERVERS, find
 
 _SECONDS = 5.0
@@ -40,9 +42,7 @@ _SETTING = {
     "rabbitmq": "BROKER_URL",
     "redis": "REDIS_URL",
 }
-_STANDBY = """
-SELECT pg_is_in_recovery(),
-       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"""
+_SQL = queries("workers.commands.system", "doctor")
 _AWAY = (
     OSError,
     TimeoutError,
@@ -55,7 +55,7 @@ _AWAY = (
 
 
 class Finding(NamedTuple):
-    """One line of the table; `fix` is a command or a setting, empty when all is well."""
+    """One line of the table; `fix` is a command or a setting, and empty when nothing is missing."""
 
     what: str
     state: str
@@ -63,19 +63,23 @@ class Finding(NamedTuple):
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@json_option
 def command(*, as_json: bool) -> None:
-    """Exit status 1 when something is missing."""
+    """Check this machine and the servers, and print what is missing and how to fix it.
+
+    The exit status is 1 when something is missing.
+    """
     settings = Settings.from_environment()
-    findings = [*_machine(settings), *asyncio.run(_servers(settings))]
-    if as_json:
-        click.echo(msgspec.json.encode([f._asdict() for f in findings]).decode())
-    else:
-        _print(findings)
+    findings = [*_check_machine(settings), *asyncio.run(_check_services(settings))]
+    print_result(
+        [finding._asdict() for finding in findings],
+        lambda _: _print_findings(findings),
+        as_json=as_json,
+    )
     sys.exit(any(finding.fix for finding in findings))
 
 
-def _print(findings: list[Finding]) -> None:
+def _print_findings(findings: list[Finding]) -> None:
     table = Table(box=box.SIMPLE)
     for heading in ("", "what", "state", "fix"):
         table.add_column(heading, overflow="fold")
@@ -84,24 +88,23 @@ def _print(findings: list[Finding]) -> None:
     Console().print(table)
 
 
-def _machine(settings: Settings) -> Iterator[Finding]:
+def _check_machine(settings: Settings) -> Iterator[Finding]:
     yield Finding("Python", ".".join(map(str, sys.version_info[:3])))
-    yield _packages()
-    yield _program("setpriv", "util-linux")
-    yield _data_folder(Path(settings.data_folder).absolute())
-    yield _open_files()
-    yield _port(settings.api_host, settings.api_port)
+    yield _check_packages()
+    yield _check_program("setpriv", "util-linux")
+    yield _check_data_folder(Path(settings.data_folder).absolute())
+    yield _check_open_files()
 
 
-def _packages() -> Finding:
+def _check_packages() -> Finding:
     required = metadata.requires("spendline") or ()
     needed = [line.partition("~=")[0] for line in required if "extra ==" not in line]
-    absent = [name for name in needed if not _installed(name)]
+    absent = [name for name in needed if not _is_installed(name)]
     state = f"{', '.join(absent)} not installed" if absent else f"{len(needed)} installed"
     return Finding("Python packages", state, "make setup" if absent else "")
 
 
-def _installed(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     try:
         metadata.distribution(name)
     except metadata.PackageNotFoundError:
@@ -109,12 +112,12 @@ def _installed(name: str) -> bool:
     return True
 
 
-def _program(name: str, package: str) -> Finding:
-    found = shutil.which(name)
-    return Finding(name, found or "not found", "" if found else f"apt-get install {package}")
+def _check_program(name: str, package: str) -> Finding:
+    path = shutil.which(name)
+    return Finding(name, path or "not found", "" if path else f"apt-get install {package}")
 
 
-def _data_folder(folder: Path) -> Finding:
+def _check_data_folder(folder: Path) -> Finding:
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not os.access(existing, os.W_OK):
         return Finding("data folder", f"{existing} is not writable", "SPENDLINE_DATA_FOLDER=...")
@@ -123,28 +126,39 @@ def _data_folder(folder: Path) -> Finding:
     return Finding("data folder", f"{folder}, {free / 1024**3:.0f} GiB free", fix)
 
 
-def _open_files() -> Finding:
+def _check_open_files() -> Finding:
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     fix = "" if allowed >= _LEAST_FILES else f"ulimit -n {_LEAST_FILES}"
     return Finding("open files", str(allowed), fix)
 
 
-def _port(host: str, port: int) -> Finding:
-    with socket.socket() as probe:
-        taken = probe.connect_ex((host, port)) == 0
-    return Finding("API port", f"{host}:{port} {'answers: a system is up' if taken else 'is free'}")
-
-
-async def _servers(settings: Settings) -> list[Finding]:
-    given = (settings.database_url, settings.broker_url, settings.redis_url)
-    checks = zip(SERVERS, given, (_postgres, _rabbitmq, _redis), strict=True)
+async def _check_services(settings: Settings) -> list[Finding]:
+    urls = (settings.database_url, settings.broker_url, settings.redis_url)
+    checks = zip(SERVERS, urls, (_check_postgres, _check_rabbitmq, _check_redis), strict=True)
     return [
-        await _answer(server, url, check) if url else _own(server) for server, url, check in checks
-    ] + [await _answer("replica", url, _replica) for url in settings.replicas]
+        await _check_api(settings),
+        *[
+            await _check_server(server, url, check) if url else _check_private_server(server)
+            for server, url, check in checks
+        ],
+        *[await _check_server("replica", url, _check_replica) for url in settings.replicas],
+    ]
 
 
-def _own(server: str) -> Finding:
-    """Without a URL the programs are needed, for a private stack."""
+async def _check_api(settings: Settings) -> Finding:
+    """Tell a running API from a free port, and from a port that another program holds."""
+    host, port = settings.api_host, settings.api_port
+    async with Client(f"http://{host}:{port}", timeout=_SECONDS) as client:
+        if await client.is_alive():
+            return Finding("API port", f"{host}:{port} answers: a system is up")
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)):
+            return Finding("API port", f"{host}:{port} is free")
+    return Finding("API port", f"another program holds {host}:{port}", "SPENDLINE_API_PORT=...")
+
+
+def _check_private_server(server: str) -> Finding:
+    """Check that a server without a URL has its programs on this machine."""
     program = find(server)
     if program is None:
         sudo = "" if os.geteuid() == 0 else "sudo "
@@ -153,7 +167,9 @@ def _own(server: str) -> Finding:
     return Finding(server, f"for a private stack: {program.folder} {program.version}".strip())
 
 
-async def _answer(server: str, url: str, check: Callable[[str], Awaitable[Finding]]) -> Finding:
+async def _check_server(
+    server: str, url: str, check: Callable[[str], Awaitable[Finding]]
+) -> Finding:
     try:
         async with asyncio.timeout(_SECONDS):
             return await check(url)
@@ -166,11 +182,11 @@ async def _answer(server: str, url: str, check: Callable[[str], Awaitable[Findin
         )
 
 
-async def _postgres(url: str) -> Finding:
+async def _check_postgres(url: str) -> Finding:
     async with open_connection(url) as connection:
         version = connection.get_server_version()
-        journal = await connection.fetchval("SELECT to_regclass('migrations') IS NOT NULL")
-        names = await connection.fetch("SELECT name FROM migrations") if journal else []
+        journal = await connection.fetchval(_SQL["has_journal"])
+        names = await connection.fetch(_SQL["applied_migrations"]) if journal else []
     state = f"{redacted(url)}: {version.major}"
     if version.major < OLDEST_POSTGRES:
         return Finding("postgres", state, f"PostgreSQL {OLDEST_POSTGRES} or newer")
@@ -180,20 +196,20 @@ async def _postgres(url: str) -> Finding:
     )
 
 
-async def _replica(url: str) -> Finding:
+async def _check_replica(url: str) -> Finding:
     async with open_connection(url) as connection:
-        standby, behind = await connection.fetchrow(_STANDBY)
+        standby, behind = await connection.fetchrow(_SQL["replay_state"])
     if not standby:
         return Finding("replica", f"{redacted(url)}: is no standby", "SPENDLINE_REPLICA_URLS=...")
     return Finding("replica", f"{redacted(url)}: {behind} bytes of log not replayed")
 
 
-async def _rabbitmq(url: str) -> Finding:
+async def _check_rabbitmq(url: str) -> Finding:
     async with open_broker_connection(url, _SECONDS):
         return Finding("rabbitmq", f"{redacted(url)}: answers")
 
 
-async def _redis(url: str) -> Finding:
+async def _check_redis(url: str) -> Finding:
     async with redis.asyncio.Redis.from_url(url) as client:
         version = (await client.info("server"))["redis_version"]
     return Finding("redis", f"{redacted(url)}: {version}")

@@ -1,4 +1,4 @@
-"""End a system that is up, and whatever a crash has left running."""
+"""Stop a running system, and processes that a crash has left behind."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from pipeline.settings import Settings
 from workers.local.lock import Lock
 from workers.local.pid_files import clear
 
-_PATIENCE = 40.0  # seconds; a draining worker takes 30
+_SECONDS = 40.0  # seconds; a draining worker takes 30
 
 
 @click.command()
 def command() -> None:
-    """Only what the pid files of the data folder name truly is ended.
+    """Stop the system on this machine, and processes that a crash has left behind.
 
-    Data stays, except that of test runs that have ended; a test run that goes on is left alone.
+    The command stops only processes that the pid files of the data folder name. It keeps the data,
+    removes that of ended test runs, and leaves a running test run alone.
     """
     ended = []
     for lock in sorted(Path(Settings.from_environment().data_folder).glob("*/lock")):
         folder = lock.parent
-        ended += _clean(folder) if folder.name.startswith("test-") else _end(folder)
+        ended += _clean_test_run(folder) if folder.name.startswith("test-") else _end_system(folder)
     click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
 
 
-def _end(folder: Path) -> list[str]:
+def _end_system(folder: Path) -> list[str]:
     lock = Lock(folder)
-    owner = lock.take_over(_PATIENCE)
+    owner = lock.take_over(_SECONDS)
     ended = clear(folder / "pids")
     lock.release()
     return ([f"process {owner}"] if owner else []) + ended
 
 
-def _clean(folder: Path) -> list[str]:
+def _clean_test_run(folder: Path) -> list[str]:
     lock = Lock(folder)
     with contextlib.suppress(AlreadyUp):
         lock.take()

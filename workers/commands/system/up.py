@@ -21,47 +21,66 @@ from pipeline.database.pool import open_pool
 from pipeline.errors import ServerFailed
 from pipeline.observe import logs
 from pipeline.settings import Settings
-from workers.commands.data.migrate import bring_up
 from workers.local.stack import LocalStack, discover
 from workers.local.supervisor import API, WORKERS, System
+from workers.preparation import bring_up
 
 _CORES = len(os.sched_getaffinity(0))
 _TOKEN_LIFE = timedelta(days=30)
 
 
 @click.command()
-@click.option("--api-processes", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--worker-processes", default=_CORES, show_default=True, type=click.IntRange(1))
-@click.option("--replicas", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--port", type=int, help="Of the API; SPENDLINE_API_PORT or 8080 when not given.")
+@click.option(
+    "--api-processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The number of API processes.",
+)
+@click.option(
+    "--worker-processes",
+    default=_CORES,
+    show_default="one for each core",
+    type=click.IntRange(1),
+    help="The number of worker processes.",
+)
+@click.option(
+    "--replicas",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="The number of read replicas of the private PostgreSQL.",
+)
+@click.option(
+    "--port", type=int, help="The port of the API.  [default: SPENDLINE_API_PORT or 8080]"
+)  # fmt: skip
 def command(api_processes: int, worker_processes: int, replicas: int, port: int | None) -> None:
-    """Servers (those of the settings, else a private stack), API and workers.
+    """Start the whole system on this machine and serve until Ctrl-C.
 
-    Read replicas stream from the private PostgreSQL.
-
-    What ends by itself is started again; nothing is left behind.
+    The system uses the servers of the settings, and a private stack where the settings name none.
+    A process that ends by itself is started again. Nothing runs on after the command has ended.
     """
-    _on_signals(_interrupt)  # explicitly, since SIGINT is ignored in what a shell starts with `&`
+    _set_signal_handler(_interrupt)  # explicitly: a shell makes its background jobs ignore SIGINT
     with ExitStack() as everything:
         try:
             _serve(everything, api_processes, worker_processes, replicas, port)
         except KeyboardInterrupt:
-            _say("stopping")
-            _on_signals(signal.SIG_IGN)  # a second one must not cut the end short
+            _print("stopping")
+            _set_signal_handler(signal.SIG_IGN)  # a second one must not cut the end short
 
 
 def _serve(everything: ExitStack, apis: int, workers: int, replicas: int, port: int | None) -> None:
     settings = Settings.from_environment()
     settings = replace(settings, api_port=port or settings.api_port)
     folder = Path(settings.data_folder)
-    stack = discover(settings, folder / "stack", say=_say)
+    stack = discover(settings, folder / "stack", say=_print)
     urls = everything.enter_context(stack)
     settings = replace(
         settings, database_url=urls.database, broker_url=urls.broker, redis_url=urls.redis
     )
     if replicas:
-        own = [stack.replicate() for _ in range(replicas)]
-        settings = replace(settings, replica_urls=",".join(own))
+        urls_of_replicas = [stack.replicate() for _ in range(replicas)]
+        settings = replace(settings, replica_urls=",".join(urls_of_replicas))
     _require_free(settings.api_host, settings.api_port)
     asyncio.run(bring_up(settings))
     system = everything.enter_context(System(settings, folder / "system"))
@@ -70,31 +89,31 @@ def _serve(everything: ExitStack, apis: int, workers: int, replicas: int, port: 
     for number in range(1, workers + 1):
         system.start(f"worker-{number}", WORKERS)
     system.wait_until_ready()
-    _welcome(settings)
+    _print_welcome(settings)
     _watch(stack, system)
 
 
-def _welcome(settings: Settings) -> None:
-    token = asyncio.run(_local_token(settings.database_url))
-    _say(f"up: http://{settings.api_host}:{settings.api_port} until Ctrl-C")
-    _say(f"token (all scopes, {_TOKEN_LIFE.days} days): {token}")
+def _print_welcome(settings: Settings) -> None:
+    token = asyncio.run(_create_token(settings.database_url))
+    _print(f"up: http://{settings.api_host}:{settings.api_port} until Ctrl-C")
+    _print(f"token (all scopes, {_TOKEN_LIFE.days} days): {token}")
 
 
-async def _local_token(url: str) -> str:
+async def _create_token(url: str) -> str:
     async with await open_pool(url, size=1, name="spendline-up", timeout=10) as pool:
         created = await Tokens(pool).create("local", SCOPES, expires_in=_TOKEN_LIFE)
     if created is None:
-        raise ServerFailed("no token was made")
+        raise ServerFailed("no token was created")
     return created.text
 
 
 def _watch(stack: LocalStack, system: System) -> None:
     while True:
         for name in stack.mend() + system.mend():
-            _say(f"{name} had ended and was started again")
+            _print(f"{name} had ended and was started again")
         for name, line in system.lines():
             if not logs.routine(line):
-                _say(f"{name} | {line}")
+                _print(f"{name} | {line}")
         time.sleep(0.2)
 
 
@@ -110,12 +129,12 @@ def _require_free(host: str, port: int) -> None:
             ) from None
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     click.echo(line)
     sys.stdout.flush()
 
 
-def _on_signals(handler: Callable[..., None] | signal.Handlers) -> None:
+def _set_signal_handler(handler: Callable[..., None] | signal.Handlers) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handler)
 

@@ -1,4 +1,4 @@
-"""Run one worker process until it is told to stop."""
+"""Run one worker process until SIGTERM."""
 
 from __future__ import annotations
 
@@ -10,5 +10,8 @@ import click
 
 @click.command()
 def command() -> None:
-    """Categorize and store chunks; SIGTERM drains. One process: start one for each core."""
+    """Categorize and store chunks until SIGTERM, which ends the work in progress first.
+
+    This is one process: start one for each core.
+    """
     os.execv(sys.executable, [sys.executable, "-m", "workers"])  # noqa: S606 - our own module

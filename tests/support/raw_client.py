@@ -1,4 +1,4 @@
-"""A client of the API for tests: every answer with its status, body and headers."""
+"""Raw requests to the API for tests, which also send what the typed client refuses to send."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import msgspec
 
 
 class Answer(NamedTuple):
+    """An answer as it came; `body` is the decoded JSON, or None."""
+
     status: int
     body: Any
     headers: Mapping[str, str]
@@ -21,8 +23,8 @@ class Answer(NamedTuple):
         return [error["pointer"] for error in self.body["errors"]]
 
 
-class Client:
-    """Speaks with one token."""
+class RawClient:
+    """Sends any method, path, header and body with one token."""
 
     def __init__(self, http: aiohttp.ClientSession, token: str, token_id: UUID) -> None:
         self._http = http
@@ -35,28 +37,28 @@ class Client:
     async def post(self, path: str, body: Any, headers: Mapping[str, str] = {}) -> Answer:
         """Objects are sent as JSON, bytes as they are."""
         data = BytesIO(body if isinstance(body, bytes) else msgspec.json.encode(body))
-        given = {"Content-Type": "application/json", **headers}
-        return await self.ask("POST", path, data=data, headers=given)
+        headers = {"Content-Type": "application/json", **headers}
+        return await self.ask("POST", path, data=data, headers=headers)
 
     async def ask(
         self, method: str, path: str, headers: Mapping[str, str] = {}, **more: Any
     ) -> Answer:
-        given = {**self.headers, **headers}
-        async with self._http.request(method, path, headers=given, **more) as response:
+        headers = {**self.headers, **headers}
+        async with self._http.request(method, path, headers=headers, **more) as response:
             content = await response.read()
             body = msgspec.json.decode(content) if content else None
             return Answer(response.status, body, response.headers)
 
     async def new_account(self, external_user: str, **fields: str) -> dict[str, str]:
         user = await self.post("/v1/users", {"external_id": external_user})
-        wanted = {"external_id": "main", "currency": "GBP"} | fields
-        made = await self.post("/v1/accounts", {"user_id": user.body["user_id"], **wanted})
-        assert made.status in {200, 201}, made
-        account: dict[str, str] = made.body
+        body = {"user_id": user.body["user_id"], "external_id": "main", "currency": "GBP"} | fields
+        created = await self.post("/v1/accounts", body)
+        assert created.status in {200, 201}, created
+        account: dict[str, str] = created.body
         return account
 
     async def push(self, *transactions: Any, removed: Any = ()) -> Answer:
-        """Push and wait until it is stored; the receipt."""
+        """Push rows, wait until they are stored, and return the receipt."""
         body = {"transactions": transactions, "removed": removed}
         accepted = await self.post("/v1/transactions", body)
         assert accepted.status == 202, accepted
@@ -66,7 +68,7 @@ class Client:
 
 
 def purchase(account: Mapping[str, str], **fields: Any) -> dict[str, Any]:
-    """A right transaction of the account; a field that is None is left out."""
+    """A valid transaction of the account, without the fields that are None."""
     transaction = {
         "transaction_id": uuid4().hex,
         "account_id": account["account_id"],
