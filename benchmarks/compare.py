@@ -1,9 +1,11 @@
 """Whether one commit is faster than another: the same benchmark on both, turn by turn.
 
-    python -m benchmarks.compare BASE HEAD [--bench NAME] [--rounds N] [--json]
+    python -m benchmarks.compare BASE HEAD [--bench NAME] [--rounds N] [--own-benchmarks] [--json]
 
-Both are measured by the benchmarks of HEAD, in worktrees of their own, with the packages of this
-environment. Each round gives one ratio of two neighbours in time, HEAD by BASE; the verdict is the
+The benchmarks of HEAD measure both commits, in worktrees of their own, with the packages of this
+environment. With --own-benchmarks each commit's own benchmark measures it: that is for a BASE in
+which modules have other names, and it is right only if the benchmark itself has not changed.
+Each round gives one ratio of two neighbours in time, HEAD by BASE. The verdict is the
 median of the ratios with a bootstrapped interval of 95 %.
 """
 
@@ -66,13 +68,16 @@ def judged(ratios: Sequence[float], *, more_is_better: bool) -> dict[str, Any]:
     }
 
 
-def compare(base: str, head: str, bench: str, rounds: int) -> dict[str, Any]:
+def compare(
+    base: str, head: str, bench: str, rounds: int, *, own_benchmarks: bool = False
+) -> dict[str, Any]:
     """Rounds of BASE and HEAD, after one of each that does not count: it compiles."""
     figure = FIGURES[bench]
     values: dict[str, list[float]] = {"base": [], "head": []}
     with tempfile.TemporaryDirectory(prefix="spendline-compare-") as folder:
         trees = {"base": Path(folder, "base"), "head": Path(folder, "head")}
-        with _worktree(trees["base"], base, head), _worktree(trees["head"], head, head):
+        base_benchmarks = base if own_benchmarks else head
+        with _worktree(trees["base"], base, base_benchmarks), _worktree(trees["head"], head, head):
             for number in range(rounds + 1):
                 for side, tree in trees.items():
                     value = _measured(tree, bench, figure)
@@ -82,6 +87,7 @@ def compare(base: str, head: str, bench: str, rounds: int) -> dict[str, Any]:
     return {
         "bench": bench,
         "figure": ".".join(figure.way),
+        "own_benchmarks": own_benchmarks,
         "base": {"commit": _commit(base), "values": values["base"]},
         "head": {"commit": _commit(head), "values": values["head"]},
         "ratios": [round(ratio, 3) for ratio in ratios],
@@ -139,11 +145,22 @@ def main() -> None:
     parser.add_argument("head", metavar="HEAD")
     parser.add_argument("--bench", choices=FIGURES, default="pipeline")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--own-benchmarks",
+        action="store_true",
+        help="measure each commit with its own benchmark, not with that of HEAD",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        result = compare(given.base, given.head, given.bench, given.rounds)
+        result = compare(
+            given.base,
+            given.head,
+            given.bench,
+            given.rounds,
+            own_benchmarks=given.own_benchmarks,
+        )
     except Failed as error:
         sys.exit(str(error))
     if given.json:
