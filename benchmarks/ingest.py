@@ -13,16 +13,18 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
 import asyncpg
 import uvloop
 
+from benchmarks.harness.bank_feed import open_card_accounts, open_feed, open_session, post_body
 from benchmarks.harness.machine import provenance
 from benchmarks.harness.progress import Step, steps
 from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Running, connected, running
+from benchmarks.harness.running import Running, running
 from benchmarks.harness.workload import bodies, purchases
 
 SEED = 13
@@ -51,18 +53,13 @@ async def _rate(send: Callable[[bytes], Awaitable[Any]], load: list[bytes], at_o
 
 
 @asynccontextmanager
-async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[Any]]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = await asyncio.create_subprocess_exec(sys.executable, "-c", _ECHO, str(port))
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as session:
-
-        async def send(body: bytes) -> None:
-            async with session.post("/v1/transactions", data=body) as answer:
-                await answer.read()
-
+    async with open_session(f"http://127.0.0.1:{port}") as session:
+        send = partial(post_body, session)
         while True:
             try:
                 await send(b"{}")
@@ -79,12 +76,12 @@ async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
 async def _measure(target: Running, posts: int, at_once: int, step: Step) -> dict[str, Any]:
     warm_up = posts // 10
     load = purchases(posts + warm_up, seed=SEED)
-    async with connected(target.settings) as client:
-        accounts, _ = await client.register(load)
+    async with open_feed(target.settings) as feed:
+        accounts = await open_card_accounts(feed.client, load)
         ready = bodies(load, accounts, 1)
         step(f"{posts:,} posts of one transaction")
-        await _rate(client.push, ready[:warm_up], at_once)
-        rate = await _rate(client.push, ready[warm_up:], at_once)
+        await _rate(feed.push, ready[:warm_up], at_once)
+        rate = await _rate(feed.push, ready[warm_up:], at_once)
     step(f"{posts:,} posts to the echo")
     async with _echo() as echo:
         await _rate(echo, ready[:warm_up], at_once)

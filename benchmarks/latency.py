@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import uvloop
 
 from benchmarks.harness.arrivals import arrive, quantiles
+from benchmarks.harness.bank_feed import BankFeed, open_card_accounts, open_feed
 from benchmarks.harness.flood import flood
 from benchmarks.harness.machine import provenance
 from benchmarks.harness.progress import Step, steps
 from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Client, Running, connected, running, settle
+from benchmarks.harness.running import Running, running, settle
 from benchmarks.harness.workload import bodies, purchases
 
 SEED = 11
@@ -52,56 +54,55 @@ class Timings:
 
 
 @dataclass(slots=True)
-class Load:
+class Requests:
     """Ready bodies, and the user and month whose insight tells about each."""
 
-    client: Client
+    feed: BankFeed
     bodies: list[bytes]
-    probes: list[tuple[str, str]]
+    probes: list[tuple[UUID, str]]
 
     async def one(self, timings: Timings, number: int, due: float) -> None:
         try:
             timings.late.append(time.perf_counter() - due)
-            ingest = await self.client.push(self.bodies[number])
+            ingest_id = await self.feed.push(self.bodies[number])
             timings.post.append(time.perf_counter() - due)
-            receipt = await self.client.stored(ingest)
+            receipt = await self.feed.wait_for_receipt(ingest_id)
             timings.visible.append(time.perf_counter() - due)
             if number % _INSIGHT_EVERY == 0:
-                await self._insight(self.probes[number], receipt["positions"])
+                await self._read_insight(self.probes[number], receipt.positions)
                 timings.insight.append(time.perf_counter() - due)
         except Exception:  # noqa: BLE001 - whatever went wrong is an error of the system
             timings.errors += 1
 
-    async def _insight(self, probe: tuple[str, str], positions: dict[str, int]) -> None:
-        """Until the insight reflects the position of the receipt."""
+    async def _read_insight(self, probe: tuple[UUID, str], positions: Mapping[UUID, int]) -> None:
+        """Read the insight until it reflects the position of the receipt."""
         user, month = probe
         position = -1
         while position < positions[user]:
-            found = await self.client.get(f"/v1/users/{user}/insights/spending?month={month}")
-            position = found["position"]
+            position = (await self.feed.client.get_spending(user, month=month)).position
 
 
-async def _prepared(client: Client, requests: int, batch: int, label: str) -> Load:
+async def _prepared(feed: BankFeed, requests: int, batch: int, label: str) -> Requests:
     load = purchases(requests * batch, seed=SEED, label=label)
-    accounts, users = await client.register(load)
-    probes = [(users[p.card], p.date[:7]) for p in load[::batch]]
-    return Load(client, bodies(load, accounts, batch), probes)
+    accounts = await open_card_accounts(feed.client, load)
+    probes = [(accounts[p.card].user_id, p.date[:7]) for p in load[::batch]]
+    return Requests(feed, bodies(load, accounts, batch), probes)
 
 
-async def _ceiling(client: Client, batch: int) -> float:
+async def _ceiling(feed: BankFeed, batch: int) -> float:
     """Requests a second, closed loop, over some seconds; a first short run says how many those are."""
     rate = 0.0
     requests = _FIRST_ROWS // batch
     for label in ("first-", "ceiling-"):
-        load = await _prepared(client, requests, batch, label)
-        elapsed, _ = await flood(client, load.bodies, batch)
+        load = await _prepared(feed, requests, batch, label)
+        elapsed, _ = await flood(feed, load.bodies, batch)
         rate = len(load.bodies) / elapsed
         requests = int(rate * _CEILING_SECONDS)
     return rate
 
 
-async def _level(client: Client, rate: float, seconds: int, batch: int) -> dict[str, Any]:
-    load = await _prepared(client, int(rate * seconds * 1.2) + 50, batch, f"{rate:.1f}-")
+async def _level(feed: BankFeed, rate: float, seconds: int, batch: int) -> dict[str, Any]:
+    load = await _prepared(feed, int(rate * seconds * 1.2) + 50, batch, f"{rate:.1f}-")
     timings = Timings()
     with _undisturbed():
         began, spent = time.perf_counter(), time.process_time()
@@ -127,14 +128,14 @@ def _undisturbed() -> Iterator[None]:
 
 
 async def _measure(target: Running, seconds: int, batch: int, step: Step) -> dict[str, Any]:
-    async with connected(target.settings) as client:
+    async with open_feed(target.settings) as feed:
         step("the ceiling")
-        ceiling = await _ceiling(client, batch)
+        ceiling = await _ceiling(feed, batch)
         levels = {}
         for share in _LEVELS:
             step(f"{share:.0%} of the ceiling, {ceiling * share * batch:,.0f} transactions/s")
             await settle(target.settings)
-            levels[f"{share:.0%}"] = await _level(client, ceiling * share, seconds, batch)
+            levels[f"{share:.0%}"] = await _level(feed, ceiling * share, seconds, batch)
     half = levels["50%"]
     return {
         "ceiling_tx_per_s": round(ceiling * batch),

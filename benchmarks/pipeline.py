@@ -16,11 +16,12 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.harness.flood import Cost, cost
+from benchmarks.harness.bank_feed import open_feed
+from benchmarks.harness.flood import PushCost, measure_cost
 from benchmarks.harness.machine import provenance
 from benchmarks.harness.progress import Step, steps
 from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Running, connected, pid, running, settle
+from benchmarks.harness.running import Running, pid, running, settle
 from benchmarks.harness.workload import Purchase, purchases
 from benchmarks.harness.yardstick import copied
 from benchmarks.peers import measure as peers
@@ -61,12 +62,12 @@ async def _main(
 
 async def _round(
     target: Running, rows: int, batch: int, number: int, step: Step
-) -> tuple[Cost, float]:
+) -> tuple[PushCost, float]:
     """New users' rows through the pipeline, and as many by a bare COPY, into emptied tables."""
     step(f"{rows:,} rows in batches of {batch:,}, then a bare COPY: round {number + 1}")
-    async with connected(target.settings) as client:
-        await cost(target, client, _load(2_000, f"warm-{number}-"), 500)
-        whole = await cost(target, client, _load(rows, f"round-{number}-"), batch)
+    async with open_feed(target.settings) as feed:
+        await measure_cost(target, feed, _load(2_000, f"warm-{number}-"), 500)
+        whole = await measure_cost(target, feed, _load(rows, f"round-{number}-"), batch)
     return whole, await copied(target.settings, target.settings.chunk_rows)
 
 
@@ -76,12 +77,12 @@ async def _growth(target: Running, sizes: Mapping[int, int], step: Step) -> dict
     At any time as many people are active in a long run as in a short one: see `by_users`.
     """
     by_rows: dict[int, dict[str, Any]] = {}
-    async with connected(target.settings) as client:
+    async with open_feed(target.settings) as feed:
         for rows, times in sizes.items():
             step(f"{times} x {rows:,} rows")
             await settle(target.settings)
             loads = (_load(rows, f"{rows}.{run}-", _COPIES) for run in range(times))
-            runs = [await cost(target, client, load, _GROWTH_BATCH) for load in loads]
+            runs = [await measure_cost(target, feed, load, _GROWTH_BATCH) for load in loads]
             by_rows[rows] = _unit_costs(runs)
     level = [unit for rows, unit in by_rows.items() if rows >= _FLAT_FROM]
     units = ("us_per_tx", "cpu_us_per_tx")
@@ -95,7 +96,7 @@ async def _growth(target: Running, sizes: Mapping[int, int], step: Step) -> dict
     }
 
 
-def _unit_costs(runs: list[Cost]) -> dict[str, Any]:
+def _unit_costs(runs: list[PushCost]) -> dict[str, Any]:
     """Microseconds per transaction: of time, the median run; of CPU, all runs, as its clock is coarse."""
     rows = sum(run.rows for run in runs)
     cpu = {kind: sum(run.cpu[kind] for run in runs) / rows for kind in runs[0].cpu}
@@ -109,10 +110,10 @@ def _unit_costs(runs: list[Cost]) -> dict[str, Any]:
 
 async def _by_batch(target: Running, step: Step) -> dict[str, Any]:
     told = {}
-    async with connected(target.settings) as client:
+    async with open_feed(target.settings) as feed:
         for batch, rows in _BY_BATCH.items():
             step(f"{rows:,} rows in batches of {batch:,}")
-            of = await cost(target, client, _load(rows, f"batch-{batch}-"), batch)
+            of = await measure_cost(target, feed, _load(rows, f"batch-{batch}-"), batch)
             told[str(batch)] = of.told()
     return told
 
@@ -120,11 +121,11 @@ async def _by_batch(target: Running, step: Step) -> dict[str, Any]:
 async def _by_users(target: Running, step: Step) -> dict[str, Any]:
     """The same rows of few users, many each in a batch, and of many."""
     costs = []
-    async with connected(target.settings) as client:
+    async with open_feed(target.settings) as feed:
         for copies in _BY_COPIES:
             load = _load(_BY_USERS_ROWS, f"users-{copies}-", copies)
             step(f"{_BY_USERS_ROWS:,} rows of {len({p.card for p in load}):,} users")
-            costs.append(await cost(target, client, load, _GROWTH_BATCH))
+            costs.append(await measure_cost(target, feed, load, _GROWTH_BATCH))
     return {str(of.users): of.told() for of in costs}
 
 
