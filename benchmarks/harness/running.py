@@ -19,11 +19,11 @@ import asyncpg
 from benchmarks.harness.machine import server_versions
 from pipeline.database import partitions
 from pipeline.settings import Settings
-from workers.commands.data.migrate import bring_up
 from workers.local.stack import LocalStack, ServerUrls, discover
 from workers.local.stack.child import Child
 from workers.local.supervisor import System
 from workers.local.usage import cpu_seconds
+from workers.preparation import bring_up
 
 FIRST, LAST = date(2014, 1, 1), date(2018, 3, 1)  # the months of the real purchases
 

@@ -19,14 +19,14 @@ import msgspec
 from benchmarks.simulation import report
 from benchmarks.simulation.capacity import cost_of, need, users_held
 from benchmarks.simulation.drive import AT_ONCE, HISTORY_DAYS
+from benchmarks.simulation.http import Http
 from benchmarks.simulation.load import SEED, Ground, Load, put_on
 from benchmarks.simulation.meter import Meter
 from benchmarks.simulation.population import DAY, Plan
 from pipeline.settings import Settings
 from workers.commands.progress import progress
-from workers.commands.site import Site, system, watched
 from workers.local.demo import cards
-from workers.local.demo.clients import Http
+from workers.local.private_system import Site, system, watched
 
 _CORES = len(os.sched_getaffinity(0))
 _TIMEOUT = aiohttp.ClientTimeout(total=60)

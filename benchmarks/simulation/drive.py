@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from benchmarks.simulation.http import Http, Integration, gathered
 from benchmarks.simulation.population import DAY, Schedule
 from pipeline.errors import SpendlineError
-from workers.local.demo.clients import Http, Integration, gathered
 
 AT_ONCE: Final = 256  # acts on their way
 _PREPARING_AT_ONCE: Final = 16

@@ -13,9 +13,9 @@ from uuid import uuid4
 import numpy as np
 
 from benchmarks.simulation.drive import HISTORY_DAYS, Crowd, Seen
+from benchmarks.simulation.http import Http
 from benchmarks.simulation.meter import Meter, above_idle
 from benchmarks.simulation.population import Plan, appetites, schedule
-from workers.local.demo.clients import Http
 
 SEED: Final = 23
 _LATE: Final = 500.0  # milliseconds; later than that, the load was not the one that was meant

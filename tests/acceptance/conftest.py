@@ -23,7 +23,7 @@ from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from tests.acceptance.flow import Flow
 from tests.support.programs import program
-from workers.commands.data.migrate import bring_up
+from workers.preparation import bring_up
 from workers.local.supervisor import API, WORKERS, System
 
 

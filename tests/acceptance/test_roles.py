@@ -21,7 +21,7 @@ from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from pipeline.store.writer import Store
 from tests.contract.client import Client, purchase
-from workers.commands.data.migrate import bring_up
+from workers.preparation import bring_up
 from workers.jobs.upkeep import look_after
 from workers.local.supervisor import System
 

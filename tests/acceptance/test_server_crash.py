@@ -13,7 +13,7 @@ from pipeline.settings import Settings
 from tests.acceptance.flow import Flow
 from tests.acceptance.workers import start_worker, wait_until_working
 from tests.support.ledger import until
-from workers.commands.data.migrate import bring_up
+from workers.preparation import bring_up
 from workers.local.stack import LocalStack, ServerUrls
 from workers.local.supervisor import System
 

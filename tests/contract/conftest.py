@@ -16,7 +16,7 @@ from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from tests.contract.client import Client
-from workers.commands.data.migrate import bring_up
+from workers.preparation import bring_up
 from workers.local.supervisor import System
 
 

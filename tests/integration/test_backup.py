@@ -21,7 +21,7 @@ from tests.support.chunks import chunk, register
 from tests.unit.pipeline.builders import scored
 from workers.commands import main
 from workers.commands.data import restore
-from workers.commands.data.migrate import bring_up_database
+from workers.preparation import bring_up_database
 
 T = TypeVar("T")
 ROWS = 40

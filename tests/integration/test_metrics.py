@@ -29,7 +29,7 @@ from tests.integration.observed import (
 from tests.support.programs import program
 from tests.support.prometheus import Prometheus
 from tests.support.waiting import until
-from workers.commands.data.migrate import bring_up
+from workers.preparation import bring_up
 from workers.local.supervisor import System
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from tests.contract.client import Client, purchase
 from tests.faults.site import family, signal_to
 from tests.integration.observed import Observed, free_ports
 from tests.support.waiting import until
-from workers.commands.data.migrate import bring_up
+from workers.preparation import bring_up
 from workers.local.stack import LocalStack, ServerUrls
 from workers.local.supervisor import System
 

@@ -24,7 +24,7 @@ from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import encode_envelope
 from tests.support.children import running
 from tests.support.chunks import chunk, register
-from workers.commands.data.migrate import bring_up
+from workers.preparation import bring_up
 from workers.jobs.dead_letters import bury_letters
 
 

@@ -1,29 +1,45 @@
-"""The database of the settings, for commands that ask it one thing."""
+"""The settings and the database of a command, and the person who runs it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
+from getpass import getuser
 from typing import TypeVar
 
 import asyncpg
 
-from pipeline.database.pool import open_pool
+from pipeline.database.pool import open_pool, translated
 from pipeline.settings import Settings
 
 T = TypeVar("T")
 
 
-def with_pool(name: str, use: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
-    """What `use` gives; `spendline-<name>` is shown in pg_stat_activity."""
-    return asyncio.run(_use(name, use))
-
-
-async def _use(name: str, use: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
+def read_settings(*servers: str) -> Settings:
+    """Read the settings; raise InvalidSettings unless they name these servers, or all of them."""
     settings = Settings.from_environment()
-    settings.require_servers()
-    pool = await open_pool(settings.database_url, size=1, name=f"spendline-{name}", timeout=10)
+    settings.require_servers(*servers)
+    return settings
+
+
+def ask_database(name: str, ask: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
+    """Return what `ask` gives for a pool of one connection; pg_stat_activity shows `name`."""
+    return asyncio.run(_ask(read_settings("database_url"), name, ask))
+
+
+async def _ask(settings: Settings, name: str, ask: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
+    url = settings.database_url
+    async with (
+        await open_pool(url, size=1, name=f"spendline-{name}", timeout=10) as pool,
+        translated(),
+    ):
+        return await ask(pool)
+
+
+def name_operator() -> str:
+    """Name the user of the operating system, for the audit log."""
     try:
-        return await use(pool)
-    finally:
-        await pool.close()
+        return f"operator {getuser()}"
+    except (OSError, KeyError):  # a container's user need not have a name
+        return f"operator {os.getuid()}"

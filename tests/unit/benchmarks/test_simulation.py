@@ -27,7 +27,7 @@ from benchmarks.simulation.population import (
     appetites,
     schedule,
 )
-from workers.local.demo.clients import Answer, Http, Unanswered
+from benchmarks.simulation.http import Answer, Http, Unanswered
 
 COST = Cost(
     users=100_000,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import gzip
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from client import AssignedCategory, CategorySum, Transaction
 from workers.local.demo import cards
-from workers.local.demo.replay import Outcome, agrees
-from workers.local.demo.report import verdict
+from workers.local.demo.outcome import Outcome
+from workers.local.demo.reading import has_equal_sums
+from workers.local.demo.report import format_verdict
 
 HEADER = "date,card,merchant,amount,currency\n"
 
@@ -47,15 +51,15 @@ def test_what_was_spent_is_money_out(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"feed{suffix}"
     path.write_bytes(gzip.compress(text.encode()) if suffix == ".csv.gz" else text.encode())
     purchases = cards.read(path, None)
-    assert [p.amount for p in purchases] == ["-33.73", "5.00"]
-    assert cards.months(purchases) == (date(2014, 4, 2), date(2014, 4, 3))
+    assert [p.amount for p in purchases] == [Decimal("-33.73"), Decimal("5.00")]
+    assert cards.find_date_range(purchases) == (date(2014, 4, 2), date(2014, 4, 3))
     assert len(cards.read(path, 1)) == 1
 
 
 def test_the_shipped_feed_has_twenty_thousand_rows_with_ids_of_their_own() -> None:
     purchases = cards.read(cards.FEED, None)
     assert len(purchases) >= 20_000
-    assert len({p.transaction("a")["transaction_id"] for p in purchases}) == len(purchases)
+    assert len({p.to_transaction(UUID(int=1)).transaction_id for p in purchases}) == len(purchases)
 
 
 def test_a_wrong_feed_is_named(tmp_path: Path) -> None:
@@ -67,8 +71,8 @@ def test_a_wrong_feed_is_named(tmp_path: Path) -> None:
 
 
 def test_the_verdict_is_one_line(right: Outcome) -> None:
-    assert right.right
-    assert verdict(right) == (
+    assert right.is_right
+    assert format_verdict(right) == (
         "demo: 20,000 accepted, 20,000 in the feed, 0 lost, 0 duplicated, insights agree"
     )
 
@@ -85,21 +89,42 @@ def test_the_verdict_is_one_line(right: Outcome) -> None:
     ],
 )
 def test_any_fault_is_noticed(right: Outcome, fault: dict[str, Any]) -> None:
-    assert not replace(right, **fault).right
+    assert not replace(right, **fault).is_right
 
 
-def test_sums_agree_only_to_the_penny_and_for_every_category() -> None:
-    def row(amount: str, category: str, day: str = "2026-10-05") -> dict[str, Any]:
-        return {
-            "date": day, "amount": amount, "currency": "GBP", "category": {"detailed": category},
-        }  # fmt: skip
+def _row(amount: str, category: str, day: date = date(2026, 10, 5)) -> Transaction:
+    return Transaction(
+        id=UUID(int=1),
+        transaction_id="1",
+        account_id=UUID(int=2),
+        date=day,
+        amount=Decimal(amount),
+        currency="GBP",
+        description="",
+        merchant=None,
+        category=AssignedCategory("", category, 1.0, "model", 1, needs_review=False),
+        pending=False,
+        position=1,
+        reason="added",
+    )
 
-    def insight(**sums: str) -> dict[str, Any]:
-        told = [{"category": c, "currency": "GBP", "amount": a} for c, a in sums.items()]
-        return {"by_category": told}
 
-    feed = [row("-1.10", "A"), row("-2.20", "A"), row("5.00", "B"), row("9.99", "A", "2026-11-01")]
-    assert agrees(insight(A="-3.30", B="5.00"), feed, "2026-10")
-    assert not agrees(insight(A="-3.31", B="5.00"), feed, "2026-10")
-    assert not agrees(insight(A="-3.30"), feed, "2026-10")
-    assert not agrees(insight(A="-3.30", B="5.00", C="0.00"), feed, "2026-10")
+def _sums(**amounts: str) -> list[CategorySum]:
+    return [CategorySum(name, "", "GBP", Decimal(text), 1) for name, text in amounts.items()]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "agree"),
+    [
+        ({"A": "-3.30", "B": "5.00"}, True),
+        ({"A": "-3.31", "B": "5.00"}, False),
+        ({"A": "-3.30"}, False),
+        ({"A": "-3.30", "B": "5.00", "C": "0.00"}, False),
+    ],
+)
+def test_sums_agree_only_to_the_penny_and_for_every_category(
+    amounts: dict[str, str], agree: bool
+) -> None:
+    feed = [_row("-1.10", "A"), _row("-2.20", "A"), _row("5.00", "B")]
+    feed += [_row("9.99", "A", date(2026, 11, 1))]
+    assert has_equal_sums(_sums(**amounts), feed, "2026-10") is agree

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.access.audit import acts
-from workers.commands.setup import with_pool
+from workers.commands.output import json_option, print_result, print_rows
+from workers.commands.setup import ask_database
+
+_COLUMNS: Final = ("at", "act", "subject", "actor", "login")
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=50,
+    show_default=True,
+    help="The number of acts to list.",
+)
+@json_option
 def command(*, limit: int, as_json: bool) -> None:
-    """List administrative acts, the latest first: what, of whom, by whom, through which login."""
+    """List the administrative acts, the latest first.
+
+    Each line says what was done, to whom, by whom, and through which login of the database.
+    """
     rows = [
         dict(row) | {"details": msgspec.Raw((row["details"] or "null").encode())}
-        for row in with_pool("audit", lambda pool: acts(pool, limit))
+        for row in ask_database("audit", lambda pool: acts(pool, limit))
     ]
-    if as_json:
-        click.echo(msgspec.json.encode({"acts": rows}).decode())
-        return
-    table = Table("at", "act", "subject", "actor", "login", box=None)
-    for row in rows:
-        at = f"{row['at']:%Y-%m-%d %H:%M:%S}"
-        table.add_row(at, row["act"], row["subject"], row["actor"] or "", row["login"])
-    Console().print(table)
+    print_result({"acts": rows}, _print_acts, as_json=as_json)
+
+
+def _print_acts(listed: dict[str, list[dict[str, Any]]]) -> None:
+    print_rows(
+        _COLUMNS,
+        (
+            [(row | {"at": f"{row['at']:%Y-%m-%d %H:%M:%S}"})[name] for name in _COLUMNS]
+            for row in listed["acts"]
+        ),
+    )

@@ -8,43 +8,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from pipeline.backup.backup import back_up, figures
-from pipeline.settings import Settings
-from workers.commands.data.tokens import operator
-from workers.commands.output import print_figures
+from workers.commands.output import json_option, print_figures, print_notice, print_result
+from workers.commands.setup import name_operator, read_settings
 
 
 @click.command()
 @click.option(
-    "--to", "file", type=click.Path(path_type=Path), help="spendline-<time>.backup if left out."
+    "--to",
+    "file",
+    type=click.Path(path_type=Path),
+    help="The file to write.  [default: spendline-<time>.backup]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(*, file: Path | None, as_json: bool) -> None:
-    """Back up the database to FILE, which must not be there yet; the system may go on meanwhile.
+    """Back up the database to a new file while the system goes on.
 
-    The file holds everybody's transactions and the key that signs cursors, in plain text.
+    The file holds all transactions and the key that signs cursors, in plain text.
     """
     file = file or Path(f"spendline-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup")
-    settings = Settings.from_environment()
-    settings.require_servers("database_url")
+    settings = read_settings("database_url")
     began = time.monotonic()
     try:
-        manifest = asyncio.run(
-            back_up(
-                settings.database_url, file, operator(), lambda line: click.echo(line, err=True)
-            )
-        )
+        manifest = asyncio.run(back_up(settings.database_url, file, name_operator(), print_notice))
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-    shown = {
+    written = {
         "file": str(file),
         "bytes": file.stat().st_size,
         "seconds": round(time.monotonic() - began, 1),
         **figures(manifest),
     }
-    if as_json:
-        click.echo(msgspec.json.encode(shown).decode())
-    else:
-        print_figures(shown)
+    print_result(written, print_figures, as_json=as_json)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import click
-import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable
@@ -18,151 +15,153 @@ from pipeline.queue.publisher import Publisher
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from pipeline.store.dead_letters import Letter, Letters
-from workers.commands.setup import with_pool
+from workers.commands.output import json_option, print_result, print_rows
+from workers.commands.setup import ask_database, read_settings
 
 T = TypeVar("T")
 
-Act = Callable[[Letter], Awaitable[str]]
+Treat = Callable[[Letter], Awaitable[str]]
+Results = dict[str, list[dict[str, Any]]]
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_which = click.argument("letter_ids", nargs=-1, type=click.IntRange(1), metavar="[LETTER]...")
-_all = click.option("--all", "every", is_flag=True, help="Every letter there is.")
+_COLUMNS: Final = ("letter_id", "died_at", "rows", "bytes", "reason")
+_UNREADABLE: Final = "unreadable: it can only be dropped"
+_AGAIN: Final = "has died again"
+_ABSENT: Final = "there is no such letter"
 
-_UNREADABLE = "unreadable: it can only be dropped"
-_AGAIN = "has died again"
+_chosen = click.argument("letter_ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
+_all = click.option("--all", "every", is_flag=True, help="Choose all dead letters.")
 
 
 @click.group()
 def command() -> None:
-    """Letters that could not be stored, with the reasons; never what their rows say."""
+    """List, show, replay or drop chunks of transactions that could not be stored.
+
+    The output gives reasons and numbers, and never the descriptions of transactions.
+    """
 
 
 @command.command("list")
-@_json
-def list_letters(*, as_json: bool) -> None:
-    """List all letters, oldest first."""
-    rows = [dict(row) for row in _with_letters(lambda letters: letters.list())]
-    if as_json:
-        _print({"dead_letters": rows})
-        return
-    table = Table("letter", "died at", "rows", "bytes", "reason", box=None)
-    for row in rows:
-        died = f"{row['died_at']:%Y-%m-%d %H:%M:%S}"
-        table.add_row(*map(str, (row["letter_id"], died, row["rows"], row["bytes"], row["reason"])))
-    Console().print(table)
+@json_option
+def list_dead_letters(*, as_json: bool) -> None:
+    """List all dead letters, the oldest first."""
+    rows = [dict(row) for row in _ask_dead_letters(lambda letters: letters.list())]
+    print_result({"dead_letters": rows}, _print_list, as_json=as_json)
 
 
-@command.command()
-@click.argument("letter_id", type=click.IntRange(1), metavar="LETTER")
-@_json
-def show(*, letter_id: int, as_json: bool) -> None:
-    """Show whose ingests a letter carries, and why it died."""
-    letter = _with_letters(lambda letters: letters.read(letter_id))
+@command.command("show")
+@click.argument("letter_id", type=click.IntRange(1), metavar="ID")
+@json_option
+def show_dead_letter(*, letter_id: int, as_json: bool) -> None:
+    """Show why a dead letter died, and which users and ingests it belongs to."""
+    letter = _ask_dead_letters(lambda letters: letters.read(letter_id))
     if letter is None:
-        raise click.ClickException(f"there is no letter {letter_id}")
-    told = _told(letter)
-    if as_json:
-        _print(told)
-        return
-    for name, value in told.items():
-        for line in value if isinstance(value, list) else [value]:
-            click.echo(f"{name:<10} {line}")
+        raise click.ClickException(f"there is no dead letter {letter_id}")
+    print_result(_describe(letter), _print_description, as_json=as_json)
 
 
-@command.command()
-@_which
+@command.command("replay")
+@_chosen
 @_all
-@_json
-def replay(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
-    """Publish letters again, then remove them; doing it twice stores nothing twice."""
+@json_option
+def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
+    """Publish dead letters again, then remove them. A second replay stores nothing twice."""
+    settings = read_settings("database_url", "broker_url")
 
-    async def act(settings: Settings, letters: Letters, ids: tuple[int, ...]) -> dict[int, str]:
-        async with _publisher(settings) as publisher:
+    async def run(letters: Letters) -> dict[int, str]:
+        async with _open_publisher(settings) as publisher:
 
-            async def replayed(letter: Letter) -> str:
+            async def replay(letter: Letter) -> str:
                 if letter.chunk is None:
                     return _UNREADABLE
                 await publisher.publish(letter.chunk)
                 return "replayed" if await letters.replayed(letter) else _AGAIN
 
-            return await _each(letters, ids, replayed)
+            return await _treat_each(letters, letter_ids, replay)
 
-    _tell(_on(letter_ids, act, every=every), "replayed", as_json=as_json)
+    _require_choice(letter_ids, every=every)
+    _report(_ask_dead_letters(run), "replayed", as_json=as_json)
 
 
-@command.command()
-@_which
+@command.command("drop")
+@_chosen
 @_all
-@_json
-def drop(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
-    """Remove letters for good; their ingests stay failed."""
+@json_option
+def drop_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
+    """Remove dead letters for good. Their ingests stay failed."""
 
-    async def act(_: Settings, letters: Letters, ids: tuple[int, ...]) -> dict[int, str]:
-        async def dropped(letter: Letter) -> str:
+    async def run(letters: Letters) -> dict[int, str]:
+        async def drop(letter: Letter) -> str:
             return "dropped" if await letters.drop(letter) else _AGAIN
 
-        return await _each(letters, ids, dropped)
+        return await _treat_each(letters, letter_ids, drop)
 
-    _tell(_on(letter_ids, act, every=every), "dropped", as_json=as_json)
+    _require_choice(letter_ids, every=every)
+    _report(_ask_dead_letters(run), "dropped", as_json=as_json)
 
 
-def _told(letter: Letter) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _require_choice(letter_ids: tuple[int, ...], *, every: bool) -> None:
+    if every == bool(letter_ids):
+        raise click.UsageError("name dead letters, or give --all")
+
+
+def _describe(letter: Letter) -> dict[str, Any]:
+    described: dict[str, Any] = {
         "letter_id": letter.letter_id,
         "died_at": letter.died_at,
         "reason": letter.reason,
     }
     if letter.chunk is None:
-        return told | {"rows": 0, "users": [], "ingests": []}
-    return told | {
+        return described | {"rows": 0, "users": [], "ingests": []}
+    return described | {
         "rows": len(letter.chunk),
         "users": sorted({str(UUID(bytes=user)) for user in letter.chunk.users}),
         "ingests": [str(UUID(bytes=part.ingest_id)) for part in letter.chunk.parts],
     }
 
 
-async def _each(letters: Letters, ids: tuple[int, ...], act: Act) -> dict[int, str]:
-    """What became of each letter; the first failure of a server ends it."""
-    became: dict[int, str] = {}
-    for letter_id in ids:
+async def _treat_each(letters: Letters, ids: tuple[int, ...], treat: Treat) -> dict[int, str]:
+    """Treat the dead letters of these ids, or all; the first failure of a server ends it."""
+    results: dict[int, str] = {}
+    for letter_id in ids or [row["letter_id"] for row in await letters.list()]:
         letter = await letters.read(letter_id)
-        became[letter_id] = await act(letter) if letter else "there is no such letter"
-    return became
+        results[letter_id] = await treat(letter) if letter else _ABSENT
+    return results
 
 
-def _on(
-    letter_ids: tuple[int, ...],
-    act: Callable[[Settings, Letters, tuple[int, ...]], Awaitable[dict[int, str]]],
-    *,
-    every: bool,
-) -> dict[int, str]:
-    if every == bool(letter_ids):
-        raise click.UsageError("name letters, or give --all")
-    settings = Settings.from_environment()
-
-    async def run(letters: Letters) -> dict[int, str]:
-        chosen = letter_ids
-        if every:
-            chosen = tuple(row["letter_id"] for row in await letters.list())
-        return await act(settings, letters, chosen)
-
-    return _with_letters(run)
-
-
-def _tell(became: dict[int, str], done: str, *, as_json: bool) -> None:
-    """Status 1 when it was not done to one of them."""
-    if as_json:
-        _print({"dead_letters": [{"letter_id": i, "became": b} for i, b in became.items()]})
-    else:
-        for letter_id, said in became.items():
-            click.echo(f"letter {letter_id}: {said}")
-        click.echo(f"{done}: {list(became.values()).count(done)} of {len(became)}")
-    if set(became.values()) - {done}:
+def _report(results: dict[int, str], done: str, *, as_json: bool) -> None:
+    """Print the result of each dead letter; exit with status 1 unless all are `done`."""
+    rows = [{"letter_id": i, "became": became} for i, became in results.items()]
+    print_result({"dead_letters": rows}, lambda r: _print_results(r, done), as_json=as_json)
+    if set(results.values()) - {done}:
         raise SystemExit(1)
 
 
+def _print_list(listed: Results) -> None:
+    print_rows(
+        ("id", "died at", "rows", "bytes", "reason"),
+        (
+            [(row | {"died_at": f"{row['died_at']:%Y-%m-%d %H:%M:%S}"})[name] for name in _COLUMNS]
+            for row in listed["dead_letters"]
+        ),
+    )
+
+
+def _print_description(described: dict[str, Any]) -> None:
+    for name, value in described.items():
+        for line in value if isinstance(value, list) else [value]:
+            click.echo(f"{name:<10} {line}")
+
+
+def _print_results(results: Results, done: str) -> None:
+    rows = results["dead_letters"]
+    for row in rows:
+        click.echo(f"dead letter {row['letter_id']}: {row['became']}")
+    click.echo(f"{done}: {sum(row['became'] == done for row in rows)} of {len(rows)}")
+
+
 @asynccontextmanager
-async def _publisher(settings: Settings) -> AsyncIterator[Publisher]:
+async def _open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
+    """A publisher that is connected. Raises BrokerUnavailable when it is not."""
     queue = Queues(settings.queue_prefix).ingest
     publisher = Publisher(settings.broker_url, queue, Clock(), settings.confirm_seconds)
     await publisher.start()
@@ -174,9 +173,5 @@ async def _publisher(settings: Settings) -> AsyncIterator[Publisher]:
         await publisher.stop()
 
 
-def _print(value: object) -> None:
-    click.echo(msgspec.json.encode(value).decode())
-
-
-def _with_letters(use: Callable[[Letters], Awaitable[T]]) -> T:
-    return with_pool("letters", lambda pool: use(Letters(pool)))
+def _ask_dead_letters(ask: Callable[[Letters], Awaitable[T]]) -> T:
+    return ask_database("letters", lambda pool: ask(Letters(pool)))

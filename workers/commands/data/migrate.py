@@ -3,78 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
-from datetime import date
 
-import asyncpg
 import click
-import msgspec
 
-from categorizer import taxonomy
-from pipeline.database import migrate, partitions
-from pipeline.database.pool import translated
-from pipeline.queue.topology import declare
-from pipeline.settings import Settings
-
-_HISTORY_MONTHS = 24
-_KEEP_TAXONOMY = """
-INSERT INTO taxonomy (version, categories) VALUES ($1, $2)
-ON CONFLICT (version) DO UPDATE SET categories = excluded.categories"""
+from workers.commands.output import json_option, print_result
+from workers.commands.setup import read_settings
+from workers.preparation import bring_up
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(*, as_json: bool) -> None:
-    """Apply migrations, store the taxonomy, declare the queues, create the months.
+    """Apply the migrations, store the taxonomy, declare the queues and create the months.
 
-    Doing it again changes nothing.
+    A second run changes nothing.
     """
-    settings = Settings.from_environment()
-    settings.require_servers()
-    done = asyncio.run(bring_up(settings))
-    if as_json:
-        click.echo(msgspec.json.encode(done).decode())
-    else:
-        for name, made in done.items():
-            click.echo(f"{name}: {', '.join(made) if made else 'up to date'}")
+    done = asyncio.run(bring_up(read_settings()))
+    print_result(done, _print_names, as_json=as_json)
 
 
-async def bring_up(settings: Settings) -> dict[str, list[str]]:
-    """Returns what was made now, by kind."""
-    done = await bring_up_database(settings.database_url, settings.months_ahead)
-    declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
-    return done
-
-
-async def bring_up_database(url: str, months_ahead: int) -> dict[str, list[str]]:
-    """All of it that needs no broker."""
-    applied = await migrate.migrate(url)
-    async with translated():
-        # One transaction and no kept statements, as poolers want it: see `pipeline.database.migrate`.
-        connection = await asyncpg.connect(url, timeout=10, statement_cache_size=0)
-        try:
-            async with connection.transaction():
-                await _keep_taxonomy(connection)
-                months = await _months(connection, months_ahead)
-        finally:
-            await connection.close()
-    return {"migrations": applied, "months": months}
-
-
-async def _keep_taxonomy(connection: asyncpg.Connection) -> None:
-    loaded = taxonomy.load()
-    fields = ("code", "primary", "name", "description")
-    rows = [{name: asdict(category)[name] for name in fields} for category in loaded.detailed]
-    parents = {primary.code: primary.name for primary in loaded.primaries}
-    rows = [row | {"parent": parents[row["primary"]]} for row in rows]
-    await connection.execute(
-        _KEEP_TAXONOMY, str(loaded.version), msgspec.json.encode(rows).decode()
-    )
-
-
-async def _months(connection: asyncpg.Connection, ahead: int) -> list[str]:
-    today: date = await connection.fetchval("SELECT current_date")
-    oldest = partitions.months_back(today, _HISTORY_MONTHS)
-    newest = partitions.months_back(today, -ahead)
-    created = await partitions.ensure(connection, oldest, newest)
-    return [f"{month:%Y-%m}" for month in created]
+def _print_names(done: dict[str, list[str]]) -> None:
+    for kind, names in done.items():
+        click.echo(f"{kind}: {', '.join(names) if names else 'up to date'}")

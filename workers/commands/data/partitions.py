@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
 import click
-import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.database import partitions
-from pipeline.database.pool import translated
-from pipeline.errors import InvalidSettings
-from pipeline.settings import Settings
+from workers.commands.output import json_option, print_result, print_rows
+from workers.commands.setup import ask_database
 
 T = TypeVar("T")
 
 _MONTH = click.DateTime(["%Y-%m"])
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(invoke_without_command=True)
@@ -33,48 +27,45 @@ def command(context: click.Context) -> None:
 
 
 @command.command("list")
-@_json
+@json_option
 def list_months(*, as_json: bool) -> None:
-    """Show every month with its estimated rows and its size."""
-    months = _with_connection(partitions.months)
-    if as_json:
-        rows = [{"month": f"{m.first:%Y-%m}", "rows": m.rows, "bytes": m.bytes} for m in months]
-        click.echo(msgspec.json.encode(rows).decode())
-        return
-    table = Table("month", "rows (estimate)", "MB")
-    for month in months:
-        table.add_row(f"{month.first:%Y-%m}", f"{month.rows:,}", f"{month.bytes / 1e6:,.1f}")
-    Console().print(table)
+    """List every month with its estimated number of rows and its size."""
+    months = [
+        {"month": f"{month.first:%Y-%m}", "rows": month.rows, "bytes": month.bytes}
+        for month in _use_connection(partitions.months)
+    ]
+    print_result(months, _print_months, as_json=as_json)
 
 
 @command.command("create")
-@click.option("--from", "first", type=_MONTH, required=True, help="First month, YYYY-MM.")
-@click.option("--to", "last", type=_MONTH, required=True, help="Last month, YYYY-MM.")
-@_json
+@click.option("--from", "first", type=_MONTH, required=True, help="The first month, YYYY-MM.")
+@click.option("--to", "last", type=_MONTH, required=True, help="The last month, YYYY-MM.")
+@json_option
 def create_months(*, first: datetime, last: datetime, as_json: bool) -> None:
-    """Create the months from one to the other, and any between them and the others."""
+    """Create the months from --from to --to, and those between them and the existing months."""
     if first > last:
         raise click.UsageError("--from is after --to")
-    created = _with_connection(
+    created = _use_connection(
         lambda connection: partitions.ensure(connection, first.date(), last.date())
     )
     names = [f"{month:%Y-%m}" for month in created]
-    if as_json:
-        click.echo(msgspec.json.encode({"created": names}).decode())
-    else:
-        click.echo(f"created: {', '.join(names) if names else 'none, all were there'}")
+    print_result({"created": names}, _print_created, as_json=as_json)
 
 
-def _with_connection(work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
-    async def run() -> T:
-        settings = Settings.from_environment()
-        if not settings.database_url:
-            raise InvalidSettings("SPENDLINE_DATABASE_URL is not set")
-        async with translated():
-            connection = await asyncpg.connect(settings.database_url, timeout=10)
-            try:
-                return await work(connection)
-            finally:
-                await connection.close()
+def _print_months(months: list[dict[str, Any]]) -> None:
+    print_rows(
+        ("month", "rows (estimate)", "MB"),
+        ((m["month"], f"{m['rows']:,}", f"{m['bytes'] / 1e6:,.1f}") for m in months),
+    )
 
-    return asyncio.run(run())
+
+def _print_created(created: dict[str, list[str]]) -> None:
+    click.echo(f"created: {', '.join(created['created']) or 'none, all were there'}")
+
+
+def _use_connection(work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def run(pool: asyncpg.Pool) -> T:
+        async with pool.acquire() as connection:
+            return await work(connection)
+
+    return ask_database("partitions", run)

@@ -5,76 +5,66 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from pipeline.backup.backup import figures
 from pipeline.backup.restore import Restored, restore
 from pipeline.cache.answers import Cache, open_redis
 from pipeline.settings import Settings
-from workers.commands.data.migrate import bring_up_database
-from workers.commands.data.tokens import operator
-from workers.commands.output import print_figures
+from workers.commands.output import json_option, print_figures, print_notice, print_result
+from workers.commands.setup import name_operator, read_settings
+from workers.preparation import bring_up_database
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Replace a database that is not empty, and keep it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(*, file: Path, replace: bool, as_json: bool) -> None:
-    """Restore the backup FILE; stop all API and worker processes before.
+    """Restore the backup FILE. Stop all API and worker processes first.
 
-    The file is checked before anything is touched. The backup is put into a new database, which
-    takes the name of the old one when it is ready.
+    The file is checked before anything changes. The backup goes into a new database, which takes
+    the name of the old one at the end.
     """
-    settings = Settings.from_environment()
-    settings.require_servers("database_url", "redis_url")
+    settings = read_settings("database_url", "redis_url")
     began = time.monotonic()
     try:
-        done, forgotten = asyncio.run(_restored(settings, file, replace=replace))
+        restored, forgotten = asyncio.run(_restore(settings, file, replace=replace))
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-    seconds = round(time.monotonic() - began, 1)
-    shown: dict[str, Any] = {
-        "seconds": seconds,
-        "replaced": done.replaced,
-        **figures(done.manifest),
+    done = {
+        "seconds": round(time.monotonic() - began, 1),
+        "replaced": restored.replaced,
+        **figures(restored.manifest),
     }
-    if as_json:
-        click.echo(msgspec.json.encode(shown).decode())
-    else:
-        print_figures(shown)
-    _tell_what_is_left(done, settings.cache_seconds, forgotten=forgotten)
+    print_result(done, print_figures, as_json=as_json)
+    _print_remaining_steps(restored, settings.cache_seconds, forgotten=forgotten)
 
 
-async def _restored(settings: Settings, file: Path, *, replace: bool) -> tuple[Restored, bool]:
-    """What was done, and whether Redis has forgotten the positions of before."""
-    done = await restore(
+async def _restore(settings: Settings, file: Path, *, replace: bool) -> tuple[Restored, bool]:
+    """Return what was done, and whether Redis has dropped the positions of the old database."""
+    restored = await restore(
         settings.database_url,
         file,
         replace=replace,
-        actor=operator(),
+        actor=name_operator(),
         prepare=lambda url: bring_up_database(url, settings.months_ahead),
-        say=lambda line: click.echo(line, err=True),
+        say=print_notice,
     )
     async with open_redis(settings.redis_url) as redis:
         cache = Cache(redis, settings.key_prefix, settings.cache_seconds)
-        return done, await cache.forget_everybody()
+        return restored, await cache.forget_everybody()
 
 
-def _tell_what_is_left(done: Restored, seconds: float, *, forgotten: bool) -> None:
-    left = []
-    if done.replaced:
-        left.append(
-            f'the old database is {done.replaced}; when all is well: DROP DATABASE "{done.replaced}"'
-        )
-    if done.roles:
-        left.append(f"{', '.join(done.roles)} could not be made: see SECURITY.md, database roles")
+def _print_remaining_steps(restored: Restored, seconds: float, *, forgotten: bool) -> None:
+    old = restored.replaced
+    if old:
+        print_notice(f'the old database is {old}; when all is well: DROP DATABASE "{old}"')
+    if restored.roles:
+        roles = ", ".join(restored.roles)
+        print_notice(f"{roles} could not be made: see SECURITY.md, database roles")
     if not forgotten:
-        left.append(
+        print_notice(
             f"Redis is away: wait {seconds:g} s after it is back, or delete its keys, then start"
         )
-    for line in left:
-        click.echo(line, err=True)

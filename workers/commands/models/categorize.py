@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from categorizer.explanation import Explanation
+from workers.commands.output import json_option, print_result
 
 
 @click.command()
 @click.argument("text")
-@click.option("--amount", type=Decimal, default=Decimal(-1), help="Negative = money out.")
-@click.option("--mcc", type=click.IntRange(0, 9999), default=0, help="Merchant category code.")
-@click.option("--currency", default="USD", show_default=True)
-@click.option("--model", help="Folder of a model; the shipped one when not given.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--amount",
+    type=Decimal,
+    default=Decimal(-1),
+    show_default=True,
+    help="The amount in units of the currency; money out is negative.",
+)
+@click.option(
+    "--mcc",
+    type=click.IntRange(0, 9999),
+    default=0,
+    show_default=True,
+    help="The merchant category code; 0 means unknown.",
+)
+@click.option("--currency", default="USD", show_default=True, help="The ISO 4217 code.")
+@click.option("--model", help="The folder of a model.  [default: the shipped model]")
+@json_option
 def command(
     *, text: str, amount: Decimal, mcc: int, currency: str, model: str | None, as_json: bool
 ) -> None:
-    """Categorize TEXT: category, confidence, merchant, what decided, alternatives."""
+    """Categorize the description TEXT.
+
+    The output gives the category, the confidence, the merchant, the reasons and the alternatives.
+    """
     import numpy as np  # noqa: PLC0415 - slow to import, like all that follows
 
     from categorizer.columns import Columns  # noqa: PLC0415
@@ -32,24 +45,22 @@ def command(
     amounts = np.array([int(amount.scaleb(2).to_integral_value())])
     columns = Columns([text], amounts, np.array([mcc], dtype=np.int16), [currency])
     explanation = evaluate.load(model).explain(columns)
-    told = asdict(explanation) | {
+    result = asdict(explanation) | {
         "reasons": [reason._asdict() for reason in explanation.reasons],
         "alternatives": [other._asdict() for other in explanation.alternatives],
     }
-    click.echo(json.dumps(told, ensure_ascii=False) if as_json else _text(explanation))
+    print_result(result, _print_explanation, as_json=as_json)
 
 
-def _text(told: Explanation) -> str:
-    review = ", needs review" if told.needs_review else ""
-    return "\n".join(
-        [
-            f"{told.code}  ({told.confidence:.0%} sure{review}; decided by {told.source})",
-            f"merchant      {told.merchant}"
-            + (f", paid by {told.processor}" if told.processor else ""),
-            "because       " + "; ".join(reason.feature for reason in told.reasons[:4]),
-            "alternatives  "
-            + ", ".join(
-                f"{other.primary} {other.probability:.0%}" for other in told.alternatives[1:4]
-            ),
-        ]
+def _print_explanation(result: dict[str, Any]) -> None:
+    review = ", needs review" if result["needs_review"] else ""
+    processor = f", paid by {result['processor']}" if result["processor"] else ""
+    reasons = "; ".join(reason["feature"] for reason in result["reasons"][:4])
+    alternatives = ", ".join(
+        f"{other['primary']} {other['probability']:.0%}" for other in result["alternatives"][1:4]
     )
+    confidence = f"{result['confidence']:.0%} sure{review}; decided by {result['source']}"
+    click.echo(f"{result['code']}  ({confidence})")
+    click.echo(f"merchant      {result['merchant']}{processor}")
+    click.echo(f"because       {reasons}")
+    click.echo(f"alternatives  {alternatives}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 import click
+
+from workers.commands.output import json_option, print_notice, print_result
 
 
 @click.command()
@@ -16,17 +17,19 @@ import click
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     multiple=True,
     required=True,
-    help="CSV: description, amount, category; mcc, currency, user, date where known.",
+    help="A CSV file of description, amount, category, and if known mcc, currency, user, date.",
 )
-@click.option("--model", help="Folder or version; the shipped model when not given.")
+@click.option("--model", help="The folder or version of a model.  [default: the shipped model]")
 @click.option(
-    "--taxonomy", type=click.Choice(["v1", "v2"]), default="v2", help="Of the labels.",
-    show_default=True,
+    "--taxonomy", type=click.Choice(["v1", "v2"]), default="v2", show_default=True,
+    help="The taxonomy of the labels.",
 )  # fmt: skip
-@click.option("--splits", is_flag=True, help="Three splits side by side instead (needs dates).")
-@click.option("--months", is_flag=True, help="What users' memory is worth from month to month.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for a page with plots.")
+@click.option("--splits", is_flag=True, help="Compare three splits instead; needs dates.")
+@click.option(
+    "--months", is_flag=True, help="Measure instead what users' memory adds from month to month."
+)
+@json_option
+@click.option("--report", type=click.Path(path_type=Path), help="The folder for a page with plots.")
 def command(
     *,
     files: tuple[Path, ...],
@@ -37,7 +40,7 @@ def command(
     as_json: bool,
     report: Path | None,
 ) -> None:
-    """Print accuracy, macro-F1, coverage, calibration and a table of categories."""
+    """Print the accuracy, macro-F1, coverage and calibration of a model, and a table of categories."""
     from models import dataset, evaluate  # noqa: PLC0415 - numba is slow to import
     from models.simulation import user_years  # noqa: PLC0415
     from models.splits import side_by_side  # noqa: PLC0415
@@ -46,22 +49,22 @@ def command(
     scorer = evaluate.load(model)
     if months:
         years = user_years(scorer, labelled, taxonomy)
-        click.echo(json.dumps(years) if as_json else _months_text(years))
+        print_result(years, _print_months, as_json=as_json)
         return
     if splits:
         table = side_by_side(scorer, labelled, taxonomy)
-        click.echo(json.dumps(table) if as_json else _splits_text(table))
+        print_result(table, _print_splits, as_json=as_json)
         return
     answers = evaluate.answer(scorer, labelled, taxonomy)
     figures = evaluate.figures(labelled, answers)
     if report:
         from models import report as page  # noqa: PLC0415 - matplotlib is an extra
 
-        click.echo(f"report: {page.write(report, labelled, answers, figures)}", err=True)
-    click.echo(json.dumps(figures) if as_json else _text(figures))
+        print_notice(f"report: {page.write(report, labelled, answers, figures)}")
+    print_result(figures, _print_figures, as_json=as_json)
 
 
-def _text(figures: dict[str, Any]) -> str:
+def _print_figures(figures: dict[str, Any]) -> None:
     selected = figures["selected"]
     lines = [
         f"rows                      {figures['rows']}",
@@ -85,17 +88,17 @@ def _text(figures: dict[str, Any]) -> str:
         f"{name:<28}{row['rows']:>6}{row['precision']:>11.3f}{row['recall']:>9.3f}{row['f1']:>7.3f}"
         for name, row in figures["per_category"].items()
     ]
-    return "\n".join(lines)
+    click.echo("\n".join(lines))
 
 
-def _months_text(years: dict[str, Any]) -> str:
-    return (
+def _print_months(years: dict[str, Any]) -> None:
+    click.echo(
         f"from the second month on, {years['rows']} rows: {years['model']:.3f} right by the model, "
         f"{years['memory']:.3f} with the users' memory, which knows {years['covered']:.3f} of them"
     )
 
 
-def _splits_text(table: dict[str, dict[str, dict[str, float]]]) -> str:
+def _print_splits(table: dict[str, dict[str, dict[str, float]]]) -> None:
     lines = [f"{'split':<18}{'who':<15}{'rows':>6}{'accuracy':>10}{'macro-F1':>10}{'at 95 %':>9}"]
     lines += [
         f"{split:<18}{who:<15}{row['rows']:>6}{row['accuracy']:>10.3f}{row['macro_f1']:>10.3f}"
@@ -103,4 +106,4 @@ def _splits_text(table: dict[str, dict[str, dict[str, float]]]) -> str:
         for split, contest in table.items()
         for who, row in contest.items()
     ]
-    return "\n".join(lines)
+    click.echo("\n".join(lines))

@@ -21,9 +21,9 @@ from pipeline.database.pool import open_pool
 from pipeline.errors import ServerFailed
 from pipeline.observe import logs
 from pipeline.settings import Settings
-from workers.commands.data.migrate import bring_up
 from workers.local.stack import LocalStack, discover
 from workers.local.supervisor import API, WORKERS, System
+from workers.preparation import bring_up
 
 _CORES = len(os.sched_getaffinity(0))
 _TOKEN_LIFE = timedelta(days=30)

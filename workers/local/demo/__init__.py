@@ -1,5 +1,4 @@
-"""The demonstration: real card purchases through the running system, as its two clients see it.
+"""The demonstration: real card purchases go through the running system over HTTP.
 
-A bank-feed integration pushes, a mobile app reads back. Both speak HTTP and nothing else, so what
-they find is what any client would find.
+A bank-feed integration pushes and a mobile app reads back, both with the public `client` package.
 """

@@ -1,4 +1,4 @@
-"""The two clients: an integration that pushes, an app that reads."""
+"""An HTTP client for the simulated user base: an integration that pushes, and conditional reads."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ T = TypeVar("T")
 _WAIT_SECONDS: Final = 20
 _PATIENCE_SECONDS: Final = 120
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0)  # seconds between tries
-_PAGE: Final = 1000
 
 
 class Refused(SpendlineError):
-    """The API refused what the demonstration asked."""
+    """The API refused what the simulation asked."""
 
 
 class Unanswered(Transient):
@@ -113,39 +112,6 @@ class Integration:
                 raise Refused(f"a batch was not stored: {receipt['reason']}")
             if time.monotonic() - sent > _PATIENCE_SECONDS:
                 raise Unanswered(f"a batch was not stored within {_PATIENCE_SECONDS} s")
-
-
-class App:
-    """Reads one user's data, as a phone would."""
-
-    def __init__(self, http: Http, user_id: str) -> None:
-        self._http = http
-        self._user = f"/v1/users/{user_id}"
-
-    async def feed(self) -> list[dict[str, Any]]:
-        """The whole feed, newest first, page by page."""
-        rows: list[dict[str, Any]] = []
-        cursor: dict[str, str] = {}
-        while True:
-            page = (await self._http.get(f"{self._user}/transactions", limit=_PAGE, **cursor)).body
-            rows += page["transactions"]
-            if page["next_cursor"] is None:
-                return rows
-            cursor = {"cursor": page["next_cursor"]}
-
-    async def sync(self, cursor: str | None = None) -> tuple[list[dict[str, Any]], str]:
-        """Everything added or modified since the cursor, and the next one."""
-        rows: list[dict[str, Any]] = []
-        more = True
-        while more:
-            query: dict[str, Any] = {"limit": _PAGE} | ({"cursor": cursor} if cursor else {})
-            page = (await self._http.get(f"{self._user}/transactions/sync", **query)).body
-            rows += page["added"] + page["modified"]
-            cursor, more = page["next_cursor"], page["has_more"]
-        return rows, str(cursor)
-
-    async def spending(self, month: str, tag: str = "") -> Answer:
-        return await self._http.get(f"{self._user}/insights/spending", tag, month=month)
 
 
 async def gathered(tasks: Sequence[Awaitable[T]], at_once: int) -> list[T]:

@@ -1,4 +1,4 @@
-"""A whole system for one command: the one that is given, or one that lives as long as the command."""
+"""A running system for one command: an existing one, or a private one that ends with the command."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pipeline.database import partitions
 from pipeline.database.pool import open_pool, translated
 from pipeline.errors import ServerFailed
 from pipeline.settings import Settings
-from workers.commands.data.migrate import bring_up
 from workers.local.stack import LocalStack, discover
 from workers.local.stack.child import Child
 from workers.local.supervisor import API, WORKERS, System
 from workers.local.usage import cpu_seconds
+from workers.preparation import bring_up
 
 T = TypeVar("T")
 _CORES = len(os.sched_getaffinity(0))
@@ -36,17 +36,21 @@ _API = "api-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a system is, and what is known of it; of a given one nothing but where it is."""
+    """Where a system runs. Only a private one has a database URL and shows its processes.
+
+    `watch` raises ServerFailed when a process has ended. `cpu` gives the CPU seconds so far by
+    kind of process.
+    """
 
     url: str
     token: str
     database_url: str = ""
-    watch: Callable[[], None] = lambda: None  # raises ServerFailed when one of its processes ended
-    cpu: Callable[[], dict[str, float]] = dict  # CPU seconds so far by kind of process
+    watch: Callable[[], None] = lambda: None
+    cpu: Callable[[], dict[str, float]] = dict
 
 
 async def watched(work: Coroutine[Any, Any, T], watch: Callable[[], None]) -> T:
-    """The result of `work`, unless `watch`, called now and then, raises."""
+    """The result of `work`. When `watch` raises, the work is cancelled and the error passes."""
     task = asyncio.create_task(work)
     try:
         while not task.done():
@@ -66,56 +70,71 @@ def system(
     times: dict[str, float],
     **changed: Any,
 ) -> Iterator[Site]:
-    """The system at `api`, else one in the folder `name` with the months of `span`.
+    """Yield the system at `api`, or a private one that has the months of `span`.
 
-    `changed` are settings of the latter.
+    The private one keeps its files in the folder `name` and differs from the settings by `changed`.
+    `times` receives the seconds of its start.
     """
-    if api is not None:
-        if token is None:
-            raise click.UsageError("--api needs --token")
+    if api is None:
+        with _start_private_system(name, span, times, changed) as site:
+            yield site
+    elif token is None:
+        raise click.UsageError("--api needs --token")
+    else:
         yield Site(url=api, token=token)
-        return
+
+
+@contextmanager
+def _start_private_system(
+    name: str, span: tuple[date, date], times: dict[str, float], changed: dict[str, Any]
+) -> Iterator[Site]:
     settings = Settings.from_environment()
     folder = Path(settings.data_folder) / name
     began = time.monotonic()
-    stack = discover(settings, folder / "stack", keep=False, say=_say)
+    stack = discover(settings, folder / "stack", keep=False, say=_print_notice)
     with stack as urls:
         settings = replace(
             settings,
             database_url=urls.database,
             broker_url=urls.broker,
             redis_url=urls.redis,
-            api_port=_free_port(settings.api_host),
+            api_port=_find_free_port(settings.api_host),
             **changed,
         )
         asyncio.run(_prepare(settings, *span))
         lap(times, "stack", began)
         began = time.monotonic()
         with System(settings, folder / "system") as processes:
-            workers = [f"worker-{number}" for number in range(1, _CORES + 1)]
-            processes.start(_API, API)
-            for worker in workers:
-                processes.start(worker, WORKERS)
-            _say("processes: starting; the first start of a checkout compiles the categorizer")
-            processes.wait_until_ready()
+            workers = _start_processes(processes)
             lap(times, "processes", began)
             yield Site(
                 url=f"http://{settings.api_host}:{settings.api_port}",
-                token=asyncio.run(_token(settings.database_url)),
+                token=asyncio.run(_create_token(settings.database_url)),
                 database_url=settings.database_url,
                 watch=lambda: _require_alive(processes, [_API, *workers]),
-                cpu=lambda: _cpu(stack, processes, workers),
+                cpu=lambda: _sum_cpu(stack, processes, workers),
             )
 
 
-def _cpu(stack: LocalStack, processes: System, workers: Sequence[str]) -> dict[str, float]:
-    """Of servers only when they are our own."""
+def _start_processes(processes: System) -> list[str]:
+    """Start one API process and a worker for each core; the names of the workers."""
+    workers = [f"worker-{number}" for number in range(1, _CORES + 1)]
+    processes.start(_API, API)
+    for worker in workers:
+        processes.start(worker, WORKERS)
+    _print_notice("processes: starting; the first start of a checkout compiles the categorizer")
+    processes.wait_until_ready()
+    return workers
+
+
+def _sum_cpu(stack: LocalStack, processes: System, workers: Sequence[str]) -> dict[str, float]:
+    """CPU seconds by kind of process; servers count only when they are of the private stack."""
     children = {"api": [processes.child(_API)], "workers": [processes.child(w) for w in workers]}
     children |= {name: [stack.process(name)] for name in stack.servers}
-    return {kind: cpu_seconds(map(_pid, some)) for kind, some in children.items()}
+    return {kind: cpu_seconds(map(_get_pid, some)) for kind, some in children.items()}
 
 
-def _pid(child: Child) -> int:
+def _get_pid(child: Child) -> int:
     return child.process.pid if child.process is not None else 0
 
 
@@ -126,7 +145,7 @@ def _require_alive(system: System, names: Sequence[str]) -> None:
 
 
 async def _prepare(settings: Settings, first: date, last: date) -> None:
-    """Migrations, queues, and the months that the feed needs."""
+    """Apply migrations, declare queues, and create the months from `first` to `last`."""
     await bring_up(settings)
     async with translated():
         connection = await asyncpg.connect(settings.database_url, timeout=10)
@@ -136,24 +155,25 @@ async def _prepare(settings: Settings, first: date, last: date) -> None:
             await connection.close()
 
 
-async def _token(url: str) -> str:
+async def _create_token(url: str) -> str:
     async with await open_pool(url, size=1, name="spendline-client", timeout=10) as pool:
-        made = await Tokens(pool).create("client", _SCOPES)
-    if made is None:
-        raise ServerFailed("no token was made")
-    return made.text
+        token = await Tokens(pool).create("client", _SCOPES)
+    if token is None:
+        raise ServerFailed("no token was created")
+    return token.text
 
 
 def lap(times: dict[str, float], name: str, began: float) -> None:
+    """Write down the seconds since `began`, of time.monotonic(), under this name."""
     times[name] = round(time.monotonic() - began, 2)
 
 
-def _free_port(host: str) -> int:
+def _find_free_port(host: str) -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _say(line: str) -> None:
+def _print_notice(line: str) -> None:
     click.echo(line, err=True)
