@@ -16,7 +16,7 @@ from client import NO_RETRIES, AcceptedPush, Account, Client, PushReceipt
 from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from workers.local.demo.clients import gathered
+from workers.local.demo.bounded import gather_bounded
 
 _SECONDS: Final = 120  # of one request
 _CONNECTIONS: Final = 256  # of the typed client, at most
@@ -109,7 +109,7 @@ async def open_accounts(client: Client, names: Iterable[tuple[str, str]]) -> lis
         user = await client.create_user(user_name)
         return await client.create_account(user.user_id, account_name, "GBP")
 
-    return await gathered([open_account(*pair) for pair in names], _ACCOUNTS_AT_ONCE)
+    return await gather_bounded((open_account(*pair) for pair in names), _ACCOUNTS_AT_ONCE)
 
 
 async def open_card_accounts(

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import aiohttp
 import asyncpg
 import click
 import msgspec
@@ -19,17 +18,18 @@ import msgspec
 from benchmarks.simulation import report
 from benchmarks.simulation.capacity import cost_of, need, users_held
 from benchmarks.simulation.drive import AT_ONCE, HISTORY_DAYS
-from benchmarks.simulation.http import Http
 from benchmarks.simulation.load import SEED, Ground, Load, put_on
 from benchmarks.simulation.meter import Meter
 from benchmarks.simulation.population import DAY, Plan
+from client import Client
 from pipeline.settings import Settings
 from workers.commands.progress import progress
 from workers.local.demo import cards
 from workers.local.private_system import Site, system, watched
 
 _CORES = len(os.sched_getaffinity(0))
-_TIMEOUT = aiohttp.ClientTimeout(total=60)
+_SECONDS: Final = 60.0  # of one request
+_KEPT_BYTES: Final = 64 * 2**20  # answers that the apps hold
 _MINUTES: Final = 2.0
 _FASTEST: Final = Settings().cache_seconds * 1_000  # the cache lives whole milliseconds
 
@@ -94,21 +94,21 @@ def _speed(days: int, minutes: float | None, speed: float | None) -> float:
 
 async def _run(site: Site, plans: Sequence[Plan]) -> list[Load]:
     """One load after the other, each of people of its own."""
-    headers = {"Authorization": f"Bearer {site.token}"}
-    async with aiohttp.ClientSession(
-        site.url,
-        headers=headers,
-        timeout=_TIMEOUT,
-        connector=aiohttp.TCPConnector(limit=AT_ONCE),
-    ) as session:
-        ground = Ground(
-            http=Http(session),
-            meter=Meter(site.cpu),
-            size=lambda: _bytes(site),
-            descriptors=[purchase.merchant for purchase in cards.read(cards.FEED, 5_000)],
-            progress=progress,
-        )
-        return [await put_on(ground, plan) for plan in plans]
+    ground = Ground(
+        open_client=lambda observe: Client(
+            site.url,
+            site.token,
+            timeout=_SECONDS,
+            connections=AT_ONCE,
+            kept_bytes=_KEPT_BYTES,
+            observe=observe,
+        ),
+        meter=Meter(site.cpu),
+        size=lambda: _bytes(site),
+        descriptors=[purchase.merchant for purchase in cards.read(cards.FEED, 5_000)],
+        progress=progress,
+    )
+    return [await put_on(ground, plan) for plan in plans]
 
 
 def _concluded(loads: Sequence[Load]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from uuid import uuid4
 import numpy as np
 
 from benchmarks.simulation.drive import HISTORY_DAYS, Crowd, Seen
-from benchmarks.simulation.http import Http
 from benchmarks.simulation.meter import Meter, above_idle
 from benchmarks.simulation.population import Plan, appetites, schedule
+from client import Client, Exchange
 
 SEED: Final = 23
 _LATE: Final = 500.0  # milliseconds; later than that, the load was not the one that was meant
@@ -27,7 +27,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 class Ground:
     """The system that loads are put on, and how it is watched; `size` is of its database, bytes."""
 
-    http: Http
+    open_client: Callable[[Callable[[Exchange], None]], Client]
     meter: Meter
     size: Callable[[], Awaitable[int]]
     descriptors: Sequence[str]
@@ -81,14 +81,16 @@ class Load:
 async def put_on(ground: Ground, plan: Plan) -> Load:
     """Register people, push their history, wait until nothing happens, and live the days."""
     first = datetime.now(UTC).date() - timedelta(days=plan.days - 1)
-    crowd = Crowd(ground.http, ground.descriptors, first)
-    await crowd.register(plan.people, f"simulated-{uuid4().hex[:8]}")
-    history, idle = await _remembered(ground, crowd)
-    events = schedule(plan.people, plan.days, SEED)
-    since = ground.meter.mark()
-    with ground.progress(f"{plan.users:,} users: pushed and opened", len(events)) as done:
-        await crowd.live(events, plan.speed, time.monotonic(), done)
-    until = ground.meter.mark()
+    seen = Seen()
+    async with ground.open_client(seen.observe) as client:
+        crowd = Crowd(client, seen, ground.descriptors, first)
+        await crowd.register(plan.people, f"simulated-{uuid4().hex[:8]}")
+        history, idle = await _remembered(ground, crowd)
+        events = schedule(plan.people, plan.days, SEED)
+        since = ground.meter.mark()
+        with ground.progress(f"{plan.users:,} users: pushed and opened", len(events)) as done:
+            await crowd.live(events, plan.speed, time.monotonic(), done)
+        until = ground.meter.mark()
     return Load(
         users=plan.users,
         people=plan.people,
@@ -97,7 +99,7 @@ async def put_on(ground: Ground, plan: Plan) -> Load:
         idle_cores=_rounded(idle),
         cpu_s=_rounded(above_idle(since, until, idle)),
         history=history,
-        **figures(crowd.seen, until.at - since.at),
+        **figures(seen, until.at - since.at),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from click.testing import CliRunner
 
 from benchmarks.simulation.__main__ import command
 from benchmarks.simulation.capacity import UTILISATION, Cost, cost_of, need, users_held
-from benchmarks.simulation.drive import AT_ONCE, Crowd
+from benchmarks.simulation.drive import AT_ONCE, Crowd, Seen
 from benchmarks.simulation.load import History, Load, figures
 from benchmarks.simulation.meter import Mark, Meter, above_idle
 from benchmarks.simulation.population import (
@@ -27,7 +29,17 @@ from benchmarks.simulation.population import (
     appetites,
     schedule,
 )
-from benchmarks.simulation.http import Answer, Http, Unanswered
+from client import (
+    AcceptedPush,
+    Account,
+    ChangePage,
+    Client,
+    Exchange,
+    NewTransaction,
+    PushReceipt,
+    UnansweredError,
+    User,
+)
 
 COST = Cost(
     users=100_000,
@@ -55,44 +67,74 @@ LOAD = Load(
     cpu_s={"api": 2.0, "postgres": 1.0},
     history=History(transactions=1_500, cpu_s={"api": 0.1, "postgres": 0.2}, bytes=750_000),
 )
+NOBODY = UUID(int=1)
 LONG_AGO = 100.0  # seconds
 
 
-class Slow(Http):
-    """Answers as the API does, but nothing of a user's until it may; `added` of each row pushed."""
+class SlowClient(Client):
+    """Answers as the API does, but reads only when it may; stores `added` of each row pushed."""
 
     def __init__(self, *, added: int = 1) -> None:
         self.may_answer = asyncio.Event()
         self.waiting = 0
         self.added = added
 
-    async def post(self, path: str, body: Any) -> Any:
-        if path == "/v1/transactions":
-            self.rows = len(body["transactions"])
-        return {"user_id": "00000001", "account_id": "account", "ingest_id": "ingest"}
+    async def create_user(self, external_id: str | None = None) -> User:
+        return User(NOBODY, external_id, 0)
 
-    async def get(self, path: str, _tag: str = "", **_query: Any) -> Answer:
-        if path.startswith("/v1/ingests"):
-            return Answer(200, {"status": "stored", "added": self.rows * self.added}, "", hit=False)
+    async def create_account(
+        self, user_id: UUID | str, external_id: str, currency: str, **_: str | None
+    ) -> Account:
+        return Account(NOBODY, UUID(str(user_id)), external_id, None, None, currency)
+
+    async def push(self, transactions: Iterable[NewTransaction], *_: Any, **__: Any) -> Any:
+        self.rows = len(list(transactions))
+        return [AcceptedPush("ingest", self.rows, 0)]
+
+    async def wait_for_receipt(self, ingest_id: str, **_: float) -> PushReceipt:
+        return PushReceipt(ingest_id, "stored", self.rows, self.rows * self.added, 0, 0, 0)
+
+    async def get_changes(self, *_: Any, **__: Any) -> Any:
+        await self.read()
+        return ChangePage((), (), (), "1", has_more=False, position=1, reset=False)
+
+    async def get_feed_page(self, *_: Any, **__: Any) -> Any:
+        await self.read()
+
+    async def get_spending(self, *_: Any, **__: Any) -> Any:
+        await self.read()
+
+    async def read(self) -> None:
         self.waiting += 1
         await self.may_answer.wait()
         self.waiting -= 1
-        return Answer(200, {"next_cursor": "1"}, "", hit=False)
 
 
-class Away(Slow):
-    async def get(self, *_: Any, **__: Any) -> Answer:
-        raise Unanswered("no answer")
+class AbsentClient(SlowClient):
+    """The client of an API that does not answer."""
+
+    async def wait_for_receipt(self, ingest_id: str, **_: float) -> PushReceipt:
+        raise UnansweredError(ingest_id)
+
+    async def read(self) -> None:
+        raise UnansweredError("no answer")
 
 
-async def lived(http: Http, rows: list[int]) -> Crowd:
+async def lived(client: Client, rows: list[int]) -> Crowd:
     """A crowd of one who pushes so many rows at a time, 0: opens the app; all was due long ago."""
-    crowd = Crowd(http, ["SHOP"], date(2026, 1, 1))
+    crowd = Crowd(client, Seen(), ["SHOP"], date(2026, 1, 1))
     await crowd.register(1, "run")
     nothing = np.zeros(len(rows), np.int64)
     events = Schedule(nothing.astype(np.float64), nothing, np.array(rows, np.int64))
     await crowd.live(events, 1.0, time.monotonic() - LONG_AGO, lambda _: None)
     return crowd
+
+
+def test_what_the_api_answers_without_its_database_is_a_hit() -> None:
+    seen = Seen()
+    for cached in (True, False, True):
+        seen.observe(Exchange("GET", "/v1/users", 200, 0.1, cached))
+    assert seen.hits == 2
 
 
 def test_the_same_seed_gives_the_same_people_and_days() -> None:
@@ -183,14 +225,14 @@ def test_people_at_speed_act_as_often_a_second_as_all_users_do_in_life(*, pushes
 
 async def test_not_more_than_so_many_acts_are_on_their_way() -> None:
     # Given a system that does not answer
-    http = Slow()
+    client = SlowClient()
     # When more becomes due than may be on its way
-    living = asyncio.create_task(lived(http, [0] * (AT_ONCE + 40)))
+    living = asyncio.create_task(lived(client, [0] * (AT_ONCE + 40)))
     for _ in range(3 * AT_ONCE):  # turns of the loop
         await asyncio.sleep(0)
     # Then the rest waits, and is done when there are answers
-    assert http.waiting == AT_ONCE
-    http.may_answer.set()
+    assert client.waiting == AT_ONCE
+    client.may_answer.set()
     crowd = await living
     assert crowd.seen.reads == 3 * (AT_ONCE + 40)
     assert crowd.seen.errors == 0
@@ -198,10 +240,10 @@ async def test_not_more_than_so_many_acts_are_on_their_way() -> None:
 
 async def test_what_had_to_wait_for_its_turn_counts_from_when_it_was_due() -> None:
     # Given a system that answers at once
-    http = Slow()
-    http.may_answer.set()
+    client = SlowClient()
+    client.may_answer.set()
     # When a push and an opening start long after they were due
-    seen = (await lived(http, [3, 0])).seen
+    seen = (await lived(client, [3, 0])).seen
     # Then all seconds are those since then, but for the reads that follow an answer
     assert min(*seen.late, *seen.post, *seen.visible, seen.read[0]) >= LONG_AGO
     assert (len(seen.late), len(seen.post), len(seen.visible), len(seen.read)) == (2, 1, 1, 3)
@@ -211,7 +253,7 @@ async def test_what_had_to_wait_for_its_turn_counts_from_when_it_was_due() -> No
 
 async def test_what_is_not_answered_is_an_error_and_what_is_not_stored_is_lost() -> None:
     # Given one system without answers, and one that stores nothing
-    away, forgetful = await lived(Away(), [2, 0]), await lived(Slow(added=0), [2])
+    away, forgetful = await lived(AbsentClient(), [2, 0]), await lived(SlowClient(added=0), [2])
     # Then
     told = figures(away.seen, 10.0)
     assert (told["errors"], told["lost"], told["pushes_per_s"]) == (2, 2, 0.1)
