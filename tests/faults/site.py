@@ -25,11 +25,11 @@ from tests.faults.report import Row
 from tests.faults.traffic import Traffic
 from tests.support.chunks import chunk, register
 from tests.support.ledger import Ledger
-from workers.preparation import bring_up
 from workers.local.stack import LocalStack, ServerUrls
 from workers.local.stack.child import Child
 from workers.local.stack.server import free_ports
 from workers.local.supervisor import System
+from workers.preparation import bring_up
 
 _MODULES = {"api": "api", "worker": "tests.support.doubles"}
 _POLL = 0.05
