@@ -1,20 +1,22 @@
-"""What the cache saves: apps that read, with writes beside them, on the same API without the cache.
+"""What the cache saves: apps read while rows arrive, on one API with the cache and one without.
 
     python -m benchmarks.cache [--sessions N] [--users N] [--json]
 
-A user opens the app three times a day; once a day the bank tells of the day's two or three
-transactions. So five rows arrive in every six sessions, and the bank's integration pushes those of 20
-users in a batch. A session is an opening (what changed since the last one, the first page of the feed, the
-spending of this month and of the last) and four more screens, each the dashboard (both months, the
-feed) or the list (what changed, the feed). Every user is as likely as any other to open the app: no
-favourites, which would help a cache. Hours lie between two sessions of a user, so before each one Redis
-is made to forget the user's position, which it knows for a minute; answers it keeps for a day.
+A user opens the app three times a day, and the bank pushes the day's two or three transactions once.
+So five rows arrive in every six sessions, and one push has those of some 20 users.
 
-Clients of two kinds, each with and without the cache: plain ones, which the savings are told of, and
-those that keep the ETag of each answer and send it again, for which an API without a cache has a 304
-too. A fifth run makes the same writes and reads nothing: its database CPU no cache can save. The CPU of
-PostgreSQL is that of all its processes. The purchases are of 2014; they are moved to end yesterday, so
-that the system has the two years of months of a new one.
+A session is an opening and four more screens. The opening reads what changed since the last one, the
+first page of the feed, and the spending of this month and of the last. Each other screen is either the
+dashboard (both months and the feed) or the list (what changed and the feed). Every user is equally
+likely to open the app, because favourites would help a cache. Hours lie between two sessions of a
+user. So before each one Redis loses the user's position, which it keeps for a minute; it keeps
+answers for a day.
+
+There are two kinds of clients, each with and without the cache. Plain clients read every answer in
+full; the claimed savings are theirs. The others keep ETags, so that they get a 304 from an API
+without a cache too. A fifth run writes as much and reads nothing: no cache can save its CPU.
+The CPU of PostgreSQL is that of all its processes. The purchases are moved from 2014 to end
+yesterday, so that the system has the two years of months of a new one.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import uvloop
 
+from benchmarks.app_users import DASHBOARD, LIST, OPENING, AppUser, ReadCounter
 from benchmarks.harness.bank_feed import (
     BankFeed,
     api_url,
@@ -40,17 +43,16 @@ from benchmarks.harness.bank_feed import (
     open_card_accounts,
     open_feed,
 )
-from benchmarks.harness.flood import flood
-from benchmarks.harness.machine import provenance
-from benchmarks.harness.progress import steps
-from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Running, running
-from benchmarks.harness.workload import Purchase, bodies, purchases
+from benchmarks.harness.flood import flood_feed
+from benchmarks.harness.machine import describe_origin
+from benchmarks.harness.progress import show_steps
+from benchmarks.harness.report import parse_arguments, publish_result
+from benchmarks.harness.running import Running, start_system
+from benchmarks.harness.workload import Purchase, build_bodies, generate_purchases
 from client import (
     NO_RETRIES,
     Account,
     Client,
-    Exchange,
     SpendingReport,
     TransactionPage,
 )
@@ -60,68 +62,15 @@ from pipeline.settings import Settings
 SEED = 17
 _HISTORY = 40_000
 _COPIES = 20  # of the real cards: the history then spans some months, not years
-_APPS = 8  # that are open at a time
+_APPS = 8  # are open at a time
 _SCREENS = 4  # after the opening
 _SESSIONS_PER_WRITE = 60
 _WRITE_ROWS = 50
-_DAY_ROWS = (2, 3)  # of a user, that the bank tells together
+_DAY_ROWS = (2, 3)  # of a user, which the bank pushes together
 _HISTORY_BATCH = 500
 _COMPARED = 25  # users whose answers are computed anew at the end
 
-_FEED_ROWS = 50
-_SYNC_ROWS = 500
 _KEPT_BYTES = 64 * 2**20  # room for all answers of all apps
-
-
-class Screen(NamedTuple):
-    """What an app reads together; spending is that of this month and of the last."""
-
-    changes: bool
-    spending: bool
-
-
-_OPENING = Screen(changes=True, spending=True)
-_DASHBOARD = Screen(changes=False, spending=True)
-_LIST = Screen(changes=True, spending=False)
-
-
-@dataclass(slots=True)
-class AppUser:
-    """One user's app; every screen of it has the first page of the feed."""
-
-    client: Client
-    user_id: UUID
-    months: tuple[str, str]
-    cursor: str | None = None
-
-    async def open_screen(self, screen: Screen) -> None:
-        if screen.changes:
-            page = await self.client.get_changes(self.user_id, self.cursor, limit=_SYNC_ROWS)
-            self.cursor = page.next_cursor
-        await self.read_feed()
-        if screen.spending:
-            await self.read_spending()
-
-    async def read_feed(self) -> TransactionPage:
-        return await self.client.get_feed_page(self.user_id, limit=_FEED_ROWS)
-
-    async def read_spending(self) -> list[SpendingReport]:
-        return [await self.client.get_spending(self.user_id, month=m) for m in self.months]
-
-
-class ReadCounter:
-    """Counts reads, those that have not changed (304), and those without PostgreSQL (hits)."""
-
-    def __init__(self) -> None:
-        self.counts = {"reads": 0, "unchanged": 0, "hits": 0}
-
-    def clear(self) -> None:
-        self.counts = dict.fromkeys(self.counts, 0)
-
-    def observe(self, exchange: Exchange) -> None:
-        self.counts["reads"] += 1
-        self.counts["unchanged"] += exchange.status == 304
-        self.counts["hits"] += exchange.cached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +92,9 @@ _VARIANTS = (
 
 async def _measure(target: Running, variant: Variant, sessions: int, users: int) -> dict[str, Any]:
     writes = sessions // _SESSIONS_PER_WRITE
-    load = _move_to_yesterday(purchases(_HISTORY + writes * _WRITE_ROWS, seed=SEED, copies=_COPIES))
+    load = _move_to_yesterday(
+        generate_purchases(_HISTORY + writes * _WRITE_ROWS, seed=SEED, copies=_COPIES)
+    )
     counter = ReadCounter()
     async with (
         open_feed(target.settings) as feed,
@@ -154,7 +105,7 @@ async def _measure(target: Running, variant: Variant, sessions: int, users: int)
             feed.client, load, lambda card: f"person {_number_card(card) % users}"
         )
         history, late = load[:_HISTORY], _group_by_day(load[_HISTORY:], accounts)
-        await flood(feed, bodies(history, accounts, _HISTORY_BATCH), _HISTORY_BATCH)
+        await flood_feed(feed, build_bodies(history, accounts, _HISTORY_BATCH), _HISTORY_BATCH)
         user_ids = sorted({account.user_id for account in accounts.values()})
         apps = [AppUser(client, user_id, _last_months(history)) for user_id in user_ids]
         for app in apps:  # the first opening of an app is not what is measured
@@ -167,7 +118,9 @@ async def _measure(target: Running, variant: Variant, sessions: int, users: int)
                 await redis.unlink(positions + app.user_id.hex)
 
         calls, spent = await _count_transactions(target.settings.database_url), target.cpu()
-        use = Use(feed, apps, bodies(late, accounts, _WRITE_ROWS), pass_hours, reads=variant.reads)
+        use = Use(
+            feed, apps, build_bodies(late, accounts, _WRITE_ROWS), pass_hours, reads=variant.reads
+        )
         await use.run_sessions(sessions)
         after = target.cpu()
         return counter.counts.copy() | {
@@ -181,7 +134,7 @@ async def _measure(target: Running, variant: Variant, sessions: int, users: int)
 async def _open_apps_client(
     settings: Settings, variant: Variant, counter: ReadCounter
 ) -> AsyncIterator[Client]:
-    """What all apps read with; it keeps answers only if the variant's apps do."""
+    """The client of all apps; it keeps answers only if the apps of the variant do."""
     async with Client(
         api_url(settings),
         await create_token(settings),
@@ -231,12 +184,12 @@ async def _read_everything(app: AppUser) -> None:
     previous = None
     while previous is None or previous != app.cursor:
         previous = app.cursor
-        await app.open_screen(_OPENING)
+        await app.open_screen(OPENING)
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """The apps in use, `pass_hours` before each session, and the bank's `writes` beside them."""
+    """The apps in use, and the bank's `writes` beside them; `pass_hours` runs before each session."""
 
     feed: BankFeed
     apps: list[AppUser]
@@ -252,7 +205,7 @@ class Use:
         async def run_some() -> None:
             for number in numbers:
                 app = draw.choice(self.apps)
-                screens = [_OPENING, *(draw.choice((_DASHBOARD, _LIST)) for _ in range(_SCREENS))]
+                screens = [OPENING, *(draw.choice((DASHBOARD, LIST)) for _ in range(_SCREENS))]
                 if self.reads:
                     await self.pass_hours(app)
                     for screen in screens:
@@ -287,25 +240,25 @@ async def _read_answers(app: AppUser) -> tuple[TransactionPage, list[SpendingRep
 
 
 def main() -> None:
-    given = arguments(__doc__, sessions=1_200, users=100)
-    told, runs = provenance(SEED), {}
-    with steps("cache", len(_VARIANTS)) as step:
+    options = parse_arguments(__doc__, sessions=1_200, users=100)
+    origin, runs = describe_origin(SEED), {}
+    with show_steps("cache", len(_VARIANTS)) as step:
         for variant in _VARIANTS:
-            step(f"{given.sessions:,} sessions: {variant.name.replace('_', ' ')}")
+            step(f"{options.sessions:,} sessions: {variant.name.replace('_', ' ')}")
             seconds = 60.0 if variant.cached else 0.0
-            with running(workers=1, old_months=False, cache_seconds=seconds) as target:
-                measured = _measure(target, variant, given.sessions, given.users)
+            with start_system(workers=1, old_months=False, cache_seconds=seconds) as target:
+                measured = _measure(target, variant, options.sessions, options.users)
                 runs[variant.name] = uvloop.run(measured)
     result = {
-        "sessions": given.sessions,
-        "users": given.users,
+        "sessions": options.sessions,
+        "users": options.users,
         **_savings(runs["on"], runs["off"]),
         "with_etags": _savings(runs["on_etags"], runs["off_etags"]),
         "cache_and_etags": _savings(runs["on_etags"], runs["off"]),
         "same_answers": runs["on"]["same_answers"],
         "runs": runs,
     }
-    publish("cache", result | told | {"servers": target.versions}, given)
+    publish_result("cache", result | origin | {"servers": target.versions}, options)
 
 
 def _savings(run: dict[str, Any], without: dict[str, Any]) -> dict[str, float | None]:

@@ -21,11 +21,11 @@ import asyncpg
 import uvloop
 
 from benchmarks.harness.bank_feed import open_card_accounts, open_feed, open_session, post_body
-from benchmarks.harness.machine import provenance
-from benchmarks.harness.progress import Step, steps
-from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Running, running
-from benchmarks.harness.workload import bodies, purchases
+from benchmarks.harness.machine import describe_origin
+from benchmarks.harness.progress import Step, show_steps
+from benchmarks.harness.report import parse_arguments, publish_result
+from benchmarks.harness.running import Running, start_system
+from benchmarks.harness.workload import build_bodies, generate_purchases
 
 SEED = 13
 _ECHO = """
@@ -75,10 +75,10 @@ async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[Any]]]:
 
 async def _measure(target: Running, posts: int, at_once: int, step: Step) -> dict[str, Any]:
     warm_up = posts // 10
-    load = purchases(posts + warm_up, seed=SEED)
+    load = generate_purchases(posts + warm_up, seed=SEED)
     async with open_feed(target.settings) as feed:
         accounts = await open_card_accounts(feed.client, load)
-        ready = bodies(load, accounts, 1)
+        ready = build_bodies(load, accounts, 1)
         step(f"{posts:,} posts of one transaction")
         await _rate(feed.push, ready[:warm_up], at_once)
         rate = await _rate(feed.push, ready[warm_up:], at_once)
@@ -101,13 +101,13 @@ async def _measure(target: Running, posts: int, at_once: int, step: Step) -> dic
 
 
 def main() -> None:
-    given = arguments(__doc__, posts=20_000, concurrent=64)
-    told = provenance(SEED)
-    with steps("ingest", 3) as step:
+    options = parse_arguments(__doc__, posts=20_000, concurrent=64)
+    origin = describe_origin(SEED)
+    with show_steps("ingest", 3) as step:
         step("starting a system")
-        with running() as target:
-            result = uvloop.run(_measure(target, given.posts, given.concurrent, step))
-    publish("ingest", result | told | {"servers": target.versions}, given)
+        with start_system() as target:
+            result = uvloop.run(_measure(target, options.posts, options.concurrent, step))
+    publish_result("ingest", result | origin | {"servers": target.versions}, options)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.harness.bank_feed import BankFeed, open_card_accounts
 from benchmarks.harness.running import Running
-from benchmarks.harness.workload import Purchase, bodies
+from benchmarks.harness.workload import Purchase, build_bodies
 from client import PushReceipt
 
 _ROWS_ON_THEIR_WAY = 64_000
@@ -38,7 +38,7 @@ class PushCost:
         """Microseconds of CPU per transaction, over all processes."""
         return sum(self.cpu.values()) / self.rows * 1e6
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
             "batch": self.batch,
@@ -50,7 +50,9 @@ class PushCost:
         }
 
 
-async def flood(feed: BankFeed, load: Sequence[bytes], batch: int) -> tuple[float, dict[str, int]]:
+async def flood_feed(
+    feed: BankFeed, load: Sequence[bytes], batch: int
+) -> tuple[float, dict[str, int]]:
     """Push bodies of `batch` rows, wait for all receipts; seconds, and the sum of the receipts.
 
     Readers who wait look again each second, so only so many batches wait at a time.
@@ -78,9 +80,9 @@ async def measure_cost(
 ) -> PushCost:
     """What it costs to push the load of new users."""
     accounts = await open_card_accounts(feed.client, load)
-    ready = bodies(load, accounts, batch)
+    ready = build_bodies(load, accounts, batch)
     before = target.cpu()
-    seconds, receipts = await flood(feed, ready, batch)
+    seconds, receipts = await flood_feed(feed, ready, batch)
     return PushCost(
         rows=len(load),
         batch=batch,

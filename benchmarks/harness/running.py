@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from benchmarks.harness.machine import server_versions
+from benchmarks.harness.machine import read_server_versions
 from pipeline.database import partitions
 from pipeline.settings import Settings
 from workers.local.stack import LocalStack, ServerUrls, discover
@@ -29,7 +29,7 @@ FIRST, LAST = date(2014, 1, 1), date(2018, 3, 1)  # the months of the real purch
 
 
 @contextmanager
-def servers() -> Iterator[tuple[LocalStack, ServerUrls]]:
+def open_servers() -> Iterator[tuple[LocalStack, ServerUrls]]:
     """Servers of the settings, else a private stack; said on stderr."""
     with tempfile.TemporaryDirectory(prefix="spendline-bench-") as folder:
         stack = discover(Settings.from_environment(), Path(folder), say=_say)
@@ -52,23 +52,23 @@ class Running:
         """CPU seconds so far, by kind of process; servers only when they are our own."""
         ours = {"api": self.apis, "workers": self.workers}
         spent = {
-            kind: cpu_seconds(pid(self.system.child(name)) for name in names)
+            kind: cpu_seconds(find_pid(self.system.child(name)) for name in names)
             for kind, names in ours.items()
         }
         return spent | {
-            name: cpu_seconds([pid(self.stack.process(name))]) for name in self.stack.servers
+            name: cpu_seconds([find_pid(self.stack.process(name))]) for name in self.stack.servers
         }
 
 
 @contextmanager
-def running(
+def start_system(
     *, apis: int = 1, workers: int = 2, old_months: bool = True, **changed: Any
 ) -> Iterator[Running]:
     """A fresh database, queues and keys, with that many processes; gone afterwards.
 
     With the months of the real purchases unless `old_months` is False: then those of a new system.
     """
-    with servers() as (stack, urls), tempfile.TemporaryDirectory() as folder:
+    with open_servers() as (stack, urls), tempfile.TemporaryDirectory() as folder:
         settings = _settings(urls, changed)
         asyncio.run(_prepare(settings, urls.database, old_months=old_months))
         try:
@@ -80,7 +80,7 @@ def running(
                 for name in worker_names:
                     system.start(name, "workers")
                 system.wait_until_ready()
-                versions = asyncio.run(server_versions(urls))
+                versions = asyncio.run(read_server_versions(urls))
                 yield Running(settings, system, stack, api_names, worker_names, versions)
         finally:
             asyncio.run(_drop(settings, urls.database))
@@ -104,7 +104,7 @@ def _settings(urls: ServerUrls, changed: dict[str, Any]) -> Settings:
     )
 
 
-async def settle(settings: Settings) -> None:
+async def vacuum_database(settings: Settings) -> None:
     """Do what earlier loads have left to autovacuum, which would do it during the next one."""
     connection = await asyncpg.connect(settings.database_url)
     await connection.execute("VACUUM (ANALYZE)")
@@ -132,7 +132,7 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def pid(child: Child) -> int:
+def find_pid(child: Child) -> int:
     """Of a child that runs."""
     if child.process is None:
         raise ProcessLookupError(child.name)

@@ -47,7 +47,7 @@ class Purchase:
         }
 
 
-def real_purchases() -> list[Purchase]:
+def read_purchases() -> list[Purchase]:
     """The slice of real purchases, oldest first."""
     with gzip.open(_SLICE, "rt", encoding="utf-8") as file:
         return [
@@ -62,7 +62,7 @@ def real_purchases() -> list[Purchase]:
         ]
 
 
-def purchases(
+def generate_purchases(
     rows: int, *, seed: int, label: str = "", copies: int | None = None
 ) -> list[Purchase]:
     """`rows` purchases in the order in which a bank would push them, repeats and updates in it.
@@ -70,7 +70,7 @@ def purchases(
     `label` keeps the cards of one workload apart from those of another. So many `copies` are
     interleaved, and followed by as many others; when not given, as many as there are rows for.
     """
-    real = real_purchases()
+    real = read_purchases()
     fresh = _interleaved(real, copies or -(-rows // len(real)), label)
     return list(islice(_again(fresh, random.Random(seed)), rows))
 
@@ -94,7 +94,7 @@ def _again(fresh: Iterable[Purchase], draw: random.Random) -> Iterator[Purchase]
             yield replace(again, amount=again.amount - 1) if update else again
 
 
-def bodies(load: list[Purchase], accounts: Mapping[str, Account], batch: int) -> list[bytes]:
+def build_bodies(load: list[Purchase], accounts: Mapping[str, Account], batch: int) -> list[bytes]:
     """Request bodies of `batch` rows each."""
     return [
         msgspec.json.encode(

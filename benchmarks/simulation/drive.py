@@ -1,7 +1,7 @@
 """The clients of a simulated user base: a bank that pushes, apps that read, each when it is due.
 
-The loop is open: what is due is not put off by what has not ended, as long as fewer than AT_ONCE acts
-are on their way. Seconds are counted from the moment an act was due, so waiting for its turn counts.
+The loop is open: an act starts when it is due, even if earlier ones have not ended. Only when
+AT_ONCE acts are in flight does it wait. Seconds count from the moment an act was due.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class Crowd:
         self.people: list[Person] = []
         self.seen = seen
 
-    async def register(self, people: int, run: str) -> None:
+    async def register_people(self, people: int, run: str) -> None:
         names = [f"{run}-{number}" for number in range(people)]
         accounts = await open_accounts(self._client, zip(names, names, strict=True))
         self.people = [Person(account.user_id, account.account_id) for account in accounts]
 
-    async def remember(self, rows: Sequence[int], done: Callable[[int], None]) -> None:
+    async def push_history(self, rows: Sequence[int], done: Callable[[int], None]) -> None:
         """Push so many `rows` of each person, spread over the days before the first."""
         history = self._history(rows)
         batches = iter(lambda: list(islice(history, _BATCH)), [])
@@ -92,7 +92,7 @@ class Crowd:
             for n in range(count):
                 yield self._row(person, self._first - timedelta(days=1 + n % HISTORY_DAYS))
 
-    async def live(
+    async def live_days(
         self, schedule: Schedule, speed: float, began: float, done: Callable[[int], None]
     ) -> None:
         """Do what is scheduled when it is due; the days begin at `began`, of time.monotonic()."""

@@ -150,5 +150,5 @@ def answered(port: int, *by: str) -> int:
     """Reads answered by the replica, or by the primary because it was `behind` or `away`."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
-    found = re.findall(r'spendline_replica_reads_total{answered="(\w+)"} (\S+)', text)
-    return sum(int(float(value)) for name, value in found if name in by)
+    matches = re.findall(r'spendline_replica_reads_total{answered="(\w+)"} (\S+)', text)
+    return sum(int(float(value)) for name, value in matches if name in by)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.compare import Failed, compare, judged
+from benchmarks.compare import Failed, compare_commits, judge_ratios
 
 _BENCHMARK = """
 import json
@@ -44,7 +44,7 @@ def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 def test_each_commit_is_measured_by_its_own_benchmark(commits: tuple[str, str]) -> None:
     base, head = commits
 
-    result = compare(base, head, "categorizer", 2, own_benchmarks=True)
+    result = compare_commits(base, head, "categorizer", 2, own_benchmarks=True)
 
     assert result["base"]["values"] == [100, 100]
     assert result["head"]["values"] == [150, 150]
@@ -57,7 +57,7 @@ def test_the_benchmark_of_head_cannot_measure_a_base_with_other_modules(
     base, head = commits
 
     with pytest.raises(Failed, match="No module named 'after'"):
-        compare(base, head, "categorizer", 1)
+        compare_commits(base, head, "categorizer", 1)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_the_benchmark_of_head_cannot_measure_a_base_with_other_modules(
 def test_the_interval_of_the_ratios_decides(
     ratios: list[float], verdict: str, *, more_is_better: bool
 ) -> None:
-    assert judged(ratios, more_is_better=more_is_better)["verdict"] == verdict
+    assert judge_ratios(ratios, more_is_better=more_is_better)["verdict"] == verdict
