@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 import msgspec
@@ -39,12 +39,12 @@ class BankFeed:
     async def push(self, body: bytes) -> str:
         """Push one batch until it is accepted; returns the ingest id."""
         while True:
-            response = await post_body(self._session, body)
-            if response.status == 202:
-                return msgspec.json.decode(await response.read(), type=AcceptedPush).ingest_id
-            if response.status not in _BUSY:
-                raise RuntimeError(f"{response.status}: {(await response.text())[:500]}")
-            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+            answer = await post_body(self._session, body)
+            if answer.status == 202:
+                return msgspec.json.decode(answer.content, type=AcceptedPush).ingest_id
+            if answer.status not in _BUSY:
+                raise RuntimeError(f"{answer.status}: {answer.content[:500]!r}")
+            await asyncio.sleep(answer.retry_after)
 
     async def wait_for_receipt(self, ingest_id: str) -> PushReceipt:
         """The receipt of a push, once its rows are stored or dead letters."""
@@ -56,11 +56,19 @@ class BankFeed:
                     return receipt
 
 
-async def post_body(session: aiohttp.ClientSession, body: bytes) -> aiohttp.ClientResponse:
-    """Post a body of transactions; the response is read to its end, whatever its status."""
+class PushAnswer(NamedTuple):
+    """An answer to a push of any status; `retry_after` is in seconds."""
+
+    status: int
+    content: bytes
+    retry_after: float
+
+
+async def post_body(session: aiohttp.ClientSession, body: bytes) -> PushAnswer:
+    """Post a body of transactions, and read the answer to its end."""
     async with session.post("/v1/transactions", data=body, headers=_JSON) as response:
-        await response.read()
-        return response
+        retry_after = float(response.headers.get("Retry-After", "1"))
+        return PushAnswer(response.status, await response.read(), retry_after)
 
 
 @asynccontextmanager
