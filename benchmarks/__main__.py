@@ -57,12 +57,12 @@ def show_verdicts(verdicts: Sequence[Verdict], title: str) -> None:
     """The table, a plain line for each bar that was missed, and where to read more."""
     table = Table("benchmark", "claim", "measured", "bar", "met", title=title)
     for verdict in verdicts:
-        table.add_row(*verdict.row(), style=None if verdict.met else "bold red")
+        table.add_row(*verdict.build_row(), style=None if verdict.met else "bold red")
     console = Console(soft_wrap=True)
     console.print(table)
     for verdict in verdicts:
         if not verdict.met:
-            name, claim, figure, bar, _ = verdict.row()
+            name, claim, figure, bar, _ = verdict.build_row()
             console.print(f"Missed: {name}, {claim}: {figure}, the bar is {bar}")
     console.print("Full results: benchmarks/results/")
 
@@ -75,7 +75,7 @@ def report_benchmarks(names: Sequence[str], *, measure: bool, as_json: bool) -> 
     verdicts = judge_claims(results)
     failed = [name for name in names if name not in well]
     if as_json:
-        claims = [verdict.plain() for verdict in verdicts]
+        claims = [verdict.to_dict() for verdict in verdicts]
         print(json.dumps({"measured_now": measure, "claims": claims, "failed": failed}, indent=2))
     else:
         show_verdicts(verdicts, "measured now" if measure else "kept results, nothing measured now")

@@ -117,12 +117,12 @@ async def _measure(target: Running, variant: Variant, sessions: int, users: int)
             if variant.cached:
                 await redis.unlink(positions + app.user_id.hex)
 
-        calls, spent = await _count_transactions(target.settings.database_url), target.cpu()
+        calls, spent = await _count_transactions(target.settings.database_url), target.read_cpu()
         use = Use(
             feed, apps, build_bodies(late, accounts, _WRITE_ROWS), pass_hours, reads=variant.reads
         )
         await use.run_sessions(sessions)
-        after = target.cpu()
+        after = target.read_cpu()
         return counter.counts.copy() | {
             "sql": await _count_transactions(target.settings.database_url) - calls,
             **{f"{kind}_cpu": round(after[kind] - spent[kind], 2) for kind in after},

@@ -43,12 +43,12 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log
 async def _rate(send: Callable[[bytes], Awaitable[Any]], load: list[bytes], at_once: int) -> float:
     waiting = iter(load)
 
-    async def client() -> None:
+    async def send_some() -> None:
         for body in waiting:
             await send(body)
 
     began = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(at_once)))
+    await asyncio.gather(*(send_some() for _ in range(at_once)))
     return len(load) / (time.perf_counter() - began)
 
 

@@ -63,7 +63,7 @@ class Requests:
     bodies: list[bytes]
     probes: list[tuple[UUID, str]]
 
-    async def one(self, timings: Timings, number: int, due: float) -> None:
+    async def send_one(self, timings: Timings, number: int, due: float) -> None:
         try:
             timings.late.append(time.perf_counter() - due)
             ingest_id = await self.feed.push(self.bodies[number])
@@ -108,7 +108,7 @@ async def _level(feed: BankFeed, rate: float, seconds: int, batch: int) -> dict[
     timings = Timings()
     with _undisturbed():
         began, spent = time.perf_counter(), time.process_time()
-        sent = await send_on_schedule(rate, seconds, partial(load.one, timings), seed=SEED)
+        sent = await send_on_schedule(rate, seconds, partial(load.send_one, timings), seed=SEED)
         elapsed, spent = time.perf_counter() - began, time.process_time() - spent
     return {
         "offered_tx_per_s": round(sent * batch / seconds),

@@ -89,7 +89,7 @@ class Verdict:
             return True
         return _COMPARE[self.claim.comparison](self.measured, self.claim.bound)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "benchmark": self.claim.benchmark,
             "figure": self.claim.figure,
@@ -98,7 +98,7 @@ class Verdict:
             "met": self.met,
         }
 
-    def row(self) -> tuple[str, str, str, str, str]:
+    def build_row(self) -> tuple[str, str, str, str, str]:
         """Benchmark, claim, measured, bar, met."""
         claim = self.claim
         measured = "not measured" if self.measured is None else format_figure(self.measured)

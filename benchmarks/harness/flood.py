@@ -81,7 +81,7 @@ async def measure_cost(
     """What it costs to push the load of new users."""
     accounts = await open_card_accounts(feed.client, load)
     ready = build_bodies(load, accounts, batch)
-    before = target.cpu()
+    before = target.read_cpu()
     seconds, receipts = await flood_feed(feed, ready, batch)
     return PushCost(
         rows=len(load),
@@ -89,5 +89,5 @@ async def measure_cost(
         users=len(accounts),
         seconds=seconds,
         receipts=receipts,
-        cpu={kind: spent - before[kind] for kind, spent in target.cpu().items()},
+        cpu={kind: spent - before[kind] for kind, spent in target.read_cpu().items()},
     )

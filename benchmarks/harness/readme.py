@@ -40,7 +40,7 @@ def format_claims(results: Results) -> str:
     rows = [
         ("benchmark", "claim", "measured", "bar", "met"),
         ("---",) * 5,
-        *(verdict.row() for verdict in judge_claims(results)),
+        *(verdict.build_row() for verdict in judge_claims(results)),
     ]
     lines = [f"| {' | '.join(row)} |\n" for row in rows]
     return "".join([*lines, "\n", *_sources(results)])

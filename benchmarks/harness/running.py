@@ -48,7 +48,7 @@ class Running:
     workers: list[str]
     versions: dict[str, str]
 
-    def cpu(self) -> dict[str, float]:
+    def read_cpu(self) -> dict[str, float]:
         """CPU seconds so far, by kind of process; servers only when they are our own."""
         ours = {"api": self.apis, "workers": self.workers}
         spent = {

@@ -35,7 +35,7 @@ class Purchase:
     amount: int
     merchant: str
 
-    def body(self, account_id: UUID) -> dict[str, Any]:
+    def build_body(self, account_id: UUID) -> dict[str, Any]:
         sign, units = "-" if self.amount < 0 else "", abs(self.amount)
         return {
             "transaction_id": self.number,
@@ -100,7 +100,7 @@ def build_bodies(load: list[Purchase], accounts: Mapping[str, Account], batch: i
         msgspec.json.encode(
             {
                 "transactions": [
-                    p.body(accounts[p.card].account_id) for p in load[start : start + batch]
+                    p.build_body(accounts[p.card].account_id) for p in load[start : start + batch]
                 ]
             }
         )

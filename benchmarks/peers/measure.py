@@ -89,25 +89,25 @@ def _dramatiq() -> tuple[list[str], Callable[[], Send]]:
     processes = str(len(os.sched_getaffinity(0)))
     arguments = ["--processes", processes, "--threads", "4"]
 
-    def sender() -> Send:
+    def load_sender() -> Send:
         from benchmarks.peers.naive_dramatiq import categorize  # noqa: PLC0415 - reads its URLs
 
         return categorize.send
 
-    return [str(_BIN / "dramatiq"), "benchmarks.peers.naive_dramatiq", *arguments], sender
+    return [str(_BIN / "dramatiq"), "benchmarks.peers.naive_dramatiq", *arguments], load_sender
 
 
 def _celery() -> tuple[list[str], Callable[[], Send]]:
     processes = str(len(os.sched_getaffinity(0)))
     arguments = ["-A", "benchmarks.peers.naive_celery", "worker", "--concurrency", processes]
 
-    def sender() -> Send:
+    def load_sender() -> Send:
         from benchmarks.peers.naive_celery import categorize  # noqa: PLC0415 - reads its URLs
 
         send: Send = categorize.delay
         return send
 
-    return [str(_BIN / "celery"), *arguments], sender
+    return [str(_BIN / "celery"), *arguments], load_sender
 
 
 def _timed(send: Send, load: list[dict[str, str]], url: str) -> float:

@@ -98,7 +98,7 @@ class Crowd:
         """Do what is scheduled when it is due; the days begin at `began`, of time.monotonic()."""
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(act: Coroutine[Any, Any, None], due: float) -> None:
+        async def act_when_due(act: Coroutine[Any, Any, None], due: float) -> None:
             await self._counted(act, due)
             slots.release()
             done(1)
@@ -109,7 +109,9 @@ class Crowd:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 await slots.acquire()
                 today = self._first + timedelta(days=int(at // DAY))
-                acts.create_task(one(self._act(self.people[user], int(rows), today, due), due))
+                acts.create_task(
+                    act_when_due(self._act(self.people[user], int(rows), today, due), due)
+                )
 
     def _act(self, person: Person, rows: int, today: date, due: float) -> Coroutine[Any, Any, None]:
         return self._push(person, rows, today, due) if rows else self._open_app(person, today, due)

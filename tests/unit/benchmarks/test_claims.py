@@ -41,7 +41,7 @@ def test_a_bar_is_met_or_missed(comparison, bound, met, missed):
 def test_a_figure_without_a_bar_is_told_and_never_missed():
     plain = Verdict(BenchmarkClaim("cache", "with_etags.database_cpu_saved", ""), 0.4)
     assert plain.met
-    assert plain.row()[2:] == ("0.4", "", "")
+    assert plain.build_row()[2:] == ("0.4", "", "")
 
 
 @pytest.mark.parametrize("result", [{}, {"growth": 3}, {"growth": {"flat": None}}])
@@ -49,14 +49,14 @@ def test_what_was_not_measured_is_not_met(result):
     verdict = _verdict({"pipeline": result}, "growth.flat")
     assert verdict.measured is None
     assert not verdict.met
-    assert verdict.row()[2:] == ("not measured", "<= 1.3", "NO")
+    assert verdict.build_row()[2:] == ("not measured", "<= 1.3", "NO")
 
 
 def test_rows_are_for_people_and_plain_for_machines():
     verdict = _verdict({"pipeline": PIPELINE}, "ratio")
-    assert verdict.row()[0] == "pipeline"
-    assert verdict.row()[2:] == ("0.25", ">= 0.4", "NO")
-    assert verdict.plain() == {
+    assert verdict.build_row()[0] == "pipeline"
+    assert verdict.build_row()[2:] == ("0.25", ">= 0.4", "NO")
+    assert verdict.to_dict() == {
         "benchmark": "pipeline",
         "figure": "ratio",
         "measured": 0.25,
