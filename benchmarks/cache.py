@@ -1,20 +1,22 @@
-"""What the cache saves: apps that read, with writes beside them, on the same API without the cache.
+"""What the cache saves: apps read while rows arrive, on one API with the cache and one without.
 
     python -m benchmarks.cache [--sessions N] [--users N] [--json]
 
-A user opens the app three times a day; once a day the bank tells of the day's two or three
-transactions. So five rows arrive in every six sessions, and the bank's integration pushes those of 20
-users in a batch. A session is an opening (what changed since the last one, the first page of the feed, the
-spending of this month and of the last) and four more screens, each the dashboard (both months, the
-feed) or the list (what changed, the feed). Every user is as likely as any other to open the app: no
-favourites, which would help a cache. Hours lie between two sessions of a user, so before each one Redis
-is made to forget the user's position, which it knows for a minute; answers it keeps for a day.
+A user opens the app three times a day, and the bank pushes the day's two or three transactions once.
+So five rows arrive in every six sessions, and one push has those of some 20 users.
 
-Clients of two kinds, each with and without the cache: plain ones, which the savings are told of, and
-those that keep the ETag of each answer and send it again, for which an API without a cache has a 304
-too. A fifth run makes the same writes and reads nothing: its database CPU no cache can save. The CPU of
-PostgreSQL is that of all its processes. The purchases are of 2014; they are moved to end yesterday, so
-that the system has the two years of months of a new one.
+A session is an opening and four more screens. The opening reads what changed since the last one, the
+first page of the feed, and the spending of this month and of the last. Each other screen is either the
+dashboard (both months and the feed) or the list (what changed and the feed). Every user is equally
+likely to open the app, because favourites would help a cache. Hours lie between two sessions of a
+user. So before each one Redis loses the user's position, which it keeps for a minute; it keeps
+answers for a day.
+
+There are two kinds of clients, each with and without the cache. Plain clients read every answer in
+full; the claimed savings are theirs. The others keep ETags, so that they get a 304 from an API
+without a cache too. A fifth run writes as much and reads nothing: no cache can save its CPU.
+The CPU of PostgreSQL is that of all its processes. The purchases are moved from 2014 to end
+yesterday, so that the system has the two years of months of a new one.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -32,62 +35,42 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from benchmarks.harness.flood import flood
-from benchmarks.harness.machine import provenance
-from benchmarks.harness.progress import steps
-from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Client, Running, connected, running
-from benchmarks.harness.workload import Purchase, bodies, purchases
+from benchmarks.app_users import DASHBOARD, LIST, OPENING, AppUser, ReadCounter
+from benchmarks.harness.bank_feed import (
+    BankFeed,
+    api_url,
+    create_token,
+    open_card_accounts,
+    open_feed,
+)
+from benchmarks.harness.flood import flood_feed
+from benchmarks.harness.machine import describe_origin
+from benchmarks.harness.progress import show_steps
+from benchmarks.harness.report import parse_arguments, publish_result
+from benchmarks.harness.running import Running, start_system
+from benchmarks.harness.workload import Purchase, build_bodies, generate_purchases
+from client import (
+    NO_RETRIES,
+    Account,
+    Client,
+    SpendingReport,
+    TransactionPage,
+)
 from pipeline.cache.connection import open_redis
+from pipeline.settings import Settings
 
 SEED = 17
 _HISTORY = 40_000
 _COPIES = 20  # of the real cards: the history then spans some months, not years
-_APPS = 8  # that are open at a time
+_APPS = 8  # are open at a time
 _SCREENS = 4  # after the opening
 _SESSIONS_PER_WRITE = 60
 _WRITE_ROWS = 50
-_DAY_ROWS = (2, 3)  # of a user, that the bank tells together
+_DAY_ROWS = (2, 3)  # of a user, which the bank pushes together
 _HISTORY_BATCH = 500
 _COMPARED = 25  # users whose answers are computed anew at the end
 
-_FEED = "transactions?limit=50"
-_SYNC = "transactions/sync?limit=500"
-
-
-@dataclass(slots=True)
-class App:
-    """One user's app: what it holds, and how it reads."""
-
-    client: Client
-    user: str
-    months: tuple[str, str]
-    conditional: bool  # whether it keeps ETags
-    cursor: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-
-    def opening(self) -> list[str]:
-        return [_SYNC, _FEED, *self.months]
-
-    def screen(self, draw: random.Random) -> list[str]:
-        return draw.choice([[*self.months, _FEED], [_SYNC, _FEED]])
-
-    async def read(self, path: str, seen: dict[str, int]) -> None:
-        """Read and count `reads`, `unchanged` (304) and `hits` (answered without PostgreSQL)."""
-        url = f"/v1/users/{self.user}/{path}"
-        if path == _SYNC and self.cursor:
-            url += f"&cursor={self.cursor}"
-        headers = {"If-None-Match": self.tags[url]} if url in self.tags else {}
-        async with self.client.session.get(url, headers=headers) as answer:
-            answer.raise_for_status()
-            body = await answer.json() if answer.status == 200 else None
-        if self.conditional:
-            self.tags[url] = answer.headers["ETag"]
-        if path == _SYNC and body is not None:
-            self.cursor = body["next_cursor"]
-        seen["reads"] += 1
-        seen["unchanged"] += answer.status == 304
-        seen["hits"] += "hit" in answer.headers.get("Cache-Status", "")
+_KEPT_BYTES = 64 * 2**20  # room for all answers of all apps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,46 +92,65 @@ _VARIANTS = (
 
 async def _measure(target: Running, variant: Variant, sessions: int, users: int) -> dict[str, Any]:
     writes = sessions // _SESSIONS_PER_WRITE
-    load = _ending_yesterday(purchases(_HISTORY + writes * _WRITE_ROWS, seed=SEED, copies=_COPIES))
-    async with connected(target.settings) as client:
-        accounts, owners = await client.register(
-            load, lambda card: f"person {_number(card) % users}"
+    load = _move_to_yesterday(
+        generate_purchases(_HISTORY + writes * _WRITE_ROWS, seed=SEED, copies=_COPIES)
+    )
+    counter = ReadCounter()
+    async with (
+        open_feed(target.settings) as feed,
+        _open_apps_client(target.settings, variant, counter) as client,
+        open_redis(target.settings.redis_url) as redis,
+    ):
+        accounts = await open_card_accounts(
+            feed.client, load, lambda card: f"person {_number_card(card) % users}"
         )
-        history, late = load[:_HISTORY], _by_day(load[_HISTORY:], owners)
-        await flood(client, bodies(history, accounts, _HISTORY_BATCH), _HISTORY_BATCH)
-        months = _months(history)
-        apps = [
-            App(client, user, months, variant.conditional) for user in sorted(set(owners.values()))
-        ]
+        history, late = load[:_HISTORY], _group_by_day(load[_HISTORY:], accounts)
+        await flood_feed(feed, build_bodies(history, accounts, _HISTORY_BATCH), _HISTORY_BATCH)
+        user_ids = sorted({account.user_id for account in accounts.values()})
+        apps = [AppUser(client, user_id, _last_months(history)) for user_id in user_ids]
         for app in apps:  # the first opening of an app is not what is measured
-            await _read_all(app)
-        redis = open_redis(target.settings.redis_url)
+            await _read_everything(app)
+        counter.clear()
         positions = f"{target.settings.key_prefix}:position:"
 
-        async def pass_hours(app: App) -> None:
+        async def pass_hours(app: AppUser) -> None:
             if variant.cached:
-                await redis.unlink(positions + UUID(app.user).hex)
+                await redis.unlink(positions + app.user_id.hex)
 
-        calls, spent = await _sql_calls(target.settings.database_url), target.cpu()
+        calls, spent = await _count_transactions(target.settings.database_url), target.read_cpu()
         use = Use(
-            client, apps, bodies(late, accounts, _WRITE_ROWS), pass_hours, reads=variant.reads
+            feed, apps, build_bodies(late, accounts, _WRITE_ROWS), pass_hours, reads=variant.reads
         )
-        seen = await use.sessions(sessions)
-        after = target.cpu()
-        await redis.aclose()
-        return seen | {
-            "sql": await _sql_calls(target.settings.database_url) - calls,
+        await use.run_sessions(sessions)
+        after = target.read_cpu()
+        return counter.counts.copy() | {
+            "sql": await _count_transactions(target.settings.database_url) - calls,
             **{f"{kind}_cpu": round(after[kind] - spent[kind], 2) for kind in after},
             "same_answers": await _same_answers(target, apps) if variant.name == "on" else None,
         }
 
 
-def _number(card: str) -> int:
-    """The same in every run, as hash() is not."""
+@asynccontextmanager
+async def _open_apps_client(
+    settings: Settings, variant: Variant, counter: ReadCounter
+) -> AsyncIterator[Client]:
+    """The client of all apps; it keeps answers only if the apps of the variant do."""
+    async with Client(
+        api_url(settings),
+        await create_token(settings),
+        retries=NO_RETRIES,
+        kept_bytes=_KEPT_BYTES if variant.conditional else 0,
+        observe=counter.observe,
+    ) as client:
+        yield client
+
+
+def _number_card(card: str) -> int:
+    """A number that does not differ between runs, as hash() does."""
     return int.from_bytes(card.encode(), "big")
 
 
-def _ending_yesterday(load: list[Purchase]) -> list[Purchase]:
+def _move_to_yesterday(load: list[Purchase]) -> list[Purchase]:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     later = yesterday - max(date.fromisoformat(purchase.date) for purchase in load)
     return [
@@ -156,17 +158,17 @@ def _ending_yesterday(load: list[Purchase]) -> list[Purchase]:
     ]
 
 
-def _months(load: list[Purchase]) -> tuple[str, str]:
-    """The spending of the month in which the history ends, and of the one before."""
+def _last_months(load: list[Purchase]) -> tuple[str, str]:
+    """The month in which the history ends, and the one before."""
     this, last = sorted({purchase.date[:7] for purchase in load})[:-3:-1]
-    return f"insights/spending?month={this}", f"insights/spending?month={last}"
+    return this, last
 
 
-def _by_day(late: list[Purchase], owners: dict[str, str]) -> list[Purchase]:
-    """The same rows as a bank tells them: some of one user, then some of another."""
-    draw, left = random.Random(SEED), defaultdict[str, list[Purchase]](list)
+def _group_by_day(late: list[Purchase], accounts: Mapping[str, Account]) -> list[Purchase]:
+    """Order the rows as a bank pushes them: some of one user, then some of another."""
+    draw, left = random.Random(SEED), defaultdict[UUID, list[Purchase]](list)
     for purchase in late:
-        left[owners[purchase.card]].append(purchase)
+        left[accounts[purchase.card].user_id].append(purchase)
     days = []
     for rows in left.values():
         while rows:
@@ -177,50 +179,44 @@ def _by_day(late: list[Purchase], owners: dict[str, str]) -> list[Purchase]:
     return list(chain.from_iterable(days))
 
 
-async def _read_all(app: App) -> None:
-    """All screens, and the feed until nothing is left to sync."""
-    before = None
-    while before != app.cursor:
-        before = app.cursor
-        for path in app.opening():
-            await app.read(path, _nothing_seen())
-
-
-def _nothing_seen() -> dict[str, int]:
-    return {"reads": 0, "unchanged": 0, "hits": 0}
+async def _read_everything(app: AppUser) -> None:
+    """Open the app until no more changes come."""
+    previous = None
+    while previous is None or previous != app.cursor:
+        previous = app.cursor
+        await app.open_screen(OPENING)
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """The apps in use, `pass_hours` before each session, and the bank's `writes` beside them."""
+    """The apps in use, and the bank's `writes` beside them; `pass_hours` runs before each session."""
 
-    client: Client
-    apps: list[App]
+    feed: BankFeed
+    apps: list[AppUser]
     writes: list[bytes]
-    pass_hours: Callable[[App], Awaitable[None]]
+    pass_hours: Callable[[AppUser], Awaitable[None]]
     reads: bool
 
-    async def sessions(self, count: int) -> dict[str, int]:
-        """So many, some at a time; after every so many a batch of transactions arrives."""
-        draw, seen = random.Random(SEED), _nothing_seen()
+    async def run_sessions(self, count: int) -> None:
+        """Run `count` sessions, some at a time; a batch arrives after every so many."""
+        draw = random.Random(SEED)
         numbers, batches = iter(range(1, count + 1)), iter(self.writes)
 
-        async def one() -> None:
+        async def run_some() -> None:
             for number in numbers:
                 app = draw.choice(self.apps)
-                screens = [app.opening(), *(app.screen(draw) for _ in range(_SCREENS))]
+                screens = [OPENING, *(draw.choice((DASHBOARD, LIST)) for _ in range(_SCREENS))]
                 if self.reads:
                     await self.pass_hours(app)
-                    for path in chain.from_iterable(screens):
-                        await app.read(path, seen)
+                    for screen in screens:
+                        await app.open_screen(screen)
                 if number % _SESSIONS_PER_WRITE == 0:
-                    await self.client.stored(await self.client.push(next(batches)))
+                    await self.feed.wait_for_receipt(await self.feed.push(next(batches)))
 
-        await asyncio.gather(*(one() for _ in range(_APPS)))
-        return seen
+        await asyncio.gather(*(run_some() for _ in range(_APPS)))
 
 
-async def _sql_calls(url: str) -> int:
+async def _count_transactions(url: str) -> int:
     connection = await asyncpg.connect(url)
     await connection.execute("SELECT pg_stat_force_next_flush()")
     calls = await connection.fetchval(
@@ -230,43 +226,39 @@ async def _sql_calls(url: str) -> int:
     return int(calls)
 
 
-async def _same_answers(target: Running, apps: list[App]) -> bool:
-    """Whether answers as served are those that PostgreSQL gives once Redis has forgotten all."""
-    asked = [(app, path) for app in apps[:_COMPARED] for path in (_FEED, *app.months)]
-    served = [await _body(app, path) for app, path in asked]
-    redis = open_redis(target.settings.redis_url)
-    async for key in redis.scan_iter(f"{target.settings.key_prefix}:*", count=1_000):
-        await redis.unlink(key)
-    await redis.aclose()
-    return served == [await _body(app, path) for app, path in asked]
+async def _same_answers(target: Running, apps: list[AppUser]) -> bool:
+    """Whether answers as served are those that PostgreSQL gives once Redis is empty."""
+    served = [await _read_answers(app) for app in apps[:_COMPARED]]
+    async with open_redis(target.settings.redis_url) as redis:
+        async for key in redis.scan_iter(f"{target.settings.key_prefix}:*", count=1_000):
+            await redis.unlink(key)
+    return served == [await _read_answers(app) for app in apps[:_COMPARED]]
 
 
-async def _body(app: App, path: str) -> bytes:
-    async with app.client.session.get(f"/v1/users/{app.user}/{path}") as answer:
-        answer.raise_for_status()
-        return await answer.read()
+async def _read_answers(app: AppUser) -> tuple[TransactionPage, list[SpendingReport]]:
+    return await app.read_feed(), await app.read_spending()
 
 
 def main() -> None:
-    given = arguments(__doc__, sessions=1_200, users=100)
-    told, runs = provenance(SEED), {}
-    with steps("cache", len(_VARIANTS)) as step:
+    options = parse_arguments(__doc__, sessions=1_200, users=100)
+    origin, runs = describe_origin(SEED), {}
+    with show_steps("cache", len(_VARIANTS)) as step:
         for variant in _VARIANTS:
-            step(f"{given.sessions:,} sessions: {variant.name.replace('_', ' ')}")
+            step(f"{options.sessions:,} sessions: {variant.name.replace('_', ' ')}")
             seconds = 60.0 if variant.cached else 0.0
-            with running(workers=1, old_months=False, cache_seconds=seconds) as target:
-                measured = _measure(target, variant, given.sessions, given.users)
+            with start_system(workers=1, old_months=False, cache_seconds=seconds) as target:
+                measured = _measure(target, variant, options.sessions, options.users)
                 runs[variant.name] = uvloop.run(measured)
     result = {
-        "sessions": given.sessions,
-        "users": given.users,
+        "sessions": options.sessions,
+        "users": options.users,
         **_savings(runs["on"], runs["off"]),
         "with_etags": _savings(runs["on_etags"], runs["off_etags"]),
         "cache_and_etags": _savings(runs["on_etags"], runs["off"]),
         "same_answers": runs["on"]["same_answers"],
         "runs": runs,
     }
-    publish("cache", result | told | {"servers": target.versions}, given)
+    publish_result("cache", result | origin | {"servers": target.versions}, options)
 
 
 def _savings(run: dict[str, Any], without: dict[str, Any]) -> dict[str, float | None]:

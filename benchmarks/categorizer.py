@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.harness.machine import provenance, server_versions
-from benchmarks.harness.progress import Step, steps
-from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import servers
-from benchmarks.harness.workload import real_purchases
-from benchmarks.peers.classifiers import fasttext_peer, sklearn_peer, sql_peer
-from benchmarks.peers.labels import brands
+from benchmarks.harness.machine import describe_origin, read_server_versions
+from benchmarks.harness.progress import Step, show_steps
+from benchmarks.harness.report import parse_arguments, publish_result
+from benchmarks.harness.running import open_servers
+from benchmarks.harness.workload import read_purchases
+from benchmarks.peers.classifiers import match_in_sql, train_fasttext, train_sklearn
+from benchmarks.peers.labels import read_brands
 from categorizer import taxonomy
 from categorizer.columns import Columns
 from categorizer.scorer import Scorer
@@ -41,7 +41,7 @@ _SQL_ROWS = 50
 _STEPS = 7
 
 
-def examples() -> tuple[list[str], list[str]]:
+def read_examples() -> tuple[list[str], list[str]]:
     """Texts and codes that peers are fitted on: the lexicon, and the name of every code."""
     texts, codes = [c.name for c in taxonomy.load().detailed], list(taxonomy.load().index)
     for topic in sorted(Path(str(resources.files("models.corpus") / "lexicon")).glob("*.tsv")):
@@ -52,18 +52,18 @@ def examples() -> tuple[list[str], list[str]]:
     return texts, codes
 
 
-def generated(rows: int, names: Sequence[str], draw: random.Random) -> list[str]:
+def generate_descriptions(rows: int, names: Sequence[str], draw: random.Random) -> list[str]:
     """Distinct descriptions as cards print them: a brand, a store, a place, cut and dressed."""
     fronts = ("", "", "", "POS DEBIT ", "SQ *", "CHECKCARD 0312 ", "TST* ", "PAYPAL *")
     places = ("SEATTLE WA", "AUSTIN TX", "LONDON GB", "BROOKLYN NY", "TORONTO ON", "")
-    made = (
+    descriptions = (
         f"{draw.choice(fronts)}{draw.choice(names)[:22].upper()} {row:06d} {draw.choice(places)}"
         for row in range(rows)
     )
-    return [" ".join(text.split()) for text in made]
+    return [" ".join(text.split()) for text in descriptions]
 
 
-def columns(descriptions: Sequence[str], amounts: Sequence[int] | None = None) -> Columns:
+def build_columns(descriptions: Sequence[str], amounts: Sequence[int] | None = None) -> Columns:
     size = len(descriptions)
     return Columns(
         descriptions,
@@ -73,22 +73,24 @@ def columns(descriptions: Sequence[str], amounts: Sequence[int] | None = None) -
     )
 
 
-def seconds(work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
+def time_call(work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
     began = clock()
     work()
     return clock() - began
 
 
-def cost_by_size(scorer: Scorer, descriptions: Sequence[str]) -> Iterator[tuple[int, float]]:
+def measure_cost_by_size(
+    scorer: Scorer, descriptions: Sequence[str]
+) -> Iterator[tuple[int, float]]:
     """Microseconds per row of calls of so many fresh distinct rows."""
     for size in _SIZES:
         calls = [descriptions[at : at + size] for at in range(0, len(descriptions), size)][:20]
-        batches = [columns(rows) for rows in calls]
-        best = min(seconds(lambda batch=batch: scorer.categorize(batch)) for batch in batches)  # type: ignore[misc]
+        batches = [build_columns(rows) for rows in calls]
+        best = min(time_call(lambda batch=batch: scorer.categorize(batch)) for batch in batches)  # type: ignore[misc]
         yield size, round(best / size * 1e6, 3)
 
 
-def same_answers(scorer: Scorer, batch: Columns) -> bool:
+def has_same_answers(scorer: Scorer, batch: Columns) -> bool:
     """Whether the serving form answers as the estimator does, code by code."""
     slow = restore(scorer.weights)
     served, confidences = scorer.predict(batch)
@@ -98,53 +100,54 @@ def same_answers(scorer: Scorer, batch: Columns) -> bool:
     )
 
 
-def peak_megabytes() -> float:
+def read_peak_megabytes() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-def sql_rows_per_second(descriptions: Sequence[str]) -> tuple[float, dict[str, str]]:
+def measure_sql_rate(descriptions: Sequence[str]) -> tuple[float, dict[str, str]]:
     """And the versions of the servers."""
-    with servers() as (_, urls):
-        spent = seconds(
-            lambda: asyncio.run(sql_peer(urls.database, brands(), descriptions)), time.perf_counter
+    with open_servers() as (_, urls):
+        spent = time_call(
+            lambda: asyncio.run(match_in_sql(urls.database, read_brands(), descriptions)),
+            time.perf_counter,
         )
-        return round(len(descriptions) / spent, 1), asyncio.run(server_versions(urls))
+        return round(len(descriptions) / spent, 1), asyncio.run(read_server_versions(urls))
 
 
-def measure(rows: int, rounds: int, step: Step) -> dict[str, Any]:
+def measure_categorizer(rows: int, rounds: int, step: Step) -> dict[str, Any]:
     draw = random.Random(SEED)
     scorer = Scorer.load(_MODEL)
     scorer.warm()
-    names = [name for name, _ in brands()]
-    stream = real_purchases()
+    names = [name for name, _ in read_brands()]
+    stream = read_purchases()
     real = list(dict.fromkeys(purchase.merchant for purchase in stream))
-    distinct = [*real, *generated(max(rows - len(real), 0), names, draw)][:rows]
-    batch = columns(distinct)
-    repeating = columns([p.merchant for p in stream], [p.amount for p in stream])
+    distinct = [*real, *generate_descriptions(max(rows - len(real), 0), names, draw)][:rows]
+    batch = build_columns(distinct)
+    repeating = build_columns([p.merchant for p in stream], [p.amount for p in stream])
     step(f"calls of 1,000 to {_SIZES[-1]:,} rows")
-    flat = dict(cost_by_size(scorer, generated(_SIZES[-1], names, draw)))
-    peak = peak_megabytes()
+    flat = dict(measure_cost_by_size(scorer, generate_descriptions(_SIZES[-1], names, draw)))
+    peak = read_peak_megabytes()
     step("fitting the peers")
     contestants: dict[str, tuple[int, Callable[[], object]]] = {
         "rows_per_s": (len(batch), lambda: scorer.categorize(batch)),
         "rows_per_s_repeating": (len(repeating), lambda: scorer.categorize(repeating)),
     }
-    for name, make in (("sklearn", sklearn_peer), ("fasttext", fasttext_peer)):
-        predict = make(*examples())
+    for name, make in (("sklearn", train_sklearn), ("fasttext", train_fasttext)):
+        predict = make(*read_examples())
         contestants[f"{name}_rows_per_s"] = (rows, lambda predict=predict: predict(distinct))  # type: ignore[misc]
     best: dict[str, int] = {}
     for name, (size, work) in contestants.items():
         step(f"{name}, {rounds} rounds")
-        best[name] = round(size / min(seconds(work) for _ in range(rounds)))
+        best[name] = round(size / min(time_call(work) for _ in range(rounds)))
     step("rules in SQL")
-    sql, versions = sql_rows_per_second(draw.sample(real, _SQL_ROWS))
+    sql, versions = measure_sql_rate(draw.sample(real, _SQL_ROWS))
     return {
         **best,
         "sql_rows_per_s": sql,
         "times_sklearn": round(best["rows_per_s"] / best["sklearn_rows_per_s"], 2),
         "times_fasttext": round(best["rows_per_s"] / best["fasttext_rows_per_s"], 2),
         "times_repeating": round(best["rows_per_s_repeating"] / best["rows_per_s"], 2),
-        "same_answers": same_answers(scorer, batch),
+        "same_answers": has_same_answers(scorer, batch),
         "microseconds_per_row_by_size": flat,
         "peak_megabytes": peak,
         "cores_used": 1,
@@ -155,12 +158,12 @@ def measure(rows: int, rounds: int, step: Step) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = arguments(__doc__, rows=20_000, rounds=5)
-    told = provenance(SEED)
+    options = parse_arguments(__doc__, rows=20_000, rounds=5)
+    origin = describe_origin(SEED)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    with threadpool_limits(1), steps("categorizer", _STEPS) as step:
-        result = measure(options.rows, options.rounds, step)
-    publish("categorizer", result | told, options)
+    with threadpool_limits(1), show_steps("categorizer", _STEPS) as step:
+        result = measure_categorizer(options.rows, options.rounds, step)
+    publish_result("categorizer", result | origin, options)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Whether one commit is faster than another: the same benchmark on both, turn by turn.
 
-    python -m benchmarks.compare BASE HEAD [--bench NAME] [--rounds N] [--json]
+    python -m benchmarks.compare BASE HEAD [--bench NAME] [--rounds N] [--own-benchmarks] [--json]
 
-Both are measured by the benchmarks of HEAD, in worktrees of their own, with the packages of this
-environment. Each round gives one ratio of two neighbours in time, HEAD by BASE; the verdict is the
+The benchmarks of HEAD measure both commits, in worktrees of their own, with the packages of this
+environment. With --own-benchmarks each commit's own benchmark measures it. That is for a BASE in
+which modules have other names, and it is right only if the benchmark itself has not changed.
+Each round gives one ratio of two neighbours in time, HEAD by BASE. The verdict is the
 median of the ratios with a bootstrapped interval of 95 %.
 """
 
@@ -24,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.harness.machine import provenance
+from benchmarks.harness.machine import describe_origin
 from pipeline.errors import SpendlineError
 
 SEED = 19
@@ -52,7 +54,7 @@ class Failed(SpendlineError):
     """A benchmark did not end well; the message has its last words."""
 
 
-def judged(ratios: Sequence[float], *, more_is_better: bool) -> dict[str, Any]:
+def judge_ratios(ratios: Sequence[float], *, more_is_better: bool) -> dict[str, Any]:
     """The median ratio, its interval, and what follows from it."""
     draw = np.random.default_rng(SEED)
     samples = draw.choice(np.array(ratios), (_RESAMPLES, len(ratios)))
@@ -66,13 +68,16 @@ def judged(ratios: Sequence[float], *, more_is_better: bool) -> dict[str, Any]:
     }
 
 
-def compare(base: str, head: str, bench: str, rounds: int) -> dict[str, Any]:
+def compare_commits(
+    base: str, head: str, bench: str, rounds: int, *, own_benchmarks: bool = False
+) -> dict[str, Any]:
     """Rounds of BASE and HEAD, after one of each that does not count: it compiles."""
     figure = FIGURES[bench]
     values: dict[str, list[float]] = {"base": [], "head": []}
     with tempfile.TemporaryDirectory(prefix="spendline-compare-") as folder:
         trees = {"base": Path(folder, "base"), "head": Path(folder, "head")}
-        with _worktree(trees["base"], base, head), _worktree(trees["head"], head, head):
+        base_benchmarks = base if own_benchmarks else head
+        with _worktree(trees["base"], base, base_benchmarks), _worktree(trees["head"], head, head):
             for number in range(rounds + 1):
                 for side, tree in trees.items():
                     value = _measured(tree, bench, figure)
@@ -82,10 +87,11 @@ def compare(base: str, head: str, bench: str, rounds: int) -> dict[str, Any]:
     return {
         "bench": bench,
         "figure": ".".join(figure.way),
+        "own_benchmarks": own_benchmarks,
         "base": {"commit": _commit(base), "values": values["base"]},
         "head": {"commit": _commit(head), "values": values["head"]},
         "ratios": [round(ratio, 3) for ratio in ratios],
-        **judged(ratios, more_is_better=figure.more_is_better),
+        **judge_ratios(ratios, more_is_better=figure.more_is_better),
     }
 
 
@@ -112,8 +118,8 @@ def _measured(tree: Path, bench: str, figure: Figure) -> float:
     )
     if run.returncode:
         raise Failed(f"{bench} of {tree.name} failed:\n{run.stderr[-2_000:]}")
-    found = json.loads(run.stdout)
-    return float(reduce(lambda part, name: part[name], figure.way, found))
+    result = json.loads(run.stdout)
+    return float(reduce(lambda part, name: part[name], figure.way, result))
 
 
 def _commit(name: str) -> str:
@@ -139,15 +145,26 @@ def main() -> None:
     parser.add_argument("head", metavar="HEAD")
     parser.add_argument("--bench", choices=FIGURES, default="pipeline")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--own-benchmarks",
+        action="store_true",
+        help="measure each commit with its own benchmark, not with that of HEAD",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    given = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        result = compare(given.base, given.head, given.bench, given.rounds)
+        result = compare_commits(
+            options.base,
+            options.head,
+            options.bench,
+            options.rounds,
+            own_benchmarks=options.own_benchmarks,
+        )
     except Failed as error:
         sys.exit(str(error))
-    if given.json:
-        print(json.dumps(result | provenance(SEED), indent=2))
+    if options.json:
+        print(json.dumps(result | describe_origin(SEED), indent=2))
     else:
         print(_sentence(result))
 

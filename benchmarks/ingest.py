@@ -13,17 +13,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
 import asyncpg
 import uvloop
 
-from benchmarks.harness.machine import provenance
-from benchmarks.harness.progress import Step, steps
-from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Running, connected, running
-from benchmarks.harness.workload import bodies, purchases
+from benchmarks.harness.bank_feed import open_card_accounts, open_feed, open_session, post_body
+from benchmarks.harness.machine import describe_origin
+from benchmarks.harness.progress import Step, show_steps
+from benchmarks.harness.report import parse_arguments, publish_result
+from benchmarks.harness.running import Running, start_system
+from benchmarks.harness.workload import build_bodies, generate_purchases
 
 SEED = 13
 _ECHO = """
@@ -41,28 +43,23 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log
 async def _rate(send: Callable[[bytes], Awaitable[Any]], load: list[bytes], at_once: int) -> float:
     waiting = iter(load)
 
-    async def client() -> None:
+    async def send_some() -> None:
         for body in waiting:
             await send(body)
 
     began = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(at_once)))
+    await asyncio.gather(*(send_some() for _ in range(at_once)))
     return len(load) / (time.perf_counter() - began)
 
 
 @asynccontextmanager
-async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[Any]]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = await asyncio.create_subprocess_exec(sys.executable, "-c", _ECHO, str(port))
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as session:
-
-        async def send(body: bytes) -> None:
-            async with session.post("/v1/transactions", data=body) as answer:
-                await answer.read()
-
+    async with open_session(f"http://127.0.0.1:{port}") as session:
+        send = partial(post_body, session)
         while True:
             try:
                 await send(b"{}")
@@ -78,13 +75,13 @@ async def _echo() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
 
 async def _measure(target: Running, posts: int, at_once: int, step: Step) -> dict[str, Any]:
     warm_up = posts // 10
-    load = purchases(posts + warm_up, seed=SEED)
-    async with connected(target.settings) as client:
-        accounts, _ = await client.register(load)
-        ready = bodies(load, accounts, 1)
+    load = generate_purchases(posts + warm_up, seed=SEED)
+    async with open_feed(target.settings) as feed:
+        accounts = await open_card_accounts(feed.client, load)
+        ready = build_bodies(load, accounts, 1)
         step(f"{posts:,} posts of one transaction")
-        await _rate(client.push, ready[:warm_up], at_once)
-        rate = await _rate(client.push, ready[warm_up:], at_once)
+        await _rate(feed.push, ready[:warm_up], at_once)
+        rate = await _rate(feed.push, ready[warm_up:], at_once)
     step(f"{posts:,} posts to the echo")
     async with _echo() as echo:
         await _rate(echo, ready[:warm_up], at_once)
@@ -104,13 +101,13 @@ async def _measure(target: Running, posts: int, at_once: int, step: Step) -> dic
 
 
 def main() -> None:
-    given = arguments(__doc__, posts=20_000, concurrent=64)
-    told = provenance(SEED)
-    with steps("ingest", 3) as step:
+    options = parse_arguments(__doc__, posts=20_000, concurrent=64)
+    origin = describe_origin(SEED)
+    with show_steps("ingest", 3) as step:
         step("starting a system")
-        with running() as target:
-            result = uvloop.run(_measure(target, given.posts, given.concurrent, step))
-    publish("ingest", result | told | {"servers": target.versions}, given)
+        with start_system() as target:
+            result = uvloop.run(_measure(target, options.posts, options.concurrent, step))
+    publish_result("ingest", result | origin | {"servers": target.versions}, options)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m benchmarks.pipeline [--rows N] [--batch N] [--workers N] [--quick] [--json]
 
-All processes run here, with full semantics: identity, positions, ledger, event. In the same run
-the yardstick, the peers, other numbers of workers and sizes of batches, and the growth of the cost
-up to a million rows; --quick is the first figure and the yardstick only.
+All processes run on this machine, with identity, positions, ledger and event. The run also measures the
+yardstick, the peers, other numbers of workers and sizes of batches. It shows the growth of the
+cost up to a million rows. With --quick it measures the first figure and the yardstick only.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.harness.flood import Cost, cost
-from benchmarks.harness.machine import provenance
-from benchmarks.harness.progress import Step, steps
-from benchmarks.harness.report import arguments, publish
-from benchmarks.harness.running import Running, connected, pid, running, settle
-from benchmarks.harness.workload import Purchase, purchases
-from benchmarks.harness.yardstick import copied
+from benchmarks.harness.bank_feed import open_feed
+from benchmarks.harness.flood import PushCost, measure_cost
+from benchmarks.harness.machine import describe_origin
+from benchmarks.harness.progress import Step, show_steps
+from benchmarks.harness.report import parse_arguments, publish_result
+from benchmarks.harness.running import Running, find_pid, start_system, vacuum_database
+from benchmarks.harness.workload import Purchase, generate_purchases
+from benchmarks.harness.yardstick import measure_copy
 from benchmarks.peers import measure as peers
 from workers.local.usage import peak_megabytes
 
@@ -43,11 +44,11 @@ _STEPS = 4 + _ROUNDS + len(_BY_BATCH) + len(_BY_COPIES) + len(_TIMES) + len(_TIM
 async def _main(
     target: Running, rows: int, batch: int, step: Step, rounds_wanted: int = _ROUNDS
 ) -> dict[str, Any]:
-    """An odd number of rounds, each beside its own yardstick; that of the median ratio is told."""
+    """An odd number of rounds, each beside its own yardstick; the result is that of the median ratio."""
     rounds = [await _round(target, rows, batch, number, step) for number in range(rounds_wanted)]
     ratios = [whole.per_second / copy for whole, copy in rounds]
     whole, copy = rounds[ratios.index(median(ratios))]
-    return whole.told() | {
+    return whole.to_dict() | {
         "pipeline_tx_per_s": round(whole.per_second),
         "copy_tx_per_s": round(copy),
         "ratio": round(median(ratios), 3),
@@ -61,13 +62,13 @@ async def _main(
 
 async def _round(
     target: Running, rows: int, batch: int, number: int, step: Step
-) -> tuple[Cost, float]:
+) -> tuple[PushCost, float]:
     """New users' rows through the pipeline, and as many by a bare COPY, into emptied tables."""
     step(f"{rows:,} rows in batches of {batch:,}, then a bare COPY: round {number + 1}")
-    async with connected(target.settings) as client:
-        await cost(target, client, _load(2_000, f"warm-{number}-"), 500)
-        whole = await cost(target, client, _load(rows, f"round-{number}-"), batch)
-    return whole, await copied(target.settings, target.settings.chunk_rows)
+    async with open_feed(target.settings) as feed:
+        await measure_cost(target, feed, _load(2_000, f"warm-{number}-"), 500)
+        whole = await measure_cost(target, feed, _load(rows, f"round-{number}-"), batch)
+    return whole, await measure_copy(target.settings, target.settings.chunk_rows)
 
 
 async def _growth(target: Running, sizes: Mapping[int, int], step: Step) -> dict[str, Any]:
@@ -76,12 +77,12 @@ async def _growth(target: Running, sizes: Mapping[int, int], step: Step) -> dict
     At any time as many people are active in a long run as in a short one: see `by_users`.
     """
     by_rows: dict[int, dict[str, Any]] = {}
-    async with connected(target.settings) as client:
+    async with open_feed(target.settings) as feed:
         for rows, times in sizes.items():
             step(f"{times} x {rows:,} rows")
-            await settle(target.settings)
+            await vacuum_database(target.settings)
             loads = (_load(rows, f"{rows}.{run}-", _COPIES) for run in range(times))
-            runs = [await cost(target, client, load, _GROWTH_BATCH) for load in loads]
+            runs = [await measure_cost(target, feed, load, _GROWTH_BATCH) for load in loads]
             by_rows[rows] = _unit_costs(runs)
     level = [unit for rows, unit in by_rows.items() if rows >= _FLAT_FROM]
     units = ("us_per_tx", "cpu_us_per_tx")
@@ -95,7 +96,7 @@ async def _growth(target: Running, sizes: Mapping[int, int], step: Step) -> dict
     }
 
 
-def _unit_costs(runs: list[Cost]) -> dict[str, Any]:
+def _unit_costs(runs: list[PushCost]) -> dict[str, Any]:
     """Microseconds per transaction: of time, the median run; of CPU, all runs, as its clock is coarse."""
     rows = sum(run.rows for run in runs)
     cpu = {kind: sum(run.cpu[kind] for run in runs) / rows for kind in runs[0].cpu}
@@ -108,28 +109,28 @@ def _unit_costs(runs: list[Cost]) -> dict[str, Any]:
 
 
 async def _by_batch(target: Running, step: Step) -> dict[str, Any]:
-    told = {}
-    async with connected(target.settings) as client:
+    costs = {}
+    async with open_feed(target.settings) as feed:
         for batch, rows in _BY_BATCH.items():
             step(f"{rows:,} rows in batches of {batch:,}")
-            of = await cost(target, client, _load(rows, f"batch-{batch}-"), batch)
-            told[str(batch)] = of.told()
-    return told
+            of = await measure_cost(target, feed, _load(rows, f"batch-{batch}-"), batch)
+            costs[str(batch)] = of.to_dict()
+    return costs
 
 
 async def _by_users(target: Running, step: Step) -> dict[str, Any]:
-    """The same rows of few users, many each in a batch, and of many."""
+    """The cost of rows of few users, many each in a batch, and of rows of many users."""
     costs = []
-    async with connected(target.settings) as client:
+    async with open_feed(target.settings) as feed:
         for copies in _BY_COPIES:
             load = _load(_BY_USERS_ROWS, f"users-{copies}-", copies)
             step(f"{_BY_USERS_ROWS:,} rows of {len({p.card for p in load}):,} users")
-            costs.append(await cost(target, client, load, _GROWTH_BATCH))
-    return {str(of.users): of.told() for of in costs}
+            costs.append(await measure_cost(target, feed, load, _GROWTH_BATCH))
+    return {str(of.users): of.to_dict() for of in costs}
 
 
 def _load(rows: int, label: str, copies: int | None = None) -> list[Purchase]:
-    return purchases(rows, seed=SEED, label=label, copies=copies)
+    return generate_purchases(rows, seed=SEED, label=label, copies=copies)
 
 
 def _spread(values: list[float]) -> float:
@@ -138,23 +139,23 @@ def _spread(values: list[float]) -> float:
 
 def _peaks(target: Running) -> dict[str, float]:
     names = (*target.apis, *target.workers)
-    return {name: peak_megabytes(pid(target.system.child(name))) for name in names}
+    return {name: peak_megabytes(find_pid(target.system.child(name))) for name in names}
 
 
 def _rounded(cpu: Mapping[str, float], factor: float) -> dict[str, float]:
     return {kind: round(spent * factor, 5) for kind, spent in cpu.items()}
 
 
-def measure(rows: int, batch: int, workers: int) -> dict[str, Any]:
+def measure_first_figure(rows: int, batch: int, workers: int) -> dict[str, Any]:
     """The first figure and the yardstick, on a fresh system."""
-    with steps("pipeline", 1 + _ROUNDS) as step, _started(workers, step) as target:
+    with show_steps("pipeline", 1 + _ROUNDS) as step, _started(workers, step) as target:
         result = uvloop.run(_main(target, rows, batch, step))
     return {"workers": workers, "apis": 1} | result | {"servers": target.versions}
 
 
-def measure_all(rows: int, batch: int, workers: int) -> dict[str, Any]:
+def measure_all_figures(rows: int, batch: int, workers: int) -> dict[str, Any]:
     """All figures; three systems, one after the other."""
-    with steps("pipeline", _STEPS) as step:
+    with show_steps("pipeline", _STEPS) as step:
         with _started(workers, step) as target:
             result = uvloop.run(_main(target, rows, batch, step))
             result["by_batch"] = uvloop.run(_by_batch(target, step))
@@ -164,12 +165,12 @@ def measure_all(rows: int, batch: int, workers: int) -> dict[str, Any]:
             single = uvloop.run(_main(target, rows, batch, step, 1))
             single["growth"] = uvloop.run(_growth(target, _TIMES_SINGLE, step))
         step(f"the peers, {_PEER_ROWS:,} rows each")
-        found = peers.measure(_PEER_ROWS, SEED)
+        speeds = peers.measure_peers(_PEER_ROWS, SEED)
     return (
         {"workers": workers, "apis": 1}
         | result
         | {"one_worker": single, "peer_rows": _PEER_ROWS}
-        | _beside(result["pipeline_tx_per_s"], found)
+        | _beside(result["pipeline_tx_per_s"], speeds)
         | {"servers": target.versions}
     )
 
@@ -177,24 +178,24 @@ def measure_all(rows: int, batch: int, workers: int) -> dict[str, Any]:
 @contextmanager
 def _started(workers: int, step: Step) -> Iterator[Running]:
     step(f"starting a system, worker processes: {workers}")
-    with running(workers=workers) as target:
+    with start_system(workers=workers) as target:
         yield target
 
 
-def _beside(ours: float, found: Mapping[str, float]) -> dict[str, float]:
+def _beside(ours: float, speeds: Mapping[str, float]) -> dict[str, float]:
     """The speed of each peer, and how many times that ours is."""
     times = {
         f"times_{name.removesuffix('_tx_per_s')}": round(ours / per_second, 1)
-        for name, per_second in found.items()
+        for name, per_second in speeds.items()
     }
-    return {name: round(per_second, 1) for name, per_second in found.items()} | times
+    return {name: round(per_second, 1) for name, per_second in speeds.items()} | times
 
 
 def main() -> None:
-    given = arguments(__doc__, rows=100_000, batch=2_000, workers=2, quick=False)
-    work = measure if given.quick else measure_all
-    told = provenance(SEED)
-    publish("pipeline", work(given.rows, given.batch, given.workers) | told, given)
+    options = parse_arguments(__doc__, rows=100_000, batch=2_000, workers=2, quick=False)
+    work = measure_first_figure if options.quick else measure_all_figures
+    origin = describe_origin(SEED)
+    publish_result("pipeline", work(options.rows, options.batch, options.workers) | origin, options)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.harness.machine import provenance
+from benchmarks.harness.machine import describe_origin
 from benchmarks.harness.readme import FIGURES, replace_block
 from benchmarks.harness.report import RESULTS
 
@@ -23,8 +23,8 @@ SEED = 23
 _FILE = RESULTS / "simulate.json"
 
 
-def simulated(arguments: list[str]) -> dict[str, Any]:
-    told = provenance(SEED)
+def run_simulation(arguments: list[str]) -> dict[str, Any]:
+    origin = describe_origin(SEED)
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.simulation", "--json", *arguments],
         stdout=subprocess.PIPE,
@@ -32,10 +32,10 @@ def simulated(arguments: list[str]) -> dict[str, Any]:
     )
     if run.returncode:
         sys.exit(f"the simulation failed or lost something: {run.stdout.decode()}")
-    return dict(json.loads(run.stdout)) | told
+    return dict(json.loads(run.stdout)) | origin
 
 
-def table(result: Mapping[str, Any]) -> str:
+def format_table(result: Mapping[str, Any]) -> str:
     """Markdown: what was measured, what follows from it, and where the figures come from."""
     rows = [("what", "figure", ""), ("---",) * 3, *_measured(result), *_estimated(result)]
     source = (
@@ -63,8 +63,8 @@ def _measured(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _seen(load: Mapping[str, Any]) -> Iterator[str]:
     yield f"{load['pushes_per_s']:,.1f} pushes and {load['reads_per_s']:,.1f} reads a second"
     named = {"POST": "post_ms", "visible": "visible_ms", "read": "read_ms"}
-    told = ", ".join(f"{name} {load[key]['p99']:,.0f}" for name, key in named.items())
-    yield f"p99 in ms: {told}"
+    latencies = ", ".join(f"{name} {load[key]['p99']:,.0f}" for name, key in named.items())
+    yield f"p99 in ms: {latencies}"
     yield f"{load['hit_rate']:.0%} of reads hit the cache"
     yield f"{load['busy_cores']:.2f} cores busy"
     yield f"{load['lost']:,} lost, {load['errors']:,} errors"
@@ -77,8 +77,8 @@ def _costs(cost: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "CPU seconds a day of 1,000 active users": "per_thousand_users_a_day",
     }
     for name, key in named.items():
-        told = ", ".join(f"{kind} {seconds:,.1f}" for kind, seconds in cost[key].items())
-        yield name, f"{sum(cost[key].values()):,.1f} ({told})"
+        parts = ", ".join(f"{kind} {seconds:,.1f}" for kind, seconds in cost[key].items())
+        yield name, f"{sum(cost[key].values()):,.1f} ({parts})"
     yield "bytes a transaction on disk", f"{cost['bytes_a_transaction']:,.0f}"
 
 
@@ -97,15 +97,15 @@ def _estimated(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def main() -> None:
-    given, others = _arguments()
-    if given.kept:
+    options, others = _arguments()
+    if options.kept:
         result = json.loads(_FILE.read_text(encoding="utf-8"))
     else:
-        result = simulated(others)
+        result = run_simulation(others)
         _FILE.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     text = FIGURES.read_text(encoding="utf-8")
-    FIGURES.write_text(replace_block(text, "capacity", table(result)), encoding="utf-8")
-    print(json.dumps(result, indent=2) if given.json else table(result))
+    FIGURES.write_text(replace_block(text, "capacity", format_table(result)), encoding="utf-8")
+    print(json.dumps(result, indent=2) if options.json else format_table(result))
 
 
 def _arguments() -> tuple[argparse.Namespace, list[str]]:

@@ -21,7 +21,7 @@ _QUANTILES = {  # share, and of how many at least
 }
 
 
-async def arrive(
+async def send_on_schedule(
     rate: float,
     seconds: float,
     act: Callable[[int, float], Coroutine[Any, Any, None]],
@@ -46,11 +46,11 @@ async def arrive(
     return number
 
 
-def quantiles(seconds: list[float]) -> dict[str, Any]:
+def compute_quantiles(seconds: list[float]) -> dict[str, Any]:
     """p50, p99, p99.9 and the worst, in milliseconds; None where too few say nothing of it."""
     count = len(seconds)
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         name: round(float(np.quantile(seconds, share)) * 1000, 1) if count >= fewest else None
         for name, (share, fewest) in _QUANTILES.items()
     }
-    return told | {"count": count}
+    return figures | {"count": count}

@@ -1,7 +1,7 @@
-"""What is claimed of the system, and whether results bear it out.
+"""What is claimed of the system, and whether the results confirm it.
 
-A claim is a figure of one benchmark's result and the bar that it must reach, or a figure that is
-told beside one of these, without a bar.
+A claim is a figure of one benchmark's result and the bar that it must reach. Some figures are
+shown beside these without a bar.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class BenchmarkClaim:
     """`figure` is the way into the result, parts joined by dots; `says` is for people."""
 
     benchmark: str
@@ -33,36 +33,44 @@ class Claim:
 
     @property
     def bar(self) -> str:
-        return "" if self.bound is None else f"{self.comparison} {told(self.bound)}"
+        return "" if self.bound is None else f"{self.comparison} {format_figure(self.bound)}"
 
 
 CLAIMS = (
-    Claim("categorizer", "times_sklearn", "times a scikit-learn pipeline, one core", ">=", 8),
-    Claim("categorizer", "times_fasttext", "times fastText, one core", ">=", 1.5),
-    Claim("categorizer", "same_answers", "same answers as the estimator", "=", bound=True),
-    Claim("pipeline", "ratio", "speed by that of a bare COPY", ">=", 0.40),
-    Claim("pipeline", "times_naive", "times dramatiq, a row a message", ">=", 100),
-    Claim("pipeline", "times_celery", "times Celery, a row a task", ">=", 100),
-    Claim("pipeline", "times_sql", "times rules in SQL", ">=", 30),
-    Claim(
+    BenchmarkClaim(
+        "categorizer", "times_sklearn", "times a scikit-learn pipeline, one core", ">=", 8
+    ),
+    BenchmarkClaim("categorizer", "times_fasttext", "times fastText, one core", ">=", 1.5),
+    BenchmarkClaim("categorizer", "same_answers", "same answers as the estimator", "=", bound=True),
+    BenchmarkClaim("pipeline", "ratio", "speed by that of a bare COPY", ">=", 0.40),
+    BenchmarkClaim("pipeline", "times_naive", "times dramatiq, a row a message", ">=", 100),
+    BenchmarkClaim("pipeline", "times_celery", "times Celery, a row a task", ">=", 100),
+    BenchmarkClaim("pipeline", "times_sql", "times rules in SQL", ">=", 30),
+    BenchmarkClaim(
         "pipeline",
         "growth.flat",
         "cost a row, dearest by cheapest of 10,000 to 1,000,000",
         "<=",
         1.3,
     ),
-    Claim("latency", "at_half_load.post_p99_by_p50", "POST p99 by p50 at half load", "<=", 5),
-    Claim("latency", "at_half_load.visible_p99_ms", "visible p99 at half load, ms", "<", 500),
-    Claim("latency", "at_half_load.errors", "errors at half load", "=", 0),
-    Claim("cache", "same_answers", "same answers as PostgreSQL's", "=", bound=True),
-    Claim(
+    BenchmarkClaim(
+        "latency", "at_half_load.post_p99_by_p50", "POST p99 by p50 at half load", "<=", 5
+    ),
+    BenchmarkClaim(
+        "latency", "at_half_load.visible_p99_ms", "visible p99 at half load, ms", "<", 500
+    ),
+    BenchmarkClaim("latency", "at_half_load.errors", "errors at half load", "=", 0),
+    BenchmarkClaim("cache", "same_answers", "same answers as PostgreSQL's", "=", bound=True),
+    BenchmarkClaim(
         "cache",
         "database_cpu_saved",
         "share of database CPU saved, against the same API with the cache off",
         ">=",
         0.80,
     ),
-    Claim("cache", "with_etags.database_cpu_saved", "the same, where all clients keep ETags"),
+    BenchmarkClaim(
+        "cache", "with_etags.database_cpu_saved", "the same, where all clients keep ETags"
+    ),
 )
 
 
@@ -70,7 +78,7 @@ CLAIMS = (
 class Verdict:
     """A claim beside what was measured, which is None when the result does not have it."""
 
-    claim: Claim
+    claim: BenchmarkClaim
     measured: float | None
 
     @property
@@ -81,7 +89,7 @@ class Verdict:
             return True
         return _COMPARE[self.claim.comparison](self.measured, self.claim.bound)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "benchmark": self.claim.benchmark,
             "figure": self.claim.figure,
@@ -90,15 +98,15 @@ class Verdict:
             "met": self.met,
         }
 
-    def row(self) -> tuple[str, str, str, str, str]:
+    def build_row(self) -> tuple[str, str, str, str, str]:
         """Benchmark, claim, measured, bar, met."""
         claim = self.claim
-        measured = "not measured" if self.measured is None else told(self.measured)
+        measured = "not measured" if self.measured is None else format_figure(self.measured)
         met = "NO" if not self.met else "yes" if claim.bar else ""
         return claim.benchmark, f"{claim.says} ({claim.figure})", measured, claim.bar, met
 
 
-def judged(results: Results) -> list[Verdict]:
+def judge_claims(results: Results) -> list[Verdict]:
     """Verdicts on the claims of those benchmarks that there are results of."""
     return [
         Verdict(claim, _found(results[claim.benchmark], claim.figure))
@@ -107,7 +115,7 @@ def judged(results: Results) -> list[Verdict]:
     ]
 
 
-def told(value: float) -> str:
+def format_figure(value: float) -> str:
     """As people read it."""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.harness.running import Client, Running
-from benchmarks.harness.workload import Purchase, bodies
+from benchmarks.harness.bank_feed import BankFeed, open_card_accounts
+from benchmarks.harness.running import Running
+from benchmarks.harness.workload import Purchase, build_bodies
+from client import PushReceipt
 
 _ROWS_ON_THEIR_WAY = 64_000
 _FEWEST, _MOST = 32, 256  # batches that wait for their receipts
@@ -17,7 +19,7 @@ _POSTS = 4  # one request on its way for so many batches that wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class PushCost:
     """Of `rows` transactions in batches of `batch`; CPU seconds by kind of process."""
 
     rows: int
@@ -36,7 +38,7 @@ class Cost:
         """Microseconds of CPU per transaction, over all processes."""
         return sum(self.cpu.values()) / self.rows * 1e6
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
             "batch": self.batch,
@@ -48,7 +50,9 @@ class Cost:
         }
 
 
-async def flood(client: Client, load: Sequence[bytes], batch: int) -> tuple[float, dict[str, int]]:
+async def flood_feed(
+    feed: BankFeed, load: Sequence[bytes], batch: int
+) -> tuple[float, dict[str, int]]:
     """Push bodies of `batch` rows, wait for all receipts; seconds, and the sum of the receipts.
 
     Readers who wait look again each second, so only so many batches wait at a time.
@@ -56,32 +60,34 @@ async def flood(client: Client, load: Sequence[bytes], batch: int) -> tuple[floa
     waiting = min(_MOST, max(_FEWEST, _ROWS_ON_THEIR_WAY // batch))
     window, posts = asyncio.Semaphore(waiting), asyncio.Semaphore(waiting // _POSTS)
 
-    async def one(body: bytes) -> dict[str, Any]:
+    async def push(body: bytes) -> PushReceipt:
         async with window:
             async with posts:
-                ingest = await client.push(body)
-            return await client.stored(ingest)
+                ingest_id = await feed.push(body)
+            return await feed.wait_for_receipt(ingest_id)
 
     began = time.perf_counter()
-    receipts = await asyncio.gather(*(one(body) for body in load))
+    receipts = await asyncio.gather(*(push(body) for body in load))
     seconds = time.perf_counter() - began
-    if any(receipt["status"] != "stored" for receipt in receipts):
+    if any(receipt.status != "stored" for receipt in receipts):
         raise RuntimeError("an ingest failed")
     names = ("added", "modified", "unchanged")
-    return seconds, {name: sum(receipt[name] for receipt in receipts) for name in names}
+    return seconds, {name: sum(getattr(receipt, name) for receipt in receipts) for name in names}
 
 
-async def cost(target: Running, client: Client, load: list[Purchase], batch: int) -> Cost:
-    """Of pushing the load, whose users are new."""
-    accounts, _ = await client.register(load)
-    ready = bodies(load, accounts, batch)
-    before = target.cpu()
-    seconds, receipts = await flood(client, ready, batch)
-    return Cost(
+async def measure_cost(
+    target: Running, feed: BankFeed, load: list[Purchase], batch: int
+) -> PushCost:
+    """What it costs to push the load of new users."""
+    accounts = await open_card_accounts(feed.client, load)
+    ready = build_bodies(load, accounts, batch)
+    before = target.read_cpu()
+    seconds, receipts = await flood_feed(feed, ready, batch)
+    return PushCost(
         rows=len(load),
         batch=batch,
         users=len(accounts),
         seconds=seconds,
         receipts=receipts,
-        cpu={kind: spent - before[kind] for kind, spent in target.cpu().items()},
+        cpu={kind: spent - before[kind] for kind, spent in target.read_cpu().items()},
     )

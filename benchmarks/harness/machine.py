@@ -34,7 +34,7 @@ _NOT_MEASURED = (":!benchmarks/results", ":!*.md")  # what the benchmarks themse
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers")
 
 
-def provenance(seed: int) -> dict[str, Any]:
+def describe_origin(seed: int) -> dict[str, Any]:
     """Machine, versions, commit, time and seed of a result; asked for before anything is measured."""
     return {
         "machine": platform.machine(),
@@ -50,7 +50,7 @@ def provenance(seed: int) -> dict[str, Any]:
     }
 
 
-async def server_versions(urls: ServerUrls) -> dict[str, str]:
+async def read_server_versions(urls: ServerUrls) -> dict[str, str]:
     """Versions of the servers, and what PostgreSQL promises about its disk."""
     database = await asyncpg.connect(urls.database)
     names = ("server_version", *_POSTGRES_SETTINGS)
@@ -61,11 +61,11 @@ async def server_versions(urls: ServerUrls) -> dict[str, str]:
     await broker.close()
     async with redis.asyncio.Redis.from_url(urls.redis) as cache:
         redis_version = (await cache.info("server"))["redis_version"]
-    told = ", ".join(
+    durability = ", ".join(
         f"{name} {value}" for name, value in zip(_POSTGRES_SETTINGS, postgres[1:], strict=True)
     )
     return {
-        "postgresql": f"{postgres[0]}; {told}",
+        "postgresql": f"{postgres[0]}; {durability}",
         "rabbitmq": str(rabbitmq.decode() if isinstance(rabbitmq, bytes) else rabbitmq),
         "redis": str(redis_version),
     }

@@ -38,7 +38,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def draw_all(results: Results, folder: Path) -> list[Path]:
+def draw_plots(results: Results, folder: Path) -> list[Path]:
     """Draw what there are results for, into `folder`."""
     drawn: dict[str, tuple[str, Callable[[Figure, Any], None]]] = {
         "load": ("latency", _load),

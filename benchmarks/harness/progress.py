@@ -13,7 +13,7 @@ Step = Callable[[str], None]
 
 
 @contextmanager
-def steps(name: str, total: int) -> Iterator[Step]:
+def show_steps(name: str, total: int) -> Iterator[Step]:
     """Yields what is called with the name of each step as it begins.
 
     The bar is drawn anew at each step only: no thread of its own runs beside what is measured.

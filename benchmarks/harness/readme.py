@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.harness.claims import Results, judged
+from benchmarks.harness.claims import Results, judge_claims
 from benchmarks.harness.report import RESULTS
 
 _ROOT = RESULTS.parents[1]
@@ -13,11 +13,11 @@ README = _ROOT / "README.md"
 FIGURES = _ROOT / "docs" / "figures.md"
 
 
-def renew(results: Results) -> None:
+def renew_figures(results: Results) -> None:
     """Write the figures of these results into both files."""
     for file, name, lines in (
-        (README, "figures", highlights(results)),
-        (FIGURES, "claims", claims(results)),
+        (README, "figures", format_highlights(results)),
+        (FIGURES, "claims", format_claims(results)),
     ):
         text = file.read_text(encoding="utf-8")
         file.write_text(replace_block(text, name, lines), encoding="utf-8")
@@ -35,18 +35,18 @@ def replace_block(text: str, name: str, lines: str) -> str:
     return f"{before}{begin}{lines}{end}{rest.partition(end)[2]}"
 
 
-def claims(results: Results) -> str:
+def format_claims(results: Results) -> str:
     """Markdown: a row for each claim, and where the figures come from."""
     rows = [
         ("benchmark", "claim", "measured", "bar", "met"),
         ("---",) * 5,
-        *(verdict.row() for verdict in judged(results)),
+        *(verdict.build_row() for verdict in judge_claims(results)),
     ]
     lines = [f"| {' | '.join(row)} |\n" for row in rows]
     return "".join([*lines, "\n", *_sources(results)])
 
 
-def highlights(results: Results) -> str:
+def format_highlights(results: Results) -> str:
     """Markdown: one figure each of pipeline, latency and cache, and where they come from."""
     chosen = {name: results[name] for name in ("pipeline", "latency", "cache") if name in results}
     lines = [f"- {_highlight(name, result)}\n" for name, result in chosen.items()]

@@ -14,7 +14,7 @@ from rich.table import Table
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-def arguments(description: str | None, **options: float) -> argparse.Namespace:
+def parse_arguments(description: str | None, **options: float) -> argparse.Namespace:
     """The options every benchmark has: `--json`, and these numbers and flags (False).
 
     `keep` of what is returned says that none was given, so that kept results are comparable.
@@ -29,25 +29,25 @@ def arguments(description: str | None, **options: float) -> argparse.Namespace:
             parser.add_argument(option, action="store_true")
         else:
             parser.add_argument(option, type=type(default), default=default)
-    given = parser.parse_args()
-    given.keep = all(getattr(given, name) == default for name, default in options.items())
-    return given
+    parsed = parser.parse_args()
+    parsed.keep = all(getattr(parsed, name) == default for name, default in options.items())
+    return parsed
 
 
-def publish(name: str, result: Mapping[str, Any], given: argparse.Namespace) -> None:
+def publish_result(name: str, result: Mapping[str, Any], parsed: argparse.Namespace) -> None:
     """Print the result; keep it as `benchmarks/results/<name>.json` if `given.keep`."""
     text = json.dumps(result, indent=2)
-    if given.keep:
+    if parsed.keep:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    if given.json:
+    if parsed.json:
         print(text)
         return
-    for table in tables(name, result):
+    for table in build_tables(name, result):
         Console().print(table)
 
 
-def tables(title: str, result: Mapping[str, Any]) -> Iterator[Table]:
+def build_tables(title: str, result: Mapping[str, Any]) -> Iterator[Table]:
     """A table of the single figures, and one for each figure that is told for many cases.
 
     Cases are the mappings of a mapping, such as the levels of a load: a row each.
@@ -56,7 +56,7 @@ def tables(title: str, result: Mapping[str, Any]) -> Iterator[Table]:
     single = Table("figure", "value", title=title)
     for name, value in figures.items():
         if not isinstance(value, Mapping):
-            single.add_row(name, _told(value))
+            single.add_row(name, _format_value(value))
     yield single
     for name, value in figures.items():
         if isinstance(value, Mapping):
@@ -73,7 +73,7 @@ def _by_case(title: str, cases: Mapping[str, Mapping[str, Any]]) -> Iterator[Tab
         for name in columns:
             table.add_column(name, justify="right")
         for case, of in cases.items():
-            table.add_row(case, *(_told(of[name]) for name in columns))
+            table.add_row(case, *(_format_value(of[name]) for name in columns))
         yield table
     for part in parts:
         yield from _by_case(f"{title}, {part}", {case: of[part] for case, of in cases.items()})
@@ -96,7 +96,7 @@ def _is_series(part: Mapping[str, Any]) -> bool:
     )
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import csv
 import gzip
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
+
+from client import Account
 
 _SLICE = Path(__file__).parents[1] / "data" / "purchase_cards.csv.gz"
 REPEATS = 0.02  # share of rows that are pushed again, unchanged
@@ -32,7 +35,7 @@ class Purchase:
     amount: int
     merchant: str
 
-    def body(self, account_id: str) -> dict[str, Any]:
+    def build_body(self, account_id: UUID) -> dict[str, Any]:
         sign, units = "-" if self.amount < 0 else "", abs(self.amount)
         return {
             "transaction_id": self.number,
@@ -44,7 +47,7 @@ class Purchase:
         }
 
 
-def real_purchases() -> list[Purchase]:
+def read_purchases() -> list[Purchase]:
     """The slice of real purchases, oldest first."""
     with gzip.open(_SLICE, "rt", encoding="utf-8") as file:
         return [
@@ -59,7 +62,7 @@ def real_purchases() -> list[Purchase]:
         ]
 
 
-def purchases(
+def generate_purchases(
     rows: int, *, seed: int, label: str = "", copies: int | None = None
 ) -> list[Purchase]:
     """`rows` purchases in the order in which a bank would push them, repeats and updates in it.
@@ -67,7 +70,7 @@ def purchases(
     `label` keeps the cards of one workload apart from those of another. So many `copies` are
     interleaved, and followed by as many others; when not given, as many as there are rows for.
     """
-    real = real_purchases()
+    real = read_purchases()
     fresh = _interleaved(real, copies or -(-rows // len(real)), label)
     return list(islice(_again(fresh, random.Random(seed)), rows))
 
@@ -91,11 +94,15 @@ def _again(fresh: Iterable[Purchase], draw: random.Random) -> Iterator[Purchase]
             yield replace(again, amount=again.amount - 1) if update else again
 
 
-def bodies(load: list[Purchase], accounts: dict[str, str], batch: int) -> list[bytes]:
+def build_bodies(load: list[Purchase], accounts: Mapping[str, Account], batch: int) -> list[bytes]:
     """Request bodies of `batch` rows each."""
     return [
         msgspec.json.encode(
-            {"transactions": [p.body(accounts[p.card]) for p in load[start : start + batch]]}
+            {
+                "transactions": [
+                    p.build_body(accounts[p.card].account_id) for p in load[start : start + batch]
+                ]
+            }
         )
         for start in range(0, len(load), batch)
     ]

@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 _TABLES = "TRUNCATE transactions, identity, receipts, ledger"
 
 
-async def copied(settings: Settings, chunk_rows: int) -> float:
+async def measure_copy(settings: Settings, chunk_rows: int) -> float:
     """Rows per second of a bare COPY of the table's rows into the same table, emptied before and after."""
     connection = await asyncpg.connect(settings.database_url)
     chunks = await _finished(connection, chunk_rows)

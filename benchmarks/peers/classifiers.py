@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 Predict = Callable[[Sequence[str]], object]
 
 
-def sklearn_peer(texts: Sequence[str], codes: Sequence[str]) -> Predict:
+def train_sklearn(texts: Sequence[str], codes: Sequence[str]) -> Predict:
     """Hashed character n-grams of 3 to 5 and a linear classifier."""
     vectorizer = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=2**18)
     classifier = SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=7)
@@ -25,7 +25,7 @@ def sklearn_peer(texts: Sequence[str], codes: Sequence[str]) -> Predict:
     return model.predict  # type: ignore[no-any-return]
 
 
-def fasttext_peer(texts: Sequence[str], codes: Sequence[str]) -> Predict:
+def train_fasttext(texts: Sequence[str], codes: Sequence[str]) -> Predict:
     """FastText supervised with its own defaults and character n-grams of 3 to 5."""
     lines = [f"__label__{code} {text}\n" for text, code in zip(texts, codes, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
@@ -39,14 +39,14 @@ def fasttext_peer(texts: Sequence[str], codes: Sequence[str]) -> Predict:
     return lambda rows: model.f.multilinePredict([row + "\n" for row in rows], 1, 0.0, "strict")
 
 
-async def sql_peer(url: str, brands: Sequence[tuple[str, str]], rows: Sequence[str]) -> int:
+async def match_in_sql(url: str, brands: Sequence[tuple[str, str]], rows: Sequence[str]) -> int:
     """Looks every description up with ILIKE over a list of brands; returns how many it knew."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SET max_parallel_workers_per_gather = 0")
         await connection.execute("CREATE TEMPORARY TABLE brand (name text, tag text)")
         await connection.copy_records_to_table("brand", records=brands)
-        known = await connection.fetch(
+        matches = await connection.fetch(
             """
             SELECT (
                 SELECT tag FROM brand WHERE description ILIKE '%' || name || '%'
@@ -58,4 +58,4 @@ async def sql_peer(url: str, brands: Sequence[tuple[str, str]], rows: Sequence[s
         )
     finally:
         await connection.close()
-    return sum(row["tag"] is not None for row in known)
+    return sum(row["tag"] is not None for row in matches)

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness.workload import real_purchases
+from benchmarks.harness.workload import read_purchases
 from categorizer.columns import Columns
 from categorizer.scorer import Scorer
 from pipeline.settings import Settings
 
 
 @cache
-def labelled() -> tuple[list[str], list[str]]:
+def label_descriptors() -> tuple[list[str], list[str]]:
     """Distinct descriptors and their detailed codes."""
-    texts = sorted({purchase.merchant for purchase in real_purchases()})
+    texts = sorted({purchase.merchant for purchase in read_purchases()})
     scorer = Scorer.load(Path(Settings.from_environment().model_folder))
     size = len(texts)
     verdicts = scorer.categorize(
@@ -29,7 +29,7 @@ def labelled() -> tuple[list[str], list[str]]:
     return texts, [names[code] for code in verdicts.codes.tolist()]
 
 
-def brands() -> list[tuple[str, str]]:
+def read_brands() -> list[tuple[str, str]]:
     """Names and tags of the brand list."""
     packed = resources.files("models.corpus").joinpath("brands.tsv.gz").read_bytes()
     rows = csv.reader(gzip.decompress(packed).decode().splitlines()[1:], delimiter="\t")

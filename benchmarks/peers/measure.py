@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import psycopg
 
-from benchmarks.harness.running import servers
-from benchmarks.harness.workload import Purchase, purchases
+from benchmarks.harness.running import open_servers
+from benchmarks.harness.workload import Purchase, generate_purchases
 from benchmarks.peers import ordinary
-from benchmarks.peers.labels import brands
+from benchmarks.peers.labels import read_brands
 
 _PATTERNS = 2_300
 _SQL_BATCH = 500
@@ -38,10 +38,10 @@ SELECT i.id, i.card, i.booked_on, i.amount, i.description, coalesce((
 FROM incoming i ON CONFLICT DO NOTHING"""
 
 
-def measure(rows: int, seed: int) -> dict[str, float]:
+def measure_peers(rows: int, seed: int) -> dict[str, float]:
     """Transactions per second of each peer, with as many processes as there are cores."""
-    load = [_row(purchase, n) for n, purchase in enumerate(purchases(rows, seed=seed))]
-    with servers() as (_, urls):
+    load = [_row(purchase, n) for n, purchase in enumerate(generate_purchases(rows, seed=seed))]
+    with open_servers() as (_, urls):
         return {
             "naive_tx_per_s": _queued(_dramatiq, load, urls.database, urls.broker),
             "celery_tx_per_s": _queued(_celery, load, urls.database, urls.broker),
@@ -89,25 +89,25 @@ def _dramatiq() -> tuple[list[str], Callable[[], Send]]:
     processes = str(len(os.sched_getaffinity(0)))
     arguments = ["--processes", processes, "--threads", "4"]
 
-    def sender() -> Send:
+    def load_sender() -> Send:
         from benchmarks.peers.naive_dramatiq import categorize  # noqa: PLC0415 - reads its URLs
 
         return categorize.send
 
-    return [str(_BIN / "dramatiq"), "benchmarks.peers.naive_dramatiq", *arguments], sender
+    return [str(_BIN / "dramatiq"), "benchmarks.peers.naive_dramatiq", *arguments], load_sender
 
 
 def _celery() -> tuple[list[str], Callable[[], Send]]:
     processes = str(len(os.sched_getaffinity(0)))
     arguments = ["-A", "benchmarks.peers.naive_celery", "worker", "--concurrency", processes]
 
-    def sender() -> Send:
+    def load_sender() -> Send:
         from benchmarks.peers.naive_celery import categorize  # noqa: PLC0415 - reads its URLs
 
         send: Send = categorize.delay
         return send
 
-    return [str(_BIN / "celery"), *arguments], sender
+    return [str(_BIN / "celery"), *arguments], load_sender
 
 
 def _timed(send: Send, load: list[dict[str, str]], url: str) -> float:
@@ -147,8 +147,8 @@ def _count(connection: psycopg.Connection) -> int:
 
 
 def _in_sql(load: list[dict[str, str]], database: str) -> float:
-    known = random.Random(_PATTERNS).sample(brands(), _PATTERNS)
-    rules = [(f"%{name}%", tag) for name, tag in known]
+    chosen = random.Random(_PATTERNS).sample(read_brands(), _PATTERNS)
+    rules = [(f"%{name}%", tag) for name, tag in chosen]
     with _database(database) as url, psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_RULES)
         with connection.cursor().copy("COPY rules FROM STDIN") as copy:

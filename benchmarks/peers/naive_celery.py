@@ -16,4 +16,4 @@ app.conf.worker_hijack_root_logger = False
 
 @app.task(name="categorize")  # type: ignore[untyped-decorator]
 def categorize(row: dict[str, str]) -> None:
-    ordinary.store(row)
+    ordinary.store_row(row)

@@ -15,4 +15,4 @@ dramatiq.set_broker(broker)
 
 @dramatiq.actor(queue_name=os.environ["PEER_QUEUE"])
 def categorize(row: dict[str, str]) -> None:
-    ordinary.store(row)
+    ordinary.store_row(row)

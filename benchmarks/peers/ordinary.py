@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from benchmarks.peers.labels import labelled
+from benchmarks.peers.labels import label_descriptors
 
 TABLE = """
 CREATE TABLE ordinary (
@@ -24,9 +24,9 @@ _mine = local()
 
 
 @cache
-def model() -> Pipeline:
+def train_model() -> Pipeline:
     """The pipeline of any tutorial: hashed character n-grams and a linear model."""
-    texts, codes = labelled()
+    texts, codes = label_descriptors()
     pipeline = make_pipeline(
         HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=2**18),
         SGDClassifier(loss="log_loss", max_iter=5, tol=None, random_state=0),
@@ -37,9 +37,9 @@ def model() -> Pipeline:
     return pipeline
 
 
-def store(row: dict[str, str]) -> None:
+def store_row(row: dict[str, str]) -> None:
     """Categorize one row and insert it, with a commit of its own."""
-    (category,) = model().predict([row["description"]])
+    (category,) = train_model().predict([row["description"]])
     values = (row["id"], row["card"], row["date"], row["amount"], row["description"], str(category))
     _connection().execute(_INSERT, values)
 

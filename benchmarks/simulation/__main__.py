@@ -11,25 +11,25 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import aiohttp
 import asyncpg
 import click
 import msgspec
 
 from benchmarks.simulation import report
-from benchmarks.simulation.capacity import cost_of, need, users_held
+from benchmarks.simulation.capacity import compute_cost, estimate_need, estimate_users
 from benchmarks.simulation.drive import AT_ONCE, HISTORY_DAYS
-from benchmarks.simulation.http import Http
-from benchmarks.simulation.load import SEED, Ground, Load, put_on
+from benchmarks.simulation.load import SEED, Ground, Load, measure_load
 from benchmarks.simulation.meter import Meter
 from benchmarks.simulation.population import DAY, Plan
+from client import Client
 from pipeline.settings import Settings
 from workers.commands.progress import progress
 from workers.local.demo import cards
 from workers.local.private_system import Site, system, watched
 
 _CORES = len(os.sched_getaffinity(0))
-_TIMEOUT = aiohttp.ClientTimeout(total=60)
+_SECONDS: Final = 60.0  # of one request
+_KEPT_BYTES: Final = 64 * 2**20  # answers that the apps hold
 _MINUTES: Final = 2.0
 _FASTEST: Final = Settings().cache_seconds * 1_000  # the cache lives whole milliseconds
 
@@ -37,17 +37,19 @@ _FASTEST: Final = Settings().cache_seconds * 1_000  # the cache lives whole mill
 @click.command()
 @click.option("--users", default=100_000, show_default=True, type=click.IntRange(1))
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 60))
-@click.option("--scale-to", type=click.IntRange(1), help="Then measure so many users as well.")
+@click.option("--scale-to", type=click.IntRange(1), help="Measure this number of users afterwards.")
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
-    help=f"That the days pass in.  [default: {_MINUTES:g}]",
+    help=f"How long the days take.  [default: {_MINUTES:g}]",
 )
 @click.option(
-    "--speed", type=float, help="Or how much faster than in life they pass; 1: as in life."
+    "--speed", type=float, help="How much faster than in life the days pass, instead of --minutes."
 )
-@click.option("--api", help="URL of a running API; needs --token. Its cache keeps its own time.")
-@click.option("--token", help="With the scopes ingest, read and manage.")
+@click.option(
+    "--api", help="URL of a running API; needs --token. The times of its cache do not change."
+)
+@click.option("--token", help="Token with the scopes ingest, read and manage.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     *,
@@ -60,13 +62,14 @@ def command(
     token: str | None,
     as_json: bool,
 ) -> None:
-    """People with 30 days behind them live their days at speed, and what it takes is measured.
+    """Simulate people with a history of 30 days at speed, and measure what their days cost.
 
-    Users divided by speed, rounded and at least one, are really there: so pushes and reads come as
-    often a second as those of all users in life. The cache's times shrink with the days.
+    The simulated people are the users divided by the speed, rounded, at least one. So pushes and
+    reads come as often a second as those of all users do in life. The cache's times shrink with
+    the days.
 
-    Starts the system for itself unless a running one is given. What is said of the cores that users
-    need is an estimate. The exit status is 0 only when nothing was lost and nothing failed.
+    The command starts a system of its own unless --api names a running one. The cores that users
+    need are an estimate. The exit status is 0 only when nothing was lost and nothing failed.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     rate = _speed(days, minutes, speed)
@@ -77,48 +80,48 @@ def command(
     cached = Settings().cache_seconds / rate
     with system("simulate", api, token, span, {}, cache_seconds=cached) as site:
         loads = asyncio.run(watched(_run(site, plans), site.watch))
-    known = {"days": days, "speed": rate, "seed": SEED, "cores": _CORES}
-    result = {"plan": known | {"cache_seconds": None if api else cached}, **_concluded(loads)}
-    click.echo(msgspec.json.encode(result)) if as_json else report.show(result)
+    conditions = {"days": days, "speed": rate, "seed": SEED, "cores": _CORES}
+    result = {"plan": conditions | {"cache_seconds": None if api else cached}, **_concluded(loads)}
+    click.echo(msgspec.json.encode(result)) if as_json else report.show_result(result)
     sys.exit(0 if all(load.lost == load.errors == 0 for load in loads) else 1)
 
 
 def _speed(days: int, minutes: float | None, speed: float | None) -> float:
     if minutes is not None and speed is not None:
         raise click.UsageError("--minutes and --speed exclude each other")
-    found = speed if speed is not None else days * DAY / (60 * (minutes or _MINUTES))
-    if not 1 <= found <= _FASTEST:
+    factor = speed if speed is not None else days * DAY / (60 * (minutes or _MINUTES))
+    if not 1 <= factor <= _FASTEST:
         raise click.UsageError(f"days pass 1 to {_FASTEST:,.0f} times as fast as in life")
-    return found
+    return factor
 
 
 async def _run(site: Site, plans: Sequence[Plan]) -> list[Load]:
     """One load after the other, each of people of its own."""
-    headers = {"Authorization": f"Bearer {site.token}"}
-    async with aiohttp.ClientSession(
-        site.url,
-        headers=headers,
-        timeout=_TIMEOUT,
-        connector=aiohttp.TCPConnector(limit=AT_ONCE),
-    ) as session:
-        ground = Ground(
-            http=Http(session),
-            meter=Meter(site.cpu),
-            size=lambda: _bytes(site),
-            descriptors=[purchase.merchant for purchase in cards.read(cards.FEED, 5_000)],
-            progress=progress,
-        )
-        return [await put_on(ground, plan) for plan in plans]
+    ground = Ground(
+        open_client=lambda observe: Client(
+            site.url,
+            site.token,
+            timeout=_SECONDS,
+            connections=AT_ONCE,
+            kept_bytes=_KEPT_BYTES,
+            observe=observe,
+        ),
+        meter=Meter(site.cpu),
+        size=lambda: _bytes(site),
+        descriptors=[purchase.merchant for purchase in cards.read(cards.FEED, 5_000)],
+        progress=progress,
+    )
+    return [await measure_load(ground, plan) for plan in plans]
 
 
 def _concluded(loads: Sequence[Load]) -> dict[str, Any]:
     """The loads, their cost, and what follows from it."""
-    cost = cost_of(loads)
-    told = {"loads": [load.told() for load in loads], "cost": cost and asdict(cost)}
+    cost = compute_cost(loads)
+    summary = {"loads": [load.to_dict() for load in loads], "cost": cost and asdict(cost)}
     if cost is None:
-        return told | {"users_held": None, "estimates": []}
-    needs = [asdict(need(cost, load.users, _CORES)) for load in loads]
-    return told | {"users_held": users_held(cost, _CORES), "estimates": needs}
+        return summary | {"users_held": None, "estimates": []}
+    needs = [asdict(estimate_need(cost, load.users, _CORES)) for load in loads]
+    return summary | {"users_held": estimate_users(cost, _CORES), "estimates": needs}
 
 
 async def _bytes(site: Site) -> int:

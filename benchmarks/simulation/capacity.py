@@ -37,7 +37,7 @@ class Need:
     advice: list[str]
 
 
-def cost_of(loads: Sequence[Load]) -> Cost | None:
+def compute_cost(loads: Sequence[Load]) -> Cost | None:
     """Of the held load with the most people; None without one whose whole system was seen."""
     seen = [load for load in loads if load.held and "postgres" in load.cpu_s and load.busy_cores]
     if not seen:
@@ -51,7 +51,7 @@ def cost_of(loads: Sequence[Load]) -> Cost | None:
     )
 
 
-def users_held(cost: Cost, cores: int) -> int:
+def estimate_users(cost: Cost, cores: int) -> int:
     """Active users that so many cores serve in the busiest hour at UTILISATION, to two digits."""
     a_user = sum(cost.per_thousand_users_a_day.values()) / 1_000
     held = int(cores * UTILISATION * DAY / (a_user * PEAK))
@@ -59,7 +59,7 @@ def users_held(cost: Cost, cores: int) -> int:
     return held // digit * digit
 
 
-def need(cost: Cost, users: int, cores: int) -> Need:
+def estimate_need(cost: Cost, users: int, cores: int) -> Need:
     """For `users`, on machines of so many cores."""
     busy = {
         kind: seconds * users / 1_000 * PEAK / DAY / UTILISATION

@@ -1,31 +1,31 @@
 """The clients of a simulated user base: a bank that pushes, apps that read, each when it is due.
 
-The loop is open: what is due is not put off by what has not ended, as long as fewer than AT_ONCE acts
-are on their way. Seconds are counted from the moment an act was due, so waiting for its turn counts.
+The loop is open: an act starts when it is due, even if earlier ones have not ended. Only when
+AT_ONCE acts are in flight does it wait. Seconds count from the moment an act was due.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
-import aiohttp
-
-from benchmarks.simulation.http import Http, Integration, gathered
+from benchmarks.harness.bank_feed import open_accounts
 from benchmarks.simulation.population import DAY, Schedule
-from pipeline.errors import SpendlineError
+from client import Client, ClientError, Exchange, NewTransaction
 
 AT_ONCE: Final = 256  # acts on their way
 _PREPARING_AT_ONCE: Final = 16
 _BATCH: Final = 500  # rows of a post of history
 HISTORY_DAYS: Final = 30
 
-Row = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -43,59 +43,62 @@ class Seen:
     visible: list[float] = field(default_factory=list)  # to the receipt that says stored
     read: list[float] = field(default_factory=list)  # to the answer
 
+    def observe(self, exchange: Exchange) -> None:
+        """Count what the API answers without its database."""
+        self.hits += exchange.cached
+
 
 @dataclass(slots=True)
 class Person:
-    """A user with one account, and what their app holds: a tag by what was asked last of a path."""
+    """A user with one account, and the cursor of their app."""
 
-    user_id: str
-    account_id: str
+    user_id: UUID
+    account_id: UUID
     pushed: int = 0
-    cursor: str = ""
-    tags: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
+    cursor: str | None = None
 
 
 class Crowd:
-    """The people who are driven; `descriptors` are what their cards print."""
+    """The people who are driven; `descriptors` are what their cards print, `seen` is what happens."""
 
-    def __init__(self, http: Http, descriptors: Sequence[str], first: date) -> None:
-        self._http = http
-        self._integration = Integration(http)
+    def __init__(self, client: Client, seen: Seen, descriptors: Sequence[str], first: date) -> None:
+        self._client = client
         self._descriptors = descriptors
         self._first = first
         self.people: list[Person] = []
-        self.seen = Seen()
+        self.seen = seen
 
-    async def register(self, people: int, run: str) -> None:
+    async def register_people(self, people: int, run: str) -> None:
         names = [f"{run}-{number}" for number in range(people)]
-        opened = [self._integration.open_account(name, name, "GBP") for name in names]
-        self.people = [Person(*ids) for ids in await gathered(opened, _PREPARING_AT_ONCE)]
+        accounts = await open_accounts(self._client, zip(names, names, strict=True))
+        self.people = [Person(account.user_id, account.account_id) for account in accounts]
 
-    async def remember(self, rows: Sequence[int], done: Callable[[int], None]) -> None:
+    async def push_history(self, rows: Sequence[int], done: Callable[[int], None]) -> None:
         """Push so many `rows` of each person, spread over the days before the first."""
         history = self._history(rows)
         batches = iter(lambda: list(islice(history, _BATCH)), [])
 
-        async def push() -> None:
+        async def push_some() -> None:
             for batch in batches:
-                await self._integration.push(batch)
+                for accepted in await self._client.push(batch):
+                    await self._client.wait_for_receipt(accepted.ingest_id)
                 done(len(batch))
 
-        await asyncio.gather(*(push() for _ in range(_PREPARING_AT_ONCE)))
+        await asyncio.gather(*(push_some() for _ in range(_PREPARING_AT_ONCE)))
 
-    def _history(self, rows: Sequence[int]) -> Iterator[Row]:
-        """Made when it is pushed: a large base's would fill the memory."""
+    def _history(self, rows: Sequence[int]) -> Iterator[NewTransaction]:
+        """The rows are made when they are pushed, because all of them would fill the memory."""
         for person, count in zip(self.people, rows, strict=True):
             for n in range(count):
                 yield self._row(person, self._first - timedelta(days=1 + n % HISTORY_DAYS))
 
-    async def live(
+    async def live_days(
         self, schedule: Schedule, speed: float, began: float, done: Callable[[int], None]
     ) -> None:
         """Do what is scheduled when it is due; the days begin at `began`, of time.monotonic()."""
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(act: Coroutine[Any, Any, None], due: float) -> None:
+        async def act_when_due(act: Coroutine[Any, Any, None], due: float) -> None:
             await self._counted(act, due)
             slots.release()
             done(1)
@@ -106,59 +109,56 @@ class Crowd:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 await slots.acquire()
                 today = self._first + timedelta(days=int(at // DAY))
-                acts.create_task(one(self._act(self.people[user], int(rows), today, due), due))
+                acts.create_task(
+                    act_when_due(self._act(self.people[user], int(rows), today, due), due)
+                )
 
     def _act(self, person: Person, rows: int, today: date, due: float) -> Coroutine[Any, Any, None]:
-        return self._push(person, rows, today, due) if rows else self._open(person, today, due)
+        return self._push(person, rows, today, due) if rows else self._open_app(person, today, due)
 
     async def _counted(self, act: Coroutine[Any, Any, None], due: float) -> None:
         self.seen.late.append(time.monotonic() - due)
         try:
             await act
-        except (SpendlineError, aiohttp.ClientError, TimeoutError):
+        except ClientError:
             self.seen.errors += 1
 
     async def _push(self, person: Person, count: int, today: date, due: float) -> None:
         self.seen.pushes += 1
         self.seen.pushed += count
-        fate = await self._integration.push([self._row(person, today) for _ in range(count)])
-        self.seen.stored += fate.receipt["added"]
-        self.seen.post.append(fate.accepted - due)
-        self.seen.visible.append(fate.stored - due)
+        pushes = await self._client.push(self._row(person, today) for _ in range(count))
+        self.seen.post.append(time.monotonic() - due)
+        for push in pushes:
+            receipt = await self._client.wait_for_receipt(push.ingest_id)
+            self.seen.stored += receipt.added
+        self.seen.visible.append(time.monotonic() - due)
 
-    async def _open(self, person: Person, today: date, due: float) -> None:
-        """An app comes to the front: what changed, the first page, this month's spending.
+    async def _open_app(self, person: Person, today: date, due: float) -> None:
+        """Read what changed, the first page, and this month's spending.
 
-        The first is due with the opening, each other one with the answer before it.
+        The first answer is due with the opening, each other one with the answer before it.
         """
-        cursor = {"cursor": person.cursor} if person.cursor else {}
-        changed = await self._read(person, due, "transactions/sync", limit=500, **cursor)
-        if changed is not None:
-            person.cursor = changed["next_cursor"]
-        await self._read(person, time.monotonic(), "transactions", limit=50)
-        await self._read(person, time.monotonic(), "insights/spending", month=f"{today:%Y-%m}")
+        client, user = self._client, person.user_id
+        changes = await self._read(client.get_changes(user, person.cursor, limit=500), due)
+        person.cursor = changes.next_cursor
+        await self._read(client.get_feed_page(user, limit=50), time.monotonic())
+        await self._read(client.get_spending(user, month=f"{today:%Y-%m}"), time.monotonic())
 
-    async def _read(self, person: Person, due: float, path: str, **query: Any) -> Any:
-        asked, tag = person.tags.get(path, ({}, ""))
-        found = await self._http.get(
-            f"/v1/users/{person.user_id}/{path}", tag if asked == query else "", **query
-        )
+    async def _read(self, answer: Awaitable[T], due: float) -> T:
+        read = await answer
         self.seen.read.append(time.monotonic() - due)
         self.seen.reads += 1
-        self.seen.hits += found.hit
-        person.tags[path] = (query, found.tag)
-        return found.body
+        return read
 
-    def _row(self, person: Person, booked: date) -> Row:
+    def _row(self, person: Person, booked: date) -> NewTransaction:
         person.pushed += 1
         number = person.pushed
-        return {
-            "transaction_id": f"{number}",
-            "account_id": person.account_id,
-            "date": booked.isoformat(),
-            "amount": f"-{1 + number % 90}.{number % 100:02d}",
-            "currency": "GBP",
-            "description": self._descriptors[
-                (number * 7919 + int(person.user_id[:8], 16)) % len(self._descriptors)
-            ],
-        }
+        descriptor = number * 7919 + (person.user_id.int >> 96)
+        return NewTransaction(
+            transaction_id=f"{number}",
+            account_id=person.account_id,
+            date=booked,
+            amount=Decimal(f"-{1 + number % 90}.{number % 100:02d}"),
+            currency="GBP",
+            description=self._descriptors[descriptor % len(self._descriptors)],
+        )

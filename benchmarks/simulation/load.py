@@ -13,9 +13,9 @@ from uuid import uuid4
 import numpy as np
 
 from benchmarks.simulation.drive import HISTORY_DAYS, Crowd, Seen
-from benchmarks.simulation.http import Http
-from benchmarks.simulation.meter import Meter, above_idle
-from benchmarks.simulation.population import Plan, appetites, schedule
+from benchmarks.simulation.meter import Meter, subtract_idle
+from benchmarks.simulation.population import Plan, draw_appetites, draw_schedule
+from client import Client, Exchange
 
 SEED: Final = 23
 _LATE: Final = 500.0  # milliseconds; later than that, the load was not the one that was meant
@@ -27,7 +27,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 class Ground:
     """The system that loads are put on, and how it is watched; `size` is of its database, bytes."""
 
-    http: Http
+    open_client: Callable[[Callable[[Exchange], None]], Client]
     meter: Meter
     size: Callable[[], Awaitable[int]]
     descriptors: Sequence[str]
@@ -74,47 +74,49 @@ class Load:
         """Whether the machine kept up, and with it the clients that run on it."""
         return self.errors == self.lost == 0 and self.late_ms["p99"] < _LATE
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"busy_cores": round(self.busy_cores, 3), "held": self.held}
 
 
-async def put_on(ground: Ground, plan: Plan) -> Load:
+async def measure_load(ground: Ground, plan: Plan) -> Load:
     """Register people, push their history, wait until nothing happens, and live the days."""
     first = datetime.now(UTC).date() - timedelta(days=plan.days - 1)
-    crowd = Crowd(ground.http, ground.descriptors, first)
-    await crowd.register(plan.people, f"simulated-{uuid4().hex[:8]}")
-    history, idle = await _remembered(ground, crowd)
-    events = schedule(plan.people, plan.days, SEED)
-    since = ground.meter.mark()
-    with ground.progress(f"{plan.users:,} users: pushed and opened", len(events)) as done:
-        await crowd.live(events, plan.speed, time.monotonic(), done)
-    until = ground.meter.mark()
+    seen = Seen()
+    async with ground.open_client(seen.observe) as client:
+        crowd = Crowd(client, seen, ground.descriptors, first)
+        await crowd.register_people(plan.people, f"simulated-{uuid4().hex[:8]}")
+        history, idle = await _push_history(ground, crowd)
+        events = draw_schedule(plan.people, plan.days, SEED)
+        since = ground.meter.take_mark()
+        with ground.progress(f"{plan.users:,} users: pushed and opened", len(events)) as done:
+            await crowd.live_days(events, plan.speed, time.monotonic(), done)
+        until = ground.meter.take_mark()
     return Load(
         users=plan.users,
         people=plan.people,
         days=plan.days,
         wall_s=round(until.at - since.at, 1),
         idle_cores=_rounded(idle),
-        cpu_s=_rounded(above_idle(since, until, idle)),
+        cpu_s=_rounded(subtract_idle(since, until, idle)),
         history=history,
-        **figures(crowd.seen, until.at - since.at),
+        **summarize_seen(seen, until.at - since.at),
     )
 
 
-async def _remembered(ground: Ground, crowd: Crowd) -> tuple[History, dict[str, float]]:
+async def _push_history(ground: Ground, crowd: Crowd) -> tuple[History, dict[str, float]]:
     """The history of all people, and the cores that are busy when nothing happens after it."""
-    habits = appetites(len(crowd.people), np.random.default_rng(SEED))
+    habits = draw_appetites(len(crowd.people), np.random.default_rng(SEED))
     rows = np.maximum(1, np.rint(habits * HISTORY_DAYS)).astype(int).tolist()
-    since, size = ground.meter.mark(), await ground.size()
+    since, size = ground.meter.take_mark(), await ground.size()
     with ground.progress("remembered", sum(rows)) as done:
-        await crowd.remember(rows, done)
-    idle = await ground.meter.idle()
-    until, size = ground.meter.mark(), await ground.size() - size
-    cost = _rounded(above_idle(since, until, idle))
+        await crowd.push_history(rows, done)
+    idle = await ground.meter.measure_idle()
+    until, size = ground.meter.take_mark(), await ground.size() - size
+    cost = _rounded(subtract_idle(since, until, idle))
     return History(transactions=sum(rows), cpu_s=cost, bytes=size), idle
 
 
-def figures(seen: Seen, wall: float) -> dict[str, Any]:
+def summarize_seen(seen: Seen, wall: float) -> dict[str, Any]:
     """What the clients saw in `wall` seconds; latencies in milliseconds."""
     return {
         "pushes_per_s": round(seen.pushes / wall, 2),

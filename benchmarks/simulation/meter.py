@@ -27,10 +27,10 @@ class Meter:
     def __init__(self, cpu: Callable[[], dict[str, float]]) -> None:
         self._cpu = cpu
 
-    def mark(self) -> Mark:
+    def take_mark(self) -> Mark:
         return Mark(time.monotonic(), self._cpu())
 
-    async def idle(self) -> dict[str, float]:
+    async def measure_idle(self) -> dict[str, float]:
         """The cores that doing nothing takes, by kind; none when something happens all the time."""
         for _ in range(_QUIET_TRIES):
             if sum((await self._cores(1.0)).values()) < _QUIET_CORES:
@@ -38,14 +38,14 @@ class Meter:
         return {}
 
     async def _cores(self, seconds: float) -> dict[str, float]:
-        since = self.mark()
+        since = self.take_mark()
         await asyncio.sleep(seconds)
-        until = self.mark()
-        spent = above_idle(since, until, {})
+        until = self.take_mark()
+        spent = subtract_idle(since, until, {})
         return {kind: busy / (until.at - since.at) for kind, busy in spent.items()}
 
 
-def above_idle(since: Mark, until: Mark, idle: Mapping[str, float]) -> dict[str, float]:
+def subtract_idle(since: Mark, until: Mark, idle: Mapping[str, float]) -> dict[str, float]:
     """CPU seconds by kind, without those that `idle` cores had spent anyhow; never below 0."""
     seconds = until.at - since.at
     return {

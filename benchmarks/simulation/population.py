@@ -1,7 +1,7 @@
 """Who does what when: the seeded model of a user base, without any I/O.
 
-A few people pay for most (log-normal), everybody sleeps (a curve over the hours, UTC), the bank tells
-of a user once a day, and the app is opened three times a day.
+A few people make most of the transactions (log-normal). Activity follows a curve over the hours of
+the day (UTC). The bank pushes a user's rows once a day, and the app is opened three times a day.
 """
 
 from __future__ import annotations
@@ -49,25 +49,25 @@ class Schedule:
         return len(self.at)
 
 
-def appetites(users: int, draw: np.random.Generator) -> NDArray[np.float64]:
+def draw_appetites(users: int, draw: np.random.Generator) -> NDArray[np.float64]:
     """Transactions a day of each user."""
-    found = draw.lognormal(0, _SKEW, users)
-    found *= TRANSACTIONS_A_DAY / found.mean()
-    return found
+    rates = draw.lognormal(0, _SKEW, users)
+    rates *= TRANSACTIONS_A_DAY / rates.mean()
+    return rates
 
 
-def schedule(users: int, days: int, seed: int) -> Schedule:
+def draw_schedule(users: int, days: int, seed: int) -> Schedule:
     """All pushes and openings of so many users in so many days."""
     draw = np.random.default_rng(seed)
-    rows = draw.poisson(appetites(users, draw), (days, users))
-    told = np.nonzero(rows)
+    rows = draw.poisson(draw_appetites(users, draw), (days, users))
+    pushed = np.nonzero(rows)
     opened = draw.poisson(OPENINGS_A_DAY, (days, users))
     day, user = np.nonzero(opened)
     day, user = np.repeat(day, opened[day, user]), np.repeat(user, opened[day, user])
-    at = np.concatenate([_moments(told[0], draw), _moments(day, draw)])
+    at = np.concatenate([_moments(pushed[0], draw), _moments(day, draw)])
     order = np.argsort(at, kind="stable")
-    counts = np.concatenate([rows[told], np.zeros(len(user), np.int64)])
-    return Schedule(at[order], np.concatenate([told[1], user])[order], counts[order])
+    counts = np.concatenate([rows[pushed], np.zeros(len(user), np.int64)])
+    return Schedule(at[order], np.concatenate([pushed[1], user])[order], counts[order])
 
 
 def _moments(days: NDArray[np.int64], draw: np.random.Generator) -> NDArray[np.float64]:

@@ -24,16 +24,16 @@ def test_a_simulated_user_base_loses_nothing_and_says_what_it_cost(
     )
     # Then
     assert run.returncode == 0, run.stderr[-2_000:]
-    told = json.loads(run.stdout)
-    assert [(load["users"], load["people"]) for load in told["loads"]] == [
+    result = json.loads(run.stdout)
+    assert [(load["users"], load["people"]) for load in result["loads"]] == [
         (100_000, 7),
         (200_000, 14),
     ]
-    for load in told["loads"]:
+    for load in result["loads"]:
         assert load["transactions"] > 0
         assert load["lost"] == load["errors"] == 0
         assert load["cpu_s"]["api"] > 0
         assert load["visible_ms"]["p50"] >= load["post_ms"]["p50"] > 0
     # And of servers that are not its own nothing is seen, so nothing is estimated
-    assert told["cost"] is None
-    assert told["estimates"] == []
+    assert result["cost"] is None
+    assert result["estimates"] == []

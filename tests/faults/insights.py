@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import asyncpg
+
+from client import SpendingReport
 
 FIRST, LAST = date(2025, 11, 1), date(2026, 1, 31)
 """The dates of all transactions of the suite."""
@@ -43,12 +44,12 @@ async def recomputed(pool: asyncpg.Pool, user: bytes) -> Sums:
     }
 
 
-def served(body: dict[str, Any]) -> Sums:
-    """The same of an answer of the API."""
+def served(report: SpendingReport) -> Sums:
+    """The groups of an answer of the API, in the form of `recomputed`."""
     return {
         name: {
-            (item[key], item["currency"]): (Decimal(item["amount"]), item["count"])
-            for item in body[name]
+            (str(getattr(group, key)), group.currency): (group.amount, group.count)
+            for group in getattr(report, name)
         }
         for name, key in _LISTS.items()
     }

@@ -21,8 +21,8 @@ PAGE = RESULTS.parents[1] / "docs" / "reliability.md"
 class Row(NamedTuple):
     """One fault: how often it was injected, transactions, and seconds.
 
-    `stale_s` is the longest time an insight was behind a commit, `recovery_s` the longest from
-    the end of a fault to the next commit of something accepted after it.
+    `stale_s` is the longest time an insight was behind a commit. `recovery_s` is the longest time
+    from the end of a fault to the next commit of something accepted after it.
     """
 
     fault: str
@@ -53,8 +53,8 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 def write(rows: Iterable[Row], file: Path) -> None:
     """Keep what other runs have written of other faults."""
-    known = {row.fault: row for row in (*_read(file), *rows)}
-    faults = [row._asdict() for row in in_order(known.values())]
+    by_fault = {row.fault: row for row in (*_read(file), *rows)}
+    faults = [row._asdict() for row in in_order(by_fault.values())]
     text = json.dumps({"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "faults": faults}, indent=1)
     file.write_text(f"{text}\n", encoding="utf-8")
 

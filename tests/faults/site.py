@@ -163,8 +163,8 @@ class Site:
     async def _insight_agrees(self, user: bytes) -> bool:
         """Recomputed every time: a late copy of a batch with an unknown outcome may come now."""
         expected = await recomputed(self.pool, user)
-        told = await self.traffic.insight(user)
-        return told is not None and served(told) == expected
+        report = await self.traffic.insight(user)
+        return report is not None and served(report) == expected
 
 
 @asynccontextmanager
@@ -217,10 +217,10 @@ def family(child: Child) -> list[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found = [child.process.pid]
-    for pid in found:
-        found += [one for one, parent in parents.items() if parent == pid]
-    return found
+    tree = [child.process.pid]
+    for pid in tree:
+        tree += [one for one, parent in parents.items() if parent == pid]
+    return tree
 
 
 def signal_to(pid: int, number: signal.Signals) -> None:

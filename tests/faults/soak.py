@@ -147,9 +147,9 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--minutes", type=float, default=10)
     arguments.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    given = arguments.parse_args()
-    print(f"soak: {given.minutes:g} minutes, seed {given.seed}", flush=True)  # noqa: T201
-    for line in report.table(asyncio.run(soak(given.minutes, given.seed))):
+    options = arguments.parse_args()
+    print(f"soak: {options.minutes:g} minutes, seed {options.seed}", flush=True)  # noqa: T201
+    for line in report.table(asyncio.run(soak(options.minutes, options.seed))):
         print(line)  # noqa: T201
     return 0
 

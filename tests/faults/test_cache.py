@@ -85,10 +85,10 @@ async def test_a_stampede_computes_an_insight_twice_at_most(
         async with client(site) as server:
             await server.flushall()
         before = await asyncio.to_thread(computed, port)
-        told = await asyncio.gather(*[site.traffic.insight(user) for _ in range(READERS)])
+        reports = await asyncio.gather(*[site.traffic.insight(user) for _ in range(READERS)])
         # Then it was computed once by each process
         assert await asyncio.to_thread(computed, port) - before <= 2
-        assert all(answer == told[0] for answer in told)
+        assert all(answer == reports[0] for answer in reports)
         await asyncio.gather(site.recovered(), site.traffic.push(site.traffic.fresh(10)))
         rows.append(await site.outcome("15 stampede of 200 readers"))
 

@@ -95,5 +95,5 @@ async def test_processes_whose_clock_is_two_hours_off_make_nothing_wrong(
 
 
 async def accepted_between(site: Site) -> tuple[datetime, datetime]:
-    found = await site.pool.fetchrow("SELECT min(accepted_at), max(accepted_at) FROM transactions")
-    return found[0], found[1]
+    times = await site.pool.fetchrow("SELECT min(accepted_at), max(accepted_at) FROM transactions")
+    return times[0], times[1]

@@ -16,10 +16,14 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = 'spendline-api' AND datname = current_database()"""
 
 
-async def told(site: Site, status: int, **parts: str) -> bool:
-    """Whether `/readyz` answers with this status and these words."""
-    answered, said = await site.traffic.readiness()
-    return answered == status and parts.items() <= said.items()
+async def says(site: Site, *, ready: bool, **parts: str) -> bool:
+    """Whether the API says that it is ready or not, and these words of its parts."""
+    readiness = await site.traffic.readiness()
+    return (
+        readiness is not None
+        and readiness.ready == ready
+        and parts.items() <= readiness.parts.items()
+    )
 
 
 async def test_each_part_that_fails_is_named_until_it_is_well(make_site: OpenSite) -> None:
@@ -32,22 +36,22 @@ async def test_each_part_that_fails_is_named_until_it_is_well(make_site: OpenSit
                 await site.pool.execute(f"DROP TABLE {partitions.table_of(month.first)}")
         site.start("api")
         ahead = f"no partition ahead of {this_month - timedelta(days=1)}"
-        await site.eventually(lambda: told(site, 503, partitions=ahead))
+        await site.eventually(lambda: says(site, ready=False, partitions=ahead))
         # When there is one again, it is ready
         async with site.pool.acquire() as connection:
             await partitions.ensure(connection, today, partitions.months_back(today, -1))
-        await site.eventually(lambda: told(site, 200, partitions="ok", dead_letters="ok"))
-        # When many letters die at once, and then no more
+        await site.eventually(lambda: says(site, ready=True, partitions="ok", dead_letters="ok"))
+        # When many dead letters come at once, and then no more
         await site.pool.execute(_LETTERS)
         many = "20 or more in the last minute"
-        await site.eventually(lambda: told(site, 200, dead_letters=many))
+        await site.eventually(lambda: says(site, ready=True, dead_letters=many))
         await site.pool.execute("UPDATE dead_letters SET died_at = now() - interval '1 hour'")
-        await site.eventually(lambda: told(site, 200, dead_letters="ok"))
+        await site.eventually(lambda: says(site, ready=True, dead_letters="ok"))
         # When the database can only be read, and then be written again
-        for switch, status, said in (("on", 503, "PostgreSQL is read-only"), ("off", 200, "ok")):
+        for switch, ready, said in (("on", False, "PostgreSQL is read-only"), ("off", True, "ok")):
             await site.pool.execute(
                 f"ALTER DATABASE {site.settings.key_prefix} "
                 f"SET default_transaction_read_only = {switch}"
             )
             await site.pool.execute(_END_SESSIONS)
-            await site.eventually(lambda s=status, p=said: told(site, s, postgres=p))
+            await site.eventually(lambda r=ready, p=said: says(site, ready=r, postgres=p))

@@ -6,13 +6,15 @@ import asyncio
 import re
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TypeVar
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from client import ChangePage, TransactionPage
 from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
@@ -21,6 +23,8 @@ from workers.local.stack.server import free_ports
 
 NAME = "replica-1"
 FAULT_SECONDS = 3
+
+Page = TypeVar("Page", ChangePage, TransactionPage)
 
 
 @pytest.fixture
@@ -36,31 +40,31 @@ class Reader:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.user = site.ledger.users[0]
-        self.rows: dict[str, int] = {}
+        self.user = UUID(bytes=site.ledger.users[0])
+        self.rows: dict[UUID, int] = {}
         self.position = 0
         self.slowest = 0.0
 
-    async def read(self, path: str, **query: str) -> dict[str, Any]:
+    async def read(self, question: Awaitable[Page]) -> Page:
         """An answer, which is never an error and never older than the one before."""
         began = time.monotonic()
-        told = await self.site.traffic.read(self.user, path, query)
+        page = await self.site.traffic.read(question)
         self.slowest = max(self.slowest, time.monotonic() - began)
-        assert told is not None
-        assert told["position"] >= self.position, "an answer went back"
-        self.position = told["position"]
-        return told
+        assert page is not None
+        assert page.position >= self.position, "an answer went back"
+        self.position = page.position
+        return page
 
     async def read_on(self) -> None:
         """Follow the changes from the beginning, and look at the feed at every step."""
-        cursor = {}
+        client, cursor = self.site.traffic.client, None
         while True:
-            changes = await self.read("/transactions/sync", **cursor)
-            for item in changes["added"] + changes["modified"]:
-                assert item["id"] not in self.rows, "a row came twice"
-                self.rows[item["id"]] = item["position"]
-            cursor = {"cursor": changes["next_cursor"]}
-            await self.read("/transactions", limit="10")
+            changes = await self.read(client.get_changes(self.user, cursor))
+            for row in changes.added + changes.modified:
+                assert row.id not in self.rows, "a row came twice"
+                self.rows[row.id] = row.position
+            cursor = changes.next_cursor
+            await self.read(client.get_feed_page(self.user, limit=10))
             await asyncio.sleep(0.01)
 
 
@@ -146,5 +150,5 @@ def answered(port: int, *by: str) -> int:
     """Reads answered by the replica, or by the primary because it was `behind` or `away`."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
-    found = re.findall(r'spendline_replica_reads_total{answered="(\w+)"} (\S+)', text)
-    return sum(int(float(value)) for name, value in found if name in by)
+    matches = re.findall(r'spendline_replica_reads_total{answered="(\w+)"} (\S+)', text)
+    return sum(int(float(value)) for name, value in matches if name in by)

@@ -122,7 +122,7 @@ async def test_a_full_disk_rolls_whole_batches_back(
         await site.pool.execute(f"DROP TABLESPACE {space}")
 
 
-async def test_a_date_without_a_month_is_refused_or_buried_and_never_tried_for_ever(
+async def test_a_date_without_a_month_is_refused_or_becomes_a_dead_letter_and_is_never_tried_for_ever(
     make_site: OpenSite, rows: list[Row]
 ) -> None:
     async with make_site(clients=1) as site:

@@ -104,8 +104,8 @@ async def test_the_same_batches_shuffled_three_times_change_nothing(
 
 
 async def everything(site: Site) -> list[tuple[object, ...]]:
-    found = await site.pool.fetch("SELECT * FROM transactions ORDER BY user_id, id")
-    return [tuple(row) for row in found]
+    records = await site.pool.fetch("SELECT * FROM transactions ORDER BY user_id, id")
+    return [tuple(row) for row in records]
 
 
 async def test_a_graceful_stop_under_load_is_noticed_by_nobody(

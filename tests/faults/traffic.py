@@ -7,15 +7,25 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 from zlib import crc32
 
-import aiohttp
 import asyncpg
+import msgspec
 
+from client import (
+    NO_RETRIES,
+    Client,
+    Exchange,
+    ProblemError,
+    PushBody,
+    Readiness,
+    SpendingReport,
+    UnansweredError,
+)
 from tests.faults.insights import FIRST, LAST
 from tests.support.ledger import Key, Ledger
 
@@ -24,17 +34,19 @@ _AGAIN_SECONDS = 0.2
 _LOOK_SECONDS = 0.05
 _GIVE_UP = 0.2  # how often a client forgets a batch instead of sending it again
 _WATCHED = 5  # users
-_AWAY = (aiohttp.ClientError, OSError, TimeoutError)
+_SECONDS = 20.0  # of one request
+_CONNECTIONS = 100
 
+T = TypeVar("T")
 Item = dict[str, Any]
 
 
 class Traffic:
     """`clients` push `rows` transactions each, `pace` seconds apart; one reader looks on.
 
-    `stale` is the longest time for which the API has told an insight older than a commit that
-    was already seen; `wrong` are answers that nobody should get; `slowest` is the longest
-    wait for an answer to a push, in seconds.
+    `stale` is the longest time for which the API gave an insight older than a commit that
+    was already visible. `wrong` are answers that nobody should get. `slowest` is the longest
+    wait for an answer to a push. Times are seconds.
     """
 
     def __init__(
@@ -46,8 +58,15 @@ class Traffic:
         self.wrong: list[str] = []
         self.stale = 0.0
         self.slowest = 0.0
-        self._address = address
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.client = Client(
+            address,
+            token,
+            timeout=_SECONDS,
+            connections=_CONNECTIONS,
+            retries=NO_RETRIES,
+            kept_bytes=0,
+            observe=self._count,
+        )
         self._shape = clients, rows, pace
         self._numbers = itertools.count()
         self._chance = random.Random(7)
@@ -56,16 +75,21 @@ class Traffic:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            self._address, headers=self._headers, timeout=aiohttp.ClientTimeout(20)
-        )
+        await self.client.__aenter__()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._session.close()
+        await self.client.__aexit__(*error)
+
+    def _count(self, exchange: Exchange) -> None:
+        if exchange.path == "/v1/transactions":
+            self.statuses[exchange.status] += 1
+            self.slowest = max(self.slowest, exchange.seconds)
+        elif exchange.path.startswith("/v1/users/"):
+            self.reads[exchange.status] += 1
 
     def start(self) -> None:
         clients, _, _ = self._shape
@@ -108,56 +132,42 @@ class Traffic:
 
     async def post(self, items: Sequence[Item]) -> int:
         """The status of one attempt; 0: no answer."""
-        began = time.monotonic()
         try:
-            async with self._session.post(
-                "/v1/transactions", json={"transactions": list(items)}
-            ) as answer:
-                body = await answer.text()
-                status = answer.status
-                if status not in {202, 503} or (
-                    status == 503 and "Retry-After" not in answer.headers
-                ):
-                    self.wrong.append(f"push: {status} {body[:300]}")
-        except _AWAY:
-            status = 0
-        self.slowest = max(self.slowest, time.monotonic() - began)
-        self.statuses[status] += 1
-        return status
+            await self.client.push_body(PushBody(msgspec.json.encode({"transactions": items})))
+        except UnansweredError:
+            return 0
+        except ProblemError as error:
+            if error.status != 503 or error.retry_after is None:
+                self.wrong.append(f"push: {error}")
+            return error.status
+        return 202
 
-    async def insight(self, user: bytes) -> dict[str, Any] | None:
+    async def insight(self, user: bytes) -> SpendingReport | None:
         """What the API says of a user's spending; None: it does not answer now."""
-        query = {"from": str(FIRST), "to": str(LAST)}
-        return await self.read(user, "/insights/spending", query)
+        return await self.read(self.client.get_spending(UUID(bytes=user), first=FIRST, last=LAST))
 
-    async def read(self, user: bytes, path: str, query: dict[str, str]) -> dict[str, Any] | None:
-        """What the API says of a user; None: it does not answer now."""
-        path = f"/v1/users/{UUID(bytes=user)}{path}"
+    async def read(self, answer: Awaitable[T]) -> T | None:
+        """The answer to one of the client's questions; None: the API does not answer now."""
         try:
-            async with self._session.get(path, params=query) as answer:
-                self.reads[answer.status] += 1
-                if answer.status == 200:
-                    return await answer.json()
-                if answer.status != 503:
-                    self.wrong.append(f"read: {answer.status} {(await answer.text())[:300]}")
-        except _AWAY:
-            self.reads[0] += 1
-        return None
+            return await answer
+        except UnansweredError:
+            return None
+        except ProblemError as error:
+            if error.status != 503:
+                self.wrong.append(f"read: {error}")
+            return None
 
     async def ready(self) -> bool:
-        """Whether `/readyz` answers 200."""
-        status, _ = await self.readiness()
-        return status == 200
+        """Whether the API answers that it is ready."""
+        readiness = await self.readiness()
+        return readiness is not None and readiness.ready
 
-    async def readiness(self) -> tuple[int, dict[str, str]]:
-        """The status of `/readyz`, and what it says of each part; (0, {}): no answer."""
+    async def readiness(self) -> Readiness | None:
+        """What `/readyz` says of each part; None: no answer."""
         try:
-            async with self._session.get("/readyz") as answer:
-                body = await answer.json(content_type=None)
-        except _AWAY:
-            return 0, {}
-        faults = {e["pointer"].rpartition("/")[2]: e["detail"] for e in body.get("errors", ())}
-        return answer.status, body.get("parts", faults)
+            return await self.client.check_readiness()
+        except UnansweredError:
+            return None
 
     async def _push_without_end(self) -> None:
         _, rows, pace = self._shape
@@ -174,7 +184,7 @@ class Traffic:
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def look(self, user: bytes) -> None:
-        """Note for how long the API has not known of what is committed."""
+        """Note for how long the API has given an insight older than what is committed."""
         try:
             position = await self.ledger.pool.fetchval(
                 "SELECT position FROM feeds WHERE user_id = $1", UUID(bytes=user)
@@ -184,9 +194,9 @@ class Traffic:
         seen = self._seen.setdefault(user, [])
         if not seen or position > seen[-1][1]:
             seen.append((time.monotonic(), position))
-        told = await self.insight(user)
-        if told is not None:
-            later = [at for at, known in seen if known > told["position"]]
+        report = await self.insight(user)
+        if report is not None:
+            later = [at for at, committed in seen if committed > report.position]
             if later:
                 self.stale = max(self.stale, time.monotonic() - later[0])
 

@@ -1,9 +1,9 @@
 """Every transaction that was sent, and whether the database agrees: the ledger of a fault test.
 
 A (`accepted`) are the transactions that were taken over, U (`unknown`) those with an unknown
-outcome, C those in the database. When the queues have drained: nothing of A is missing in C,
-nothing of C was never sent, nothing is there twice, what was sent together is there as a whole or
-not at all, and the positions of every user are exactly 1..n.
+outcome, C those in the database. When the queues have drained, nothing of A is missing in C and
+nothing of C was never sent. Nothing is there twice. A batch is there as a whole or not at all.
+The positions of every user are exactly 1..n.
 """
 
 from __future__ import annotations

@@ -13,6 +13,6 @@ def test_the_page_of_figures_has_the_table_of_the_kept_simulation() -> None:
     kept = json.loads((simulate.RESULTS / "simulate.json").read_text(encoding="utf-8"))
     text = readme.FIGURES.read_text(encoding="utf-8")
     # When the table is made again
-    again = readme.replace_block(text, "capacity", simulate.table(kept))
+    again = readme.replace_block(text, "capacity", simulate.format_table(kept))
     # Then nothing changes
     assert again == text, "renew it: python -m benchmarks.simulate --kept"

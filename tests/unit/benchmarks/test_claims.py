@@ -2,18 +2,20 @@
 
 import pytest
 
-from benchmarks.harness.claims import CLAIMS, Claim, Verdict, judged
+from benchmarks.harness.claims import CLAIMS, BenchmarkClaim, Verdict, judge_claims
 from tests.unit.benchmarks.results import LATENCY, PIPELINE
 
 
 def _verdict(results, figure):
-    (found,) = [verdict for verdict in judged(results) if verdict.claim.figure == figure]
-    return found
+    (verdict,) = [v for v in judge_claims(results) if v.claim.figure == figure]
+    return verdict
 
 
 def test_only_benchmarks_that_ran_are_judged():
-    assert {verdict.claim.benchmark for verdict in judged({"latency": LATENCY})} == {"latency"}
-    assert judged({"ingest": {}}) == []
+    assert {verdict.claim.benchmark for verdict in judge_claims({"latency": LATENCY})} == {
+        "latency"
+    }
+    assert judge_claims({"ingest": {}}) == []
 
 
 def test_a_figure_is_found_by_its_way_into_the_result():
@@ -31,15 +33,15 @@ def test_a_figure_is_found_by_its_way_into_the_result():
     ],
 )
 def test_a_bar_is_met_or_missed(comparison, bound, met, missed):
-    claim = Claim("pipeline", "ratio", "", comparison, bound)
+    claim = BenchmarkClaim("pipeline", "ratio", "", comparison, bound)
     assert Verdict(claim, met).met
     assert not Verdict(claim, missed).met
 
 
 def test_a_figure_without_a_bar_is_told_and_never_missed():
-    told = Verdict(Claim("cache", "with_etags.database_cpu_saved", ""), 0.4)
-    assert told.met
-    assert told.row()[2:] == ("0.4", "", "")
+    plain = Verdict(BenchmarkClaim("cache", "with_etags.database_cpu_saved", ""), 0.4)
+    assert plain.met
+    assert plain.build_row()[2:] == ("0.4", "", "")
 
 
 @pytest.mark.parametrize("result", [{}, {"growth": 3}, {"growth": {"flat": None}}])
@@ -47,14 +49,14 @@ def test_what_was_not_measured_is_not_met(result):
     verdict = _verdict({"pipeline": result}, "growth.flat")
     assert verdict.measured is None
     assert not verdict.met
-    assert verdict.row()[2:] == ("not measured", "<= 1.3", "NO")
+    assert verdict.build_row()[2:] == ("not measured", "<= 1.3", "NO")
 
 
 def test_rows_are_for_people_and_plain_for_machines():
     verdict = _verdict({"pipeline": PIPELINE}, "ratio")
-    assert verdict.row()[0] == "pipeline"
-    assert verdict.row()[2:] == ("0.25", ">= 0.4", "NO")
-    assert verdict.plain() == {
+    assert verdict.build_row()[0] == "pipeline"
+    assert verdict.build_row()[2:] == ("0.25", ">= 0.4", "NO")
+    assert verdict.to_dict() == {
         "benchmark": "pipeline",
         "figure": "ratio",
         "measured": 0.25,

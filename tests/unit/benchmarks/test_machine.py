@@ -21,12 +21,12 @@ def tree(tmp_path, monkeypatch):
 
 
 def test_a_changed_tree_is_said_to_be_dirty(tree):
-    clean = machine.provenance(7)["commit"]
+    clean = machine.describe_origin(7)["commit"]
     (tree / "work.py").write_text("2")
-    assert machine.provenance(7)["commit"] == f"{clean}-dirty"
+    assert machine.describe_origin(7)["commit"] == f"{clean}-dirty"
 
 
 def test_new_results_do_not_make_a_tree_dirty(tree):
-    clean = machine.provenance(7)["commit"]
+    clean = machine.describe_origin(7)["commit"]
     (tree / "benchmarks/results/latency.json").write_text("2")
-    assert machine.provenance(7)["commit"] == clean
+    assert machine.describe_origin(7)["commit"] == clean

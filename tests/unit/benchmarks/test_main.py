@@ -34,25 +34,25 @@ def ran(results, monkeypatch):
 
 
 def test_a_crash_is_told_after_the_others_ran_and_old_results_are_not_shown(ran, results, capsys):
-    failed = verb.run(["pipeline", "latency"], measure=True, as_json=True)
+    failed = verb.report_benchmarks(["pipeline", "latency"], measure=True, as_json=True)
 
-    told = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     assert ran == ["pipeline", "latency"]
-    assert failed == told["failed"] == ["pipeline"]
-    assert {claim["benchmark"] for claim in told["claims"]} == {"latency"}
+    assert failed == printed["failed"] == ["pipeline"]
+    assert {claim["benchmark"] for claim in printed["claims"]} == {"latency"}
     assert [path.name for path in results.glob("*.svg")] == ["load.svg"]
 
 
 def test_kept_results_are_shown_without_measuring(ran, capsys):
-    failed = verb.run(verb.NAMES, measure=False, as_json=True)
+    failed = verb.report_benchmarks(verb.NAMES, measure=False, as_json=True)
 
-    told = json.loads(capsys.readouterr().out)
-    assert (ran, failed, told["measured_now"]) == ([], [], False)
-    assert {claim["benchmark"] for claim in told["claims"]} == {"pipeline"}
+    printed = json.loads(capsys.readouterr().out)
+    assert (ran, failed, printed["measured_now"]) == ([], [], False)
+    assert {claim["benchmark"] for claim in printed["claims"]} == {"pipeline"}
 
 
 def test_a_missed_bar_is_said_plainly_and_is_no_failure(results, capsys):
-    failed = verb.run(["pipeline"], measure=False, as_json=False)
+    failed = verb.report_benchmarks(["pipeline"], measure=False, as_json=False)
 
     lines = capsys.readouterr().out.splitlines()
     missed = [line for line in lines if line.startswith("Missed: ")]
@@ -64,7 +64,7 @@ def test_a_missed_bar_is_said_plainly_and_is_no_failure(results, capsys):
 
 
 def test_progress_says_which_benchmark_of_how_many(ran, results, capsys):
-    verb.measured(["ingest", "latency"])
+    verb.run_benchmarks(["ingest", "latency"])
 
     said = capsys.readouterr().err
     assert "benchmark 1/2: ingest" in said

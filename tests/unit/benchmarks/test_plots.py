@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from benchmarks.harness.plots import draw_all
+from benchmarks.harness.plots import draw_plots
 from tests.unit.benchmarks.results import LATENCY, PIPELINE
 
 _BOTH = {"latency": LATENCY, "pipeline": PIPELINE}
@@ -14,7 +14,7 @@ def _texts(path):
 
 
 def test_every_plot_is_well_formed_and_says_what_its_axes_measure(tmp_path):
-    load, growth, peers = draw_all(_BOTH, tmp_path)
+    load, growth, peers = draw_plots(_BOTH, tmp_path)
     assert [path.name for path in (load, growth, peers)] == ["load.svg", "growth.svg", "peers.svg"]
     assert {"transactions offered per second", "milliseconds"} <= _texts(load)
     assert {"transactions in a run", "time per transaction, µs"} <= _texts(growth)
@@ -22,10 +22,10 @@ def test_every_plot_is_well_formed_and_says_what_its_axes_measure(tmp_path):
 
 
 def test_the_same_results_are_drawn_the_same(tmp_path):
-    first = [path.read_bytes() for path in draw_all(_BOTH, tmp_path)]
-    assert [path.read_bytes() for path in draw_all(_BOTH, tmp_path)] == first
+    first = [path.read_bytes() for path in draw_plots(_BOTH, tmp_path)]
+    assert [path.read_bytes() for path in draw_plots(_BOTH, tmp_path)] == first
 
 
 def test_only_what_was_measured_is_drawn(tmp_path):
-    assert [path.name for path in draw_all({"latency": LATENCY}, tmp_path)] == ["load.svg"]
+    assert [path.name for path in draw_plots({"latency": LATENCY}, tmp_path)] == ["load.svg"]
     assert [path.name for path in tmp_path.iterdir()] == ["load.svg"]

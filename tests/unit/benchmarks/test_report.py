@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from benchmarks.harness import report
-from benchmarks.harness.arrivals import quantiles
+from benchmarks.harness.arrivals import compute_quantiles
 
 
 def _printed(result):
     console = Console(width=120)
-    tables = list(report.tables("load", result))
+    tables = list(report.build_tables("load", result))
     with console.capture() as printed:
         console.print(*tables)
     return [table.title for table in tables], printed.get()
@@ -37,10 +37,10 @@ def test_figures_of_many_cases_are_a_row_each():
 @pytest.mark.parametrize(("options", "kept"), [([], True), (["--rows", "5"], False)])
 def test_results_are_kept_when_measured_with_the_default_options(monkeypatch, options, kept):
     monkeypatch.setattr(sys, "argv", ["bench", *options])
-    assert report.arguments("", rows=10).keep is kept
+    assert report.parse_arguments("", rows=10).keep is kept
 
 
 def test_a_quantile_that_too_few_values_stand_for_is_not_told():
-    told = quantiles([0.001] * 200)
-    assert (told["p50_ms"], told["p99_ms"], told["p999_ms"]) == (1.0, 1.0, None)
-    assert quantiles([])["max_ms"] is None
+    printed = compute_quantiles([0.001] * 200)
+    assert (printed["p50_ms"], printed["p99_ms"], printed["p999_ms"]) == (1.0, 1.0, None)
+    assert compute_quantiles([])["max_ms"] is None

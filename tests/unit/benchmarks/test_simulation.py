@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.simulation.__main__ import command
-from benchmarks.simulation.capacity import UTILISATION, Cost, cost_of, need, users_held
-from benchmarks.simulation.drive import AT_ONCE, Crowd
-from benchmarks.simulation.http import Answer, Http, Unanswered
-from benchmarks.simulation.load import History, Load, figures
-from benchmarks.simulation.meter import Mark, Meter, above_idle
+from benchmarks.simulation.capacity import (
+    UTILISATION,
+    Cost,
+    compute_cost,
+    estimate_need,
+    estimate_users,
+)
+from benchmarks.simulation.drive import AT_ONCE, Crowd, Seen
+from benchmarks.simulation.load import History, Load, summarize_seen
+from benchmarks.simulation.meter import Mark, Meter, subtract_idle
 from benchmarks.simulation.population import (
     DAY,
     OPENINGS_A_DAY,
@@ -25,8 +32,19 @@ from benchmarks.simulation.population import (
     TRANSACTIONS_A_DAY,
     Plan,
     Schedule,
-    appetites,
-    schedule,
+    draw_appetites,
+    draw_schedule,
+)
+from client import (
+    AcceptedPush,
+    Account,
+    ChangePage,
+    Client,
+    Exchange,
+    NewTransaction,
+    PushReceipt,
+    UnansweredError,
+    User,
 )
 
 COST = Cost(
@@ -55,48 +73,78 @@ LOAD = Load(
     cpu_s={"api": 2.0, "postgres": 1.0},
     history=History(transactions=1_500, cpu_s={"api": 0.1, "postgres": 0.2}, bytes=750_000),
 )
+NOBODY = UUID(int=1)
 LONG_AGO = 100.0  # seconds
 
 
-class Slow(Http):
-    """Answers as the API does, but nothing of a user's until it may; `added` of each row pushed."""
+class SlowClient(Client):
+    """Answers as the API does, but reads only when it may; stores `added` of each row pushed."""
 
     def __init__(self, *, added: int = 1) -> None:
         self.may_answer = asyncio.Event()
         self.waiting = 0
         self.added = added
 
-    async def post(self, path: str, body: Any) -> Any:
-        if path == "/v1/transactions":
-            self.rows = len(body["transactions"])
-        return {"user_id": "00000001", "account_id": "account", "ingest_id": "ingest"}
+    async def create_user(self, external_id: str | None = None) -> User:
+        return User(NOBODY, external_id, 0)
 
-    async def get(self, path: str, _tag: str = "", **_query: Any) -> Answer:
-        if path.startswith("/v1/ingests"):
-            return Answer(200, {"status": "stored", "added": self.rows * self.added}, "", hit=False)
+    async def create_account(
+        self, user_id: UUID | str, external_id: str, currency: str, **_: str | None
+    ) -> Account:
+        return Account(NOBODY, UUID(str(user_id)), external_id, None, None, currency)
+
+    async def push(self, transactions: Iterable[NewTransaction], *_: Any, **__: Any) -> Any:
+        self.rows = len(list(transactions))
+        return [AcceptedPush("ingest", self.rows, 0)]
+
+    async def wait_for_receipt(self, ingest_id: str, **_: float) -> PushReceipt:
+        return PushReceipt(ingest_id, "stored", self.rows, self.rows * self.added, 0, 0, 0)
+
+    async def get_changes(self, *_: Any, **__: Any) -> Any:
+        await self.read()
+        return ChangePage((), (), (), "1", has_more=False, position=1, reset=False)
+
+    async def get_feed_page(self, *_: Any, **__: Any) -> Any:
+        await self.read()
+
+    async def get_spending(self, *_: Any, **__: Any) -> Any:
+        await self.read()
+
+    async def read(self) -> None:
         self.waiting += 1
         await self.may_answer.wait()
         self.waiting -= 1
-        return Answer(200, {"next_cursor": "1"}, "", hit=False)
 
 
-class Away(Slow):
-    async def get(self, *_: Any, **__: Any) -> Answer:
-        raise Unanswered("no answer")
+class AbsentClient(SlowClient):
+    """The client of an API that does not answer."""
+
+    async def wait_for_receipt(self, ingest_id: str, **_: float) -> PushReceipt:
+        raise UnansweredError(ingest_id)
+
+    async def read(self) -> None:
+        raise UnansweredError("no answer")
 
 
-async def lived(http: Http, rows: list[int]) -> Crowd:
+async def lived(client: Client, rows: list[int]) -> Crowd:
     """A crowd of one who pushes so many rows at a time, 0: opens the app; all was due long ago."""
-    crowd = Crowd(http, ["SHOP"], date(2026, 1, 1))
-    await crowd.register(1, "run")
+    crowd = Crowd(client, Seen(), ["SHOP"], date(2026, 1, 1))
+    await crowd.register_people(1, "run")
     nothing = np.zeros(len(rows), np.int64)
     events = Schedule(nothing.astype(np.float64), nothing, np.array(rows, np.int64))
-    await crowd.live(events, 1.0, time.monotonic() - LONG_AGO, lambda _: None)
+    await crowd.live_days(events, 1.0, time.monotonic() - LONG_AGO, lambda _: None)
     return crowd
 
 
+def test_what_the_api_answers_without_its_database_is_a_hit() -> None:
+    seen = Seen()
+    for cached in (True, False, True):
+        seen.observe(Exchange("GET", "/v1/users", 200, 0.1, cached))
+    assert seen.hits == 2
+
+
 def test_the_same_seed_gives_the_same_people_and_days() -> None:
-    one, same, other = schedule(50, 2, 1), schedule(50, 2, 1), schedule(50, 2, 2)
+    one, same, other = draw_schedule(50, 2, 1), draw_schedule(50, 2, 1), draw_schedule(50, 2, 2)
     assert (one.at == same.at).all()
     assert (one.rows == same.rows).all()
     assert len(one) != len(other) or (one.at != other.at).any()
@@ -104,7 +152,7 @@ def test_the_same_seed_gives_the_same_people_and_days() -> None:
 
 def test_users_do_on_average_what_is_claimed_within_their_days() -> None:
     users, days = 2_000, 5
-    events = schedule(users, days, 3)
+    events = draw_schedule(users, days, 3)
     pushes = events.rows > 0
     assert events.rows.sum() / (users * days) == pytest.approx(TRANSACTIONS_A_DAY, rel=0.05)
     assert (~pushes).sum() / (users * days) == pytest.approx(OPENINGS_A_DAY, rel=0.05)
@@ -114,34 +162,36 @@ def test_users_do_on_average_what_is_claimed_within_their_days() -> None:
 
 
 def test_the_bank_tells_of_a_user_at_most_once_a_day() -> None:
-    events = schedule(200, 3, 4)
+    events = draw_schedule(200, 3, 4)
     pushes = events.rows > 0
-    told = list(zip((events.at[pushes] // DAY).tolist(), events.user[pushes].tolist(), strict=True))
-    assert len(told) == len(set(told))
+    summary = list(
+        zip((events.at[pushes] // DAY).tolist(), events.user[pushes].tolist(), strict=True)
+    )
+    assert len(summary) == len(set(summary))
 
 
 def test_a_few_users_have_most_of_the_transactions() -> None:
-    found = np.sort(appetites(10_000, np.random.default_rng(5)))
-    assert found.mean() == pytest.approx(TRANSACTIONS_A_DAY)
-    assert found[-2_000:].sum() > 0.45 * found.sum()
+    rates = np.sort(draw_appetites(10_000, np.random.default_rng(5)))
+    assert rates.mean() == pytest.approx(TRANSACTIONS_A_DAY)
+    assert rates[-2_000:].sum() > 0.45 * rates.sum()
 
 
 def test_what_a_machine_holds_needs_just_its_cores() -> None:
-    held = users_held(COST, 2)
+    held = estimate_users(COST, 2)
     assert held == pytest.approx(2 * UTILISATION * DAY / (0.020 * PEAK), rel=0.05)
-    assert sum(need(COST, held, 2).cores.values()) == pytest.approx(2, rel=0.05)
-    assert need(COST, held, 2).machines == 1
-    assert need(COST, 3 * held, 2).machines == 3
+    assert sum(estimate_need(COST, held, 2).cores.values()) == pytest.approx(2, rel=0.05)
+    assert estimate_need(COST, held, 2).machines == 1
+    assert estimate_need(COST, 3 * held, 2).machines == 3
 
 
 def test_a_need_grows_with_the_users() -> None:
-    assert need(COST, 1_000, 2).gigabytes_a_year == pytest.approx(
+    assert estimate_need(COST, 1_000, 2).gigabytes_a_year == pytest.approx(
         1_000 * TRANSACTIONS_A_DAY * 365 * 500 / 1e9, 0.1
     )
 
 
 def of_machines(users: int) -> list[str]:
-    return [said for said in need(COST, users, 2).advice if "PostgreSQL alone" in said]
+    return [said for said in estimate_need(COST, users, 2).advice if "PostgreSQL alone" in said]
 
 
 def test_what_postgresql_is_told_to_add_follows_from_the_cores_of_the_measured_machine() -> None:
@@ -155,10 +205,12 @@ def test_what_postgresql_is_told_to_add_follows_from_the_cores_of_the_measured_m
 
 
 def test_what_was_not_measured_is_called_a_rule_of_thumb() -> None:
-    said = [line for line in need(COST, 1_000_000_000, 2).advice if "rule of thumb" in line]
+    said = [
+        line for line in estimate_need(COST, 1_000_000_000, 2).advice if "rule of thumb" in line
+    ]
     assert ["partitions" in line for line in said] == [True, False]
     assert ["broker" in line for line in said] == [False, True]
-    assert not any("rule of thumb" in line for line in need(COST, 1_000, 2).advice)
+    assert not any("rule of thumb" in line for line in estimate_need(COST, 1_000, 2).advice)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +226,7 @@ def test_so_many_people_are_there_as_the_days_are_pressed(
 def test_people_at_speed_act_as_often_a_second_as_all_users_do_in_life(*, pushes: bool) -> None:
     # Given a user base, and its people
     plan = Plan(users=20_000, days=10, speed=100.0)
-    base, people = (schedule(n, plan.days, 6) for n in (plan.users, plan.people))
+    base, people = (draw_schedule(n, plan.days, 6) for n in (plan.users, plan.people))
     # When the days of the people pass at speed
     in_life, at_speed = (((events.rows > 0) == pushes).sum() for events in (base, people))
     # Then in a hundredth of the time a hundredth of the acts is done
@@ -183,14 +235,14 @@ def test_people_at_speed_act_as_often_a_second_as_all_users_do_in_life(*, pushes
 
 async def test_not_more_than_so_many_acts_are_on_their_way() -> None:
     # Given a system that does not answer
-    http = Slow()
+    client = SlowClient()
     # When more becomes due than may be on its way
-    living = asyncio.create_task(lived(http, [0] * (AT_ONCE + 40)))
+    living = asyncio.create_task(lived(client, [0] * (AT_ONCE + 40)))
     for _ in range(3 * AT_ONCE):  # turns of the loop
         await asyncio.sleep(0)
     # Then the rest waits, and is done when there are answers
-    assert http.waiting == AT_ONCE
-    http.may_answer.set()
+    assert client.waiting == AT_ONCE
+    client.may_answer.set()
     crowd = await living
     assert crowd.seen.reads == 3 * (AT_ONCE + 40)
     assert crowd.seen.errors == 0
@@ -198,10 +250,10 @@ async def test_not_more_than_so_many_acts_are_on_their_way() -> None:
 
 async def test_what_had_to_wait_for_its_turn_counts_from_when_it_was_due() -> None:
     # Given a system that answers at once
-    http = Slow()
-    http.may_answer.set()
+    client = SlowClient()
+    client.may_answer.set()
     # When a push and an opening start long after they were due
-    seen = (await lived(http, [3, 0])).seen
+    seen = (await lived(client, [3, 0])).seen
     # Then all seconds are those since then, but for the reads that follow an answer
     assert min(*seen.late, *seen.post, *seen.visible, seen.read[0]) >= LONG_AGO
     assert (len(seen.late), len(seen.post), len(seen.visible), len(seen.read)) == (2, 1, 1, 3)
@@ -211,17 +263,17 @@ async def test_what_had_to_wait_for_its_turn_counts_from_when_it_was_due() -> No
 
 async def test_what_is_not_answered_is_an_error_and_what_is_not_stored_is_lost() -> None:
     # Given one system without answers, and one that stores nothing
-    away, forgetful = await lived(Away(), [2, 0]), await lived(Slow(added=0), [2])
+    away, forgetful = await lived(AbsentClient(), [2, 0]), await lived(SlowClient(added=0), [2])
     # Then
-    told = figures(away.seen, 10.0)
-    assert (told["errors"], told["lost"], told["pushes_per_s"]) == (2, 2, 0.1)
-    told = figures(forgetful.seen, 10.0)
-    assert (told["errors"], told["lost"]) == (0, 2)
+    summary = summarize_seen(away.seen, 10.0)
+    assert (summary["errors"], summary["lost"], summary["pushes_per_s"]) == (2, 2, 0.1)
+    summary = summarize_seen(forgetful.seen, 10.0)
+    assert (summary["errors"], summary["lost"]) == (0, 2)
 
 
 def test_what_doing_nothing_takes_is_no_cost() -> None:
     since, until = Mark(10.0, {"api": 1.0, "redis": 1.0}), Mark(20.0, {"api": 6.0, "redis": 1.1})
-    assert above_idle(since, until, {"api": 0.2, "redis": 0.02}) == {"api": 3.0, "redis": 0.0}
+    assert subtract_idle(since, until, {"api": 0.2, "redis": 0.02}) == {"api": 3.0, "redis": 0.0}
 
 
 class Constant(Meter):
@@ -235,9 +287,9 @@ class Constant(Meter):
 
 
 async def test_what_is_never_idle_costs_all_that_it_spends() -> None:
-    assert await Constant(0.01).idle() == {"api": 0.01}
-    assert await Constant(0.5).idle() == {}
-    assert above_idle(Mark(0.0, {"api": 0.0}), Mark(9.0, {"api": 1.0}), {}) == {"api": 1.0}
+    assert await Constant(0.01).measure_idle() == {"api": 0.01}
+    assert await Constant(0.5).measure_idle() == {}
+    assert subtract_idle(Mark(0.0, {"api": 0.0}), Mark(9.0, {"api": 1.0}), {}) == {"api": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +305,7 @@ def test_the_cost_is_that_of_the_held_load_with_the_most_people() -> None:
     larger = replace(LOAD, users=200_000, people=40, cpu_s={"api": 4.2, "postgres": 2.8})
     largest = replace(LOAD, users=900_000, people=180, errors=1)
     # Then
-    cost = cost_of([LOAD, larger, largest])
+    cost = compute_cost([LOAD, larger, largest])
     assert cost is not None
     assert cost.users == 200_000
     assert cost.per_thousand_users_a_day == {"api": 15.0, "postgres": 10.0}
@@ -262,8 +314,8 @@ def test_the_cost_is_that_of_the_held_load_with_the_most_people() -> None:
 
 
 def test_without_a_held_load_or_sight_of_the_servers_nothing_is_estimated() -> None:
-    assert cost_of([replace(LOAD, lost=1)]) is None
-    assert cost_of([replace(LOAD, cpu_s={"api": 1.0})]) is None
+    assert compute_cost([replace(LOAD, lost=1)]) is None
+    assert compute_cost([replace(LOAD, cpu_s={"api": 1.0})]) is None
 
 
 @pytest.mark.parametrize(
