@@ -20,6 +20,7 @@ _OBJECT_SCHEMA: Final = {"type": "object", "description": f"at most {MAX_METADAT
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, Meta(max_length=256)]
+PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Details(Struct, gc=False):

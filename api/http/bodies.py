@@ -37,10 +37,10 @@ class Intake:
         self._room = room
 
     @contextmanager
-    def room_for(self, request: web.Request) -> Iterator[None]:
+    def reserve_room(self, request: web.Request) -> Iterator[None]:
         """Room for what the request may turn out to hold; Overloaded when there is none."""
-        known = request.content_length is not None and "Content-Encoding" not in request.headers
-        size = min(request.content_length or 0, MAX_BODY) if known else MAX_BODY
+        is_exact = request.content_length is not None and "Content-Encoding" not in request.headers
+        size = min(request.content_length or 0, MAX_BODY) if is_exact else MAX_BODY
         if size > self._room:
             raise Overloaded("too many bodies are being received")
         self._room -= size
@@ -48,6 +48,9 @@ class Intake:
             yield
         finally:
             self._room += size
+
+
+INTAKE: Final = web.AppKey("intake", Intake)
 
 
 async def read_json(request: web.Request, kind: type[T]) -> T:

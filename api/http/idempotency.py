@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from api.dependencies import PRINCIPAL, REQUEST_ID, bearer, services
-from api.http.bodies import read_raw
-from api.http.problems import Conflict, Fault, Gone, Invalid, response_to
+from api.http.bodies import INTAKE, read_raw
+from api.http.problems import Conflict, Fault, Gone, Invalid, render_problem
+from api.http.requests import PRINCIPAL, REQUEST_ID, read_bearer
+from api.services import IDEMPOTENCY
 from pipeline.access.idempotency import Claim, Key
 
 HEADER: Final = "Idempotency-Key"
@@ -59,19 +60,19 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
         or PRINCIPAL not in request
     ):
         return await handler(request)
-    found, key, secret = services(request), _key(request), bearer(request).encode()
-    with found.intake.room_for(request):
+    keys, key, secret = request.app[IDEMPOTENCY], _read_key(request), read_bearer(request).encode()
+    with request.app[INTAKE].reserve_room(request):
         digest = _digest(request, await read_raw(request), secret)
-        claim = await found.keys.claim(key, digest)
+        claim = await keys.claim(key, digest)
     place = key.token_id.bytes + digest + key.text.encode()
     if claim.ours is None:
         return _replay(request, claim, secret, place)
     try:
         response = await _answer(request, handler)
     except Exception:
-        await found.keys.release(key, claim.ours)
+        await keys.release(key, claim.ours)
         raise
-    await found.keys.keep(key, claim.ours, _kept(response, secret, place))
+    await keys.keep(key, claim.ours, _kept(response, secret, place))
     return response
 
 
@@ -92,11 +93,11 @@ def _cipher(secret: bytes) -> AESGCM:
     return AESGCM(HKDF(SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret))
 
 
-def _key(request: web.Request) -> Key:
-    given = request.headers.getall(HEADER)
-    if len(given) > 1 or not re.fullmatch(KEY_PATTERN, given[0]):
+def _read_key(request: web.Request) -> Key:
+    values = request.headers.getall(HEADER)
+    if len(values) > 1 or not re.fullmatch(KEY_PATTERN, values[0]):
         raise Invalid([Fault("", f"{HEADER} must be one of 1 to 255 printable ASCII characters")])
-    return Key(request[PRINCIPAL].token_id, given[0])
+    return Key(request[PRINCIPAL].token_id, values[0])
 
 
 def _digest(request: web.Request, body: bytes, secret: bytes) -> bytes:
@@ -111,7 +112,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.Response:
     try:
         response = await handler(request)
     except Exception as error:
-        response = response_to(error, request[REQUEST_ID])
+        response = render_problem(error, request[REQUEST_ID])
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
     return cast("web.Response", response)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from api.http.idempotency import HEADER, KEY_PATTERN
 from api.http.problems import ERRORS, ProblemDocument
-
-if TYPE_CHECKING:  # the table names this module's handler
-    from api.routes import Route
+from api.http.routing import Route
 
 DOCUMENT = web.AppKey("openapi", bytes)
 _REF: Final = "#/components/schemas/{name}"
@@ -22,7 +20,7 @@ _PROBLEM: Final = {"$ref": _REF.format(name="ProblemDocument")}
 _PLACEHOLDER: Final = re.compile(r"{(\w+)}")
 
 
-async def show(request: web.Request) -> web.Response:
+async def show_document(request: web.Request) -> web.Response:
     return web.Response(body=request.app[DOCUMENT], content_type="application/json")
 
 

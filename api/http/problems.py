@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -35,6 +35,8 @@ from pipeline.errors import (
     StoreUnavailable,
     Transient,
 )
+
+T = TypeVar("T")
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -137,7 +139,14 @@ ERRORS: Final = {status: title for _, status, title in _STATUSES} | {
 _RETRY_SECONDS: Final = "1"
 
 
-def response_to(error: Exception, request_id: str) -> web.Response:
+def require_found(value: T | None) -> T:
+    """Return the value. Raises NotFound for None."""
+    if value is None:
+        raise NotFound("there is nothing under this id")
+    return value
+
+
+def render_problem(error: Exception, request_id: str) -> web.Response:
     """The problem document for anything raised; what is not in the table is a 500."""
     if isinstance(error, web.HTTPException):
         return _of_http(error, request_id)

@@ -11,15 +11,15 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from api.http.problems import Malformed, response_to
+from api.http.problems import Malformed, render_problem
 
 
-def refuse_what_is_not_http() -> None:
+def refuse_broken_requests() -> None:
     """Let every server of this process answer broken requests with a problem document."""
     RequestHandler.handle_error = _refusal  # type: ignore[assignment,method-assign]
 
 
-async def expect(request: web.Request) -> None:
+async def continue_request(request: web.Request) -> None:
     """Tell a client that waits for it to go on; other expectations mean nothing to us."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -36,7 +36,7 @@ def _refusal(
     if request.writer.output_size > 0:
         raise ConnectionError("the answer has begun already")
     error: Exception = Malformed("the request is not HTTP as it must be")
-    response = response_to(error if status < 500 else RuntimeError(), uuid4().hex)
+    response = render_problem(error if status < 500 else RuntimeError(), uuid4().hex)
     response.headers["Server"] = "spendline"
     response.force_close()
     return response

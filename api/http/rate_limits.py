@@ -11,6 +11,7 @@ import time
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from aiohttp import web
 from redis.asyncio import Redis
 
 from pipeline.cache.answers import REDIS_AWAY
@@ -34,7 +35,7 @@ class Quota(NamedTuple):
     resets_in: int
 
     @property
-    def exceeded(self) -> bool:
+    def is_exceeded(self) -> bool:
         return self.used > self.limit
 
     @property
@@ -45,10 +46,10 @@ class Quota(NamedTuple):
             "RateLimit-Policy": f'"requests";q={self.limit};w={self.window}',
             "RateLimit": f'"requests";r={left};t={self.resets_in}',
         }
-        return fields | ({"Retry-After": str(self.resets_in)} if self.exceeded else {})
+        return fields | ({"Retry-After": str(self.resets_in)} if self.is_exceeded else {})
 
 
-class Limits:
+class RateLimits:
     """`limit` requests a token in each window of `seconds`; 0: as many as it likes."""
 
     def __init__(self, redis: Redis, prefix: str, limit: int, seconds: int) -> None:
@@ -59,15 +60,15 @@ class Limits:
         self._local: dict[UUID, tuple[int, float]] = {}
         self._away_until = 0.0
 
-    async def spend(self, token_id: UUID) -> Quota | None:
+    async def count_request(self, token_id: UUID) -> Quota | None:
         """Count one request; None: there is no limit."""
         if not self._limit:
             return None
-        count, left = await self._shared(token_id) or self._alone(token_id)
+        count, left = await self._count_shared(token_id) or self._count_locally(token_id)
         resets_in = max(1, math.ceil(left))
         return Quota(self._limit, self._seconds, count, resets_in)
 
-    async def _shared(self, token_id: UUID) -> tuple[int, float] | None:
+    async def _count_shared(self, token_id: UUID) -> tuple[int, float] | None:
         if time.monotonic() < self._away_until:
             return None
         try:
@@ -78,7 +79,7 @@ class Limits:
             return None
         return count, left / 1000
 
-    def _alone(self, token_id: UUID) -> tuple[int, float]:
+    def _count_locally(self, token_id: UUID) -> tuple[int, float]:
         now = time.monotonic()
         count, ends = self._local.get(token_id, (0, 0.0))
         if now >= ends:
@@ -87,3 +88,7 @@ class Limits:
             count, ends = 0, now + self._seconds
         self._local[token_id] = count + 1, ends
         return count + 1, ends - now
+
+
+RATE_LIMITS: Final = web.AppKey("rate_limits", RateLimits)
+QUOTA: Final = web.RequestKey("quota", Quota)

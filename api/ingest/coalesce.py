@@ -17,6 +17,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from aiohttp import web
+
 from api.http.problems import Overloaded
 from api.ingest.columns import Columns, chunk_of
 from pipeline.database.clock import Clock
@@ -209,6 +211,9 @@ class Coalescer:
     async def _publish_halves(self, parts: list[_Waiting]) -> None:
         middle = len(parts) // 2
         await asyncio.gather(self._publish(parts[:middle]), self._publish(parts[middle:]))
+
+
+COALESCER: Final = web.AppKey("coalescer", Coalescer)
 
 
 def _settle(parts: list[_Waiting], outcome: bytes | Exception) -> None:

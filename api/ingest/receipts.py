@@ -8,10 +8,12 @@ from typing import Annotated, Final
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from api.dependencies import Services, answer, caller, read_query, services
+from api.http.answers import answer_json
 from api.http.problems import NotFound
+from api.http.requests import PRINCIPAL, read_query
+from api.services import CACHE, READS, SIGNER, WAITERS
 from pipeline.cache.events import Heard
-from pipeline.reads.feed import Receipt
+from pipeline.reads.feed import Reads, Receipt
 from pipeline.transactions.ticket import Ticket
 
 MAX_WAIT_SECONDS: Final = 30
@@ -37,17 +39,17 @@ class IngestStatus(Struct, omit_defaults=True):
     reason: str | UnsetType = UNSET
 
 
-async def show(request: web.Request) -> web.Response:
+async def show_receipt(request: web.Request) -> web.Response:
     ingest_id = request.match_info["ingest_id"]
-    found, wait = services(request), read_query(request, ReceiptQuery).wait
-    ticket = _ticket(request, ingest_id)
-    with found.waiters.listening(ticket.ingest) as heard:
-        receipt = await _settled(found, ticket, heard, wait)
+    app, wait = request.app, read_query(request, ReceiptQuery).wait
+    ticket = _read_ticket(request, ingest_id)
+    with app[WAITERS].listening(ticket.ingest) as heard:
+        receipt = await _wait_for_receipt(app[READS], ticket, heard, wait)
     if not receipt.parts <= heard.parts:
         # Whoever is told that rows are stored finds them, even before the event of their commit.
         positions = {user.bytes: position for user, position in receipt.positions.items()}
-        await found.cache.advance(positions, current=False)
-    return answer(
+        await app[CACHE].advance(positions, current=False)
+    return answer_json(
         IngestStatus(
             ingest_id=ingest_id,
             status=receipt.status,
@@ -63,25 +65,25 @@ async def show(request: web.Request) -> web.Response:
     )
 
 
-def _ticket(request: web.Request, ingest_id: str) -> Ticket:
+def _read_ticket(request: web.Request, ingest_id: str) -> Ticket:
     try:
-        ticket = services(request).signer.read_ingest_id(ingest_id)
+        ticket = request.app[SIGNER].read_ingest_id(ingest_id)
     except ValueError:
         raise NotFound("there is no such ingest") from None
-    bound = caller(request).user_id
+    bound = request[PRINCIPAL].user_id
     if bound is not None and bound.bytes != ticket.owner:
         raise NotFound("there is no such ingest")
     return ticket
 
 
-async def _settled(found: Services, ticket: Ticket, heard: Heard, wait: float) -> Receipt:
+async def _wait_for_receipt(reads: Reads, ticket: Ticket, heard: Heard, wait: float) -> Receipt:
     """The receipt, as soon as it is no longer queued, or after `wait` seconds."""
     deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
     while True:
-        known = len(heard.parts)  # before the look: an event after it is not missed
-        receipt = await found.reads.receipt(ticket)
+        heard_parts = len(heard.parts)  # before the look: an event after it is not missed
+        receipt = await reads.receipt(ticket)
         left = min(deadline - time.monotonic(), pause)
         if receipt.status != "queued" or left <= 0:
             return receipt
-        await heard.more(known, set(range(ticket.parts)) - receipt.parts, left)
+        await heard.more(heard_parts, set(range(ticket.parts)) - receipt.parts, left)
         pause *= 2  # many may wait, and what they ask delays what they wait for
