@@ -95,7 +95,7 @@ async def open_services(
     await _open_queue(app, settings, stack)
     _add_lookups(app, settings)
     stack.push_async_callback(app[COALESCER].drain)
-    _start(stack, app[WAITERS].listen(app[COALESCER].stored))
+    _start(stack, app[WAITERS].listen(app[COALESCER].note_stored))
     _start(stack, app[CLOCK].keep(app[POOL]))
     _start(stack, watch_queues(settings.broker_url, Queues(settings.queue_prefix)))
     telemetry.watch_pool(app[POOL], "api")

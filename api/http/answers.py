@@ -44,7 +44,7 @@ async def answer_versioned(
     current = require_found(await cache.position(user_id, reads.position))
     key = hash_query(_name_endpoint(request), query)
     if format_etag(current, key) in _read_etags(request):
-        return web.Response(status=304, headers=_headers(current, key, hit=True))
+        return web.Response(status=304, headers=_build_headers(current, key, hit=True))
     computed = False
 
     async def compute_once() -> tuple[int, bytes]:
@@ -57,7 +57,7 @@ async def answer_versioned(
     else:
         position, body = await compute_once()
         await cache.shown(user_id, current, position)
-    headers = _headers(position, key, hit=not computed)
+    headers = _build_headers(position, key, hit=not computed)
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
@@ -71,7 +71,7 @@ def format_etag(position: int, key: str) -> str:
     return f'"{position}-{key}"'
 
 
-def _headers(position: int, key: str, *, hit: bool) -> dict[str, str]:
+def _build_headers(position: int, key: str, *, hit: bool) -> dict[str, str]:
     """Return the headers of an answer; `Cache-Status` follows RFC 9211."""
     status = "spendline; hit" if hit else "spendline; fwd=miss"
     return {

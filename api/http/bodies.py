@@ -55,14 +55,14 @@ INTAKE: Final = web.AppKey("intake", Intake)
 
 async def read_json(request: web.Request, kind: type[T]) -> T:
     """The JSON body of a small request as a Struct."""
-    demand_type(request, JSON)
+    require_content_type(request, JSON)
     body = await read_body(request)
-    value = decode(msgspec.json.Decoder(kind), body)
+    value = decode_json(msgspec.json.Decoder(kind), body)
     refuse_repeated_keys(body)
     return value
 
 
-def demand_type(request: web.Request, *accepted: str) -> str:
+def require_content_type(request: web.Request, *accepted: str) -> str:
     """The content type, if it is an accepted one in UTF-8."""
     if request.content_type not in accepted:
         raise Unsupported(f"the content type must be {' or '.join(accepted)}")
@@ -76,11 +76,11 @@ async def read_body(request: web.Request) -> bytes:
     coding = ",".join(request.headers.getall("Content-Encoding", ())).strip().lower()
     if coding not in {"", "identity", "gzip", "x-gzip"}:
         raise Unsupported("the content coding must be gzip or identity, once")
-    body = await read_raw(request)
-    return gunzip(body, MAX_BODY) if coding.endswith("gzip") else body
+    body = await read_raw_body(request)
+    return unpack_gzip(body, MAX_BODY) if coding.endswith("gzip") else body
 
 
-async def read_raw(request: web.Request) -> bytes:
+async def read_raw_body(request: web.Request) -> bytes:
     """The body as it was sent; reading it again gives it again."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
@@ -91,7 +91,7 @@ async def read_raw(request: web.Request) -> bytes:
         raise Malformed("the body broke off") from None
 
 
-def gunzip(data: bytes, limit: int) -> bytes:
+def unpack_gzip(data: bytes, limit: int) -> bytes:
     """What `data` unpacks to: exactly one whole gzip member of at most `limit` bytes."""
     stream = zlib.decompressobj(wbits=31)
     try:
@@ -107,17 +107,17 @@ def gunzip(data: bytes, limit: int) -> bytes:
     return plain
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Decode; Malformed when it is not JSON, Invalid with a pointer when it is the wrong JSON."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Invalid([fault(error)]) from None
+        raise Invalid([locate_fault(error)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        refuse(body, error)
+        refuse_malformed(body, error)
 
 
-def refuse(body: bytes, error: Exception) -> NoReturn:
+def refuse_malformed(body: bytes, error: Exception) -> NoReturn:
     """Raise Malformed for what is not JSON at all."""
     if body.startswith(_BOM):
         raise Malformed("the body starts with a byte order mark") from None
@@ -129,7 +129,7 @@ def refuse(body: bytes, error: Exception) -> NoReturn:
     raise Malformed(f"the body is not JSON: {error}") from None
 
 
-def fault(error: msgspec.ValidationError, base: str = "") -> Fault:
+def locate_fault(error: msgspec.ValidationError, base: str = "") -> Fault:
     """A validation error of msgspec with its path as a JSON Pointer below `base`."""
     detail, _, path = str(error).partition(" - at `")
     steps = (name or index for name, index in _PATH_STEP.findall(path))
@@ -138,9 +138,9 @@ def fault(error: msgspec.ValidationError, base: str = "") -> Fault:
 
 def refuse_repeated_keys(body: bytes) -> None:
     """Raise Malformed when an object of the JSON text in `body` has a key twice."""
-    json.loads(body, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+    json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> None:
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
     if len({key for key, _ in pairs}) < len(pairs):
         raise Malformed("an object has the same key twice")

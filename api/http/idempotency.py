@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from api.http.bodies import INTAKE, read_raw
+from api.http.bodies import INTAKE, read_raw_body
 from api.http.problems import Conflict, Fault, Gone, Invalid, render_problem
 from api.http.requests import PRINCIPAL, REQUEST_ID, read_bearer
 from api.services import IDEMPOTENCY
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Kept(msgspec.Struct, array_like=True):
+class KeptAnswer(msgspec.Struct, array_like=True):
     """An answer as it is kept."""
 
     status: int
@@ -62,34 +62,34 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     keys, key, secret = request.app[IDEMPOTENCY], _read_key(request), read_bearer(request).encode()
     with request.app[INTAKE].reserve_room(request):
-        digest = _digest(request, await read_raw(request), secret)
+        digest = _digest_request(request, await read_raw_body(request), secret)
         claim = await keys.claim(key, digest)
     place = key.token_id.bytes + digest + key.text.encode()
     if claim.ours is None:
-        return _replay(request, claim, secret, place)
+        return _replay_answer(request, claim, secret, place)
     try:
-        response = await _answer(request, handler)
+        response = await _run_handler(request, handler)
     except Exception:
         await keys.release(key, claim.ours)
         raise
-    await keys.keep(key, claim.ours, _kept(response, secret, place))
+    await keys.keep(key, claim.ours, _seal_response(response, secret, place))
     return response
 
 
-def seal(plain: bytes, secret: bytes, place: bytes) -> bytes:
+def seal_answer(plain: bytes, secret: bytes, place: bytes) -> bytes:
     """Encrypt with AES-256-GCM under a key of the secret; only at `place` can it be opened."""
     nonce = os.urandom(_NONCE)
-    return nonce + _cipher(secret).encrypt(nonce, plain, place)
+    return nonce + _derive_cipher(secret).encrypt(nonce, plain, place)
 
 
-def unseal(sealed: bytes, secret: bytes, place: bytes) -> bytes:
+def open_answer(sealed: bytes, secret: bytes, place: bytes) -> bytes:
     """What was sealed. Raises InvalidTag for another secret or place, or an altered byte."""
     if len(sealed) < _NONCE:
         raise InvalidTag
-    return _cipher(secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+    return _derive_cipher(secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
 
 
-def _cipher(secret: bytes) -> AESGCM:
+def _derive_cipher(secret: bytes) -> AESGCM:
     return AESGCM(HKDF(SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret))
 
 
@@ -100,14 +100,14 @@ def _read_key(request: web.Request) -> Key:
     return Key(request[PRINCIPAL].token_id, values[0])
 
 
-def _digest(request: web.Request, body: bytes, secret: bytes) -> bytes:
+def _digest_request(request: web.Request, body: bytes, secret: bytes) -> bytes:
     """Of all that the answer depends on."""
     said = (request.headers.get(name, "") for name in (hdrs.CONTENT_TYPE, hdrs.CONTENT_ENCODING))
     head = "\n".join((request.method, request.raw_path, *said)).encode("utf-8", "surrogateescape")
     return hmac.digest(secret, sha256(head).digest() + body, "sha256")
 
 
-async def _answer(request: web.Request, handler: Handler) -> web.Response:
+async def _run_handler(request: web.Request, handler: Handler) -> web.Response:
     """The answer. Refusals are answers too; what another try can mend is raised."""
     try:
         response = await handler(request)
@@ -118,21 +118,21 @@ async def _answer(request: web.Request, handler: Handler) -> web.Response:
     return cast("web.Response", response)
 
 
-def _kept(response: web.Response, secret: bytes, place: bytes) -> bytes:
+def _seal_response(response: web.Response, secret: bytes, place: bytes) -> bytes:
     headers = {
         str(name): response.headers[name] for name in _KEPT_HEADERS if name in response.headers
     }
-    kept = Kept(response.status, headers, bytes(cast("bytes", response.body)))
-    return seal(msgspec.msgpack.encode(kept), secret, place)
+    kept = KeptAnswer(response.status, headers, bytes(cast("bytes", response.body)))
+    return seal_answer(msgspec.msgpack.encode(kept), secret, place)
 
 
-def _replay(request: web.Request, claim: Claim, secret: bytes, place: bytes) -> web.Response:
+def _replay_answer(request: web.Request, claim: Claim, secret: bytes, place: bytes) -> web.Response:
     if not claim.same:
         raise Invalid([Fault("", f"the {HEADER} stands for another request")])
     if claim.answer is None:
         raise Conflict(f"the request with this {HEADER} is still running")
     try:
-        kept = msgspec.msgpack.decode(unseal(claim.answer, secret, place), type=Kept)
+        kept = msgspec.msgpack.decode(open_answer(claim.answer, secret, place), type=KeptAnswer)
     except InvalidTag:
         logger.warning("request %s: the answer kept for its key is unreadable", request[REQUEST_ID])
         raise Gone(

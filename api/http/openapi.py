@@ -26,12 +26,12 @@ async def show_document(request: web.Request) -> web.Response:
 
 def document(routes: Sequence[Route]) -> bytes:
     """The JSON text of the document."""
-    kinds = dict.fromkeys([*_kinds(routes), ProblemDocument])
+    kinds = dict.fromkeys([*_list_kinds(routes), ProblemDocument])
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     ref = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, ref)
+        paths.setdefault(route.path, {})[route.method.lower()] = _describe_operation(route, ref)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -45,17 +45,17 @@ def document(routes: Sequence[Route]) -> bytes:
     )
 
 
-def _kinds(routes: Iterable[Route]) -> Iterable[type]:
+def _list_kinds(routes: Iterable[Route]) -> Iterable[type]:
     for route in routes:
         yield from (kind for kind in (route.request, *route.answers.values()) if kind is not None)
 
 
-def _operation(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
+def _describe_operation(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
-        "responses": _responses(route, ref),
+        "parameters": [*_describe_path(route), *_describe_query(route), *_describe_headers(route)],
+        "responses": _describe_responses(route, ref),
     }
     if route.scopes is not None:
         operation["security"] = [{"token": []}]
@@ -67,14 +67,14 @@ def _operation(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
     return operation
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
+def _describe_path(route: Route) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PLACEHOLDER.findall(route.path)
     ]
 
 
-def _query_parameters(route: Route) -> list[dict[str, Any]]:
+def _describe_query(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     _, components = msgspec.json.schema_components([route.query])
@@ -82,7 +82,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
 
 
-def _headers(route: Route) -> list[dict[str, Any]]:
+def _describe_headers(route: Route) -> list[dict[str, Any]]:
     if route.method != "POST":
         return []
     schema = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}
@@ -90,24 +90,24 @@ def _headers(route: Route) -> list[dict[str, Any]]:
     return [{"name": HEADER, "in": "header", "schema": schema, "description": description}]
 
 
-def _responses(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
+def _describe_responses(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {
-        str(status): {"description": "success", **_content(kind, ref)}
+        str(status): {"description": "success", **_describe_content(kind, ref)}
         for status, kind in route.answers.items()
     }
     if route.versioned:
         responses["304"] = {"description": "what the reader has is right"}
-    for status in _refusals(route):
+    for status in _list_refusals(route):
         content = {"application/problem+json": {"schema": _PROBLEM}}
         responses[str(status)] = {"description": ERRORS[status], "content": content}
     return responses
 
 
-def _content(kind: type | None, ref: dict[type, Any]) -> dict[str, Any]:
+def _describe_content(kind: type | None, ref: dict[type, Any]) -> dict[str, Any]:
     return {} if kind is None else {"content": {"application/json": {"schema": ref[kind]}}}
 
 
-def _refusals(route: Route) -> list[int]:
+def _list_refusals(route: Route) -> list[int]:
     statuses = {500, 503}
     if route.scopes is not None:
         statuses |= {401, 403, 429}

@@ -149,30 +149,30 @@ def require_found(value: T | None) -> T:
 def render_problem(error: Exception, request_id: str) -> web.Response:
     """The problem document for anything raised; what is not in the table is a 500."""
     if isinstance(error, web.HTTPException):
-        return _of_http(error, request_id)
+        return _render_http_error(error, request_id)
     for kind, status, title in _STATUSES:
         if isinstance(error, kind):
             faults = error.faults if isinstance(error, Problem) else ()
-            return _response(status, title, _detail(error), request_id, faults)
-    return _response(500, ERRORS[500], "The failure was logged under request_id.", request_id)
+            return _build_response(status, title, _describe_error(error), request_id, faults)
+    return _build_response(500, ERRORS[500], "The failure was logged under request_id.", request_id)
 
 
-def _detail(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, HttpProcessingError):
         return "the body does not follow HTTP's framing"
     return str(error)
 
 
-def _of_http(error: web.HTTPException, request_id: str) -> web.Response:
+def _render_http_error(error: web.HTTPException, request_id: str) -> web.Response:
     """The framework's own refusals: no such route, no such method, too large a body."""
     title = ERRORS.get(error.status) or HTTPStatus(error.status).phrase
-    response = _response(error.status, title, title, request_id)
+    response = _build_response(error.status, title, title, request_id)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
 
 
-def _response(
+def _build_response(
     status: int, title: str, detail: str, request_id: str, faults: Sequence[Fault] = ()
 ) -> web.Response:
     document = ProblemDocument(
@@ -187,11 +187,11 @@ def _response(
         status=status,
         body=msgspec.json.encode(document),
         content_type="application/problem+json",
-        headers=_headers(status),
+        headers=_choose_headers(status),
     )
 
 
-def _headers(status: int) -> Mapping[str, Any]:
+def _choose_headers(status: int) -> Mapping[str, Any]:
     match status:
         case 401:
             return {"WWW-Authenticate": "Bearer"}

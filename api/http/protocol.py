@@ -16,7 +16,7 @@ from api.http.problems import Malformed, render_problem
 
 def refuse_broken_requests() -> None:
     """Let every server of this process answer broken requests with a problem document."""
-    RequestHandler.handle_error = _refusal  # type: ignore[assignment,method-assign]
+    RequestHandler.handle_error = _answer_refusal  # type: ignore[assignment,method-assign]
 
 
 async def continue_request(request: web.Request) -> None:
@@ -26,7 +26,7 @@ async def continue_request(request: web.Request) -> None:
         request.writer.output_size = 0  # the answer itself has not begun
 
 
-def _refusal(
+def _answer_refusal(
     _: RequestHandler,
     request: web.BaseRequest,
     status: int = 500,

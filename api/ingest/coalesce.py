@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from api.http.problems import Overloaded
-from api.ingest.columns import Columns, chunk_of
+from api.ingest.columns import Columns, build_chunk
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.observe import tracing
@@ -60,11 +60,11 @@ class _Lane:
     due: float = 0.0
     last: tuple[bytes, int] | None = None
 
-    def add(self, part: _Waiting) -> None:
+    def add_part(self, part: _Waiting) -> None:
         self.waiting.append(part)
         self.rows += len(part.columns)
 
-    def take(self, full: int) -> list[_Waiting]:
+    def take_parts(self, full: int) -> list[_Waiting]:
         """From the front, until they fill a message."""
         taken: list[_Waiting] = []
         rows = 0
@@ -120,7 +120,7 @@ class Coalescer:
                 raise result
         return [chunk_id for chunk_id in results if isinstance(chunk_id, bytes)]
 
-    def stored(self, ingest: bytes, part: int) -> None:
+    def note_stored(self, ingest: bytes, part: int) -> None:
         """A lane whose last message is stored need not gather any longer."""
         for lane in self._lanes:
             if lane.last == (ingest, part):
@@ -142,13 +142,13 @@ class Coalescer:
         loop = asyncio.get_running_loop()
         pieces = [
             (lane, piece)
-            for lane, rows in columns.by_user(len(self._lanes), whole=self._whole_rows)
-            for piece in rows.split(self._chunk_rows)
+            for lane, rows in columns.split_by_user(len(self._lanes), whole=self._whole_rows)
+            for piece in rows.split_rows(self._chunk_rows)
         ]
         confirms, here = [], tracing.here()
         for number, (lane, piece) in enumerate(pieces):
             part = _Waiting(ingest, number, piece, request_id, here, loop.create_future())
-            self._lanes[lane].add(part)
+            self._lanes[lane].add_part(part)
             confirms.append(part.confirmed)
         self._send_waiting()
         return confirms
@@ -161,7 +161,7 @@ class Coalescer:
             while (
                 self._free and lane.waiting and (lane.rows >= self._chunk_rows or lane.due <= now)
             ):
-                parts = lane.take(self._chunk_rows)
+                parts = lane.take_parts(self._chunk_rows)
                 self._send(parts)
                 lane.due = now + self._gather_seconds
                 lane.last = parts[0].ingest, parts[0].number
@@ -196,7 +196,7 @@ class Coalescer:
             spans = [part.span for part in parts]
             with tracing.span("publish chunk", "producer", among=spans, chunk_id=chunk_id):
                 trace |= tracing.carrier()
-                await self._publisher.publish(chunk_of(chunk_id, pieces, trace))
+                await self._publisher.publish(build_chunk(chunk_id, pieces, trace))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is theirs to know
             if isinstance(error, MessageTooLarge) and len(parts) > 1:
                 await self._publish_halves(parts)

@@ -62,11 +62,11 @@ class Columns:
     def __len__(self) -> int:
         return self.rows + self.removals
 
-    def users(self) -> set[bytes]:
+    def list_users(self) -> set[bytes]:
         """The users (16 bytes) whose feeds these change."""
         return {owner.user_id for owner in self.owners}
 
-    def split(self, size: int) -> Iterator[Columns]:
+    def split_rows(self, size: int) -> Iterator[Columns]:
         """Pieces of at most `size` rows and removals, removals last."""
         if len(self) <= size:
             yield self
@@ -74,9 +74,9 @@ class Columns:
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             removals = slice(max(0, start - self.rows), max(0, stop - self.rows))
-            yield self._piece(slice(start, stop), removals)
+            yield self._choose_rows(slice(start, stop), removals)
 
-    def by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
+    def split_by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
         """The lanes that these users belong to, each with its rows and removals, in their order.
 
         Up to `whole` rows and removals stay together, in the lane of one of their users.
@@ -88,22 +88,22 @@ class Columns:
             return
         rows, removals = lane[self.account], lane[self.removed_account]
         for number in chosen:
-            yield number, self._piece(rows == number, removals == number)
+            yield number, self._choose_rows(rows == number, removals == number)
 
-    def _piece(self, rows: Chosen, removals: Chosen) -> Columns:
+    def _choose_rows(self, rows: Chosen, removals: Chosen) -> Columns:
         """These rows and removals, with the owners of all."""
         return Columns(
             owners=self.owners,
             currencies=self.currencies,
             account=self.account[rows],
             currency=self.currency[rows],
-            values={name: _chosen(values, rows) for name, values in self.values.items()},
+            values={name: _choose(values, rows) for name, values in self.values.items()},
             removed_account=self.removed_account[removals],
-            removed_transaction_id=_chosen(self.removed_transaction_id, removals),
+            removed_transaction_id=_choose(self.removed_transaction_id, removals),
         )
 
 
-def columns_of(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
+def build_columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
     """The items as columns; `amounts` are in minor units, `owners` holds all accounts named."""
     fields = items.fields
     accounts = {name: place for place, name in enumerate(items.accounts)}
@@ -111,15 +111,15 @@ def columns_of(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.in
     return Columns(
         owners=[owners[name] for name in accounts],
         currencies=list(currencies),
-        account=_places(accounts, fields["account_id"], np.int32),
-        currency=_places(currencies, fields["currency"], np.uint8),
-        values={"amount": amounts, **dict(_pushed_columns(fields))},
-        removed_account=_places(accounts, [r.account_id for r in items.removed], np.int32),
+        account=_look_up_places(accounts, fields["account_id"], np.int32),
+        currency=_look_up_places(currencies, fields["currency"], np.uint8),
+        values={"amount": amounts, **dict(_convert_fields(fields))},
+        removed_account=_look_up_places(accounts, [r.account_id for r in items.removed], np.int32),
         removed_transaction_id=[r.transaction_id for r in items.removed],
     )
 
 
-def chunk_of(
+def build_chunk(
     chunk_id: bytes,
     parts: Sequence[tuple[bytes, int, Columns]],
     trace: Mapping[str, str] = MappingProxyType({}),
@@ -145,16 +145,16 @@ def chunk_of(
         currency=currency.astype(CODE).tobytes(),
         columns={name: data for name, data in joined.items() if data is not None},
         removed_account=removed_account.astype(PLACE).tobytes(),
-        removed_transaction_id=_chain(piece.removed_transaction_id for piece in pieces),
+        removed_transaction_id=_chain_lists(piece.removed_transaction_id for piece in pieces),
         trace=dict(trace),
     )
 
 
-def _places(places: Mapping[str, int], values: Sequence[str], dtype: type[N]) -> NDArray[N]:
+def _look_up_places(places: Mapping[str, int], values: Sequence[str], dtype: type[N]) -> NDArray[N]:
     return np.fromiter(map(places.__getitem__, values), dtype, len(values))
 
 
-def _pushed_columns(fields: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Values]]:
+def _convert_fields(fields: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Values]]:
     for column in CHUNK_COLUMNS:
         convert = _CONVERSIONS.get(column.kind.name)
         values = fields[column.wire]
@@ -198,13 +198,13 @@ _CONVERSIONS: Final[Mapping[str, Callable[[Sequence[Any]], Values]]] = {
 }
 
 
-def _chosen(values: Any, which: Chosen) -> Any:
+def _choose(values: Any, which: Chosen) -> Any:
     if isinstance(which, slice) or isinstance(values, np.ndarray):
         return values[which]
     return list(compress(values, which.tolist()))
 
 
-def _chain(lists: Any) -> list[Any]:
+def _chain_lists(lists: Any) -> list[Any]:
     return list(chain.from_iterable(lists))
 
 
@@ -244,5 +244,5 @@ def _join_column(pieces: Sequence[Columns], column: Column) -> bytes | list[str 
     ]
     if not column.kind.is_text:
         return b"".join(np.asarray(part, column.kind.chunk_type).tobytes() for part in filled)
-    texts = _chain(filled)
+    texts = _chain_lists(filled)
     return texts if any(texts) or not column.nullable else None

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from api.http.answers import answer_json
-from api.http.bodies import INTAKE, JSON, NDJSON, demand_type, read_body
+from api.http.bodies import INTAKE, JSON, NDJSON, read_body, require_content_type
 from api.http.requests import PRINCIPAL, PUSHED, REQUEST_ID
 from api.ingest.coalesce import COALESCER
 from api.ingest.columns import Columns
@@ -34,7 +34,7 @@ class Accepted(Struct):
 
 async def push_transactions(request: web.Request) -> web.Response:
     """Answer 202 only after every row is confirmed by the broker."""
-    content_type = demand_type(request, JSON, NDJSON)
+    content_type = require_content_type(request, JSON, NDJSON)
     app = request.app
     with app[INTAKE].reserve_room(request):
         columns = await _check_body(request, await read_body(request), content_type)
@@ -61,5 +61,5 @@ async def _check_body(request: web.Request, body: bytes, content_type: str) -> C
 
 def _find_only_user(columns: Columns) -> bytes:
     """The only user of an ingest; whoever is bound to that one may see its receipt."""
-    users = columns.users()
+    users = columns.list_users()
     return users.pop() if len(users) == 1 else NO_OWNER

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.http.bodies import Intake, decode, gunzip, read_raw, refuse_repeated_keys
+from api.http.bodies import Intake, decode_json, read_raw_body, refuse_repeated_keys, unpack_gzip
 from api.http.problems import Invalid, Malformed, Overloaded, TooLarge, TooSlow
 from pipeline.transactions.money import MAX_BODY
 
@@ -20,15 +20,15 @@ def test_a_path_in_a_struct_becomes_a_json_pointer() -> None:
         values: list[int]
 
     with pytest.raises(Invalid) as refusal:
-        decode(msgspec.json.Decoder(dict[str, list[Inner]]), b'{"a": [{"values": [1, "x"]}]}')
+        decode_json(msgspec.json.Decoder(dict[str, list[Inner]]), b'{"a": [{"values": [1, "x"]}]}')
     (fault,) = refusal.value.faults
     assert fault.pointer.endswith("/0/values/1")
 
 
 def test_a_gzip_bomb_stops_at_the_limit() -> None:
     with pytest.raises(TooLarge):
-        gunzip(gzip.compress(bytes(1000)), 999)
-    assert gunzip(gzip.compress(bytes(1000)), 1000) == bytes(1000)
+        unpack_gzip(gzip.compress(bytes(1000)), 999)
+    assert unpack_gzip(gzip.compress(bytes(1000)), 1000) == bytes(1000)
 
 
 def test_bodies_beyond_the_room_are_refused_until_others_are_done() -> None:
@@ -53,7 +53,7 @@ def test_bodies_beyond_the_room_are_refused_until_others_are_done() -> None:
 async def test_a_body_that_does_not_come_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.http.bodies._BODY_SECONDS", 0.001)
     with pytest.raises(TooSlow):
-        await read_raw(SimpleNamespace(read=asyncio.Event().wait))  # type: ignore[arg-type]
+        await read_raw_body(SimpleNamespace(read=asyncio.Event().wait))  # type: ignore[arg-type]
 
 
 def test_huge_numbers_do_not_break_the_search_for_repeated_keys() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http.bodies import INTAKE, Intake
-from api.http.idempotency import HEADER, answer_once, seal, unseal
+from api.http.idempotency import HEADER, answer_once, open_answer, seal_answer
 from api.http.problems import Forbidden, Gone, render_problem
 from api.http.requests import PRINCIPAL, REQUEST_ID
 from api.services import IDEMPOTENCY
@@ -68,21 +68,21 @@ SECRET, PLACE, PLAIN = b"secret", b"place", bytes(range(100))
 
 
 def test_a_seal_opens_with_its_secret_at_its_place_only() -> None:
-    sealed = seal(PLAIN, SECRET, PLACE)
-    assert unseal(sealed, SECRET, PLACE) == PLAIN
+    sealed = seal_answer(PLAIN, SECRET, PLACE)
+    assert open_answer(sealed, SECRET, PLACE) == PLAIN
     assert PLAIN not in sealed
-    assert seal(PLAIN, SECRET, PLACE) != sealed
+    assert seal_answer(PLAIN, SECRET, PLACE) != sealed
     for secret, place in ((b"other", PLACE), (SECRET, b"other")):
         with pytest.raises(InvalidTag):
-            unseal(sealed, secret, place)
+            open_answer(sealed, secret, place)
 
 
-@given(st.integers(0, len(seal(PLAIN, SECRET, PLACE)) - 1), st.integers(1, 255))
+@given(st.integers(0, len(seal_answer(PLAIN, SECRET, PLACE)) - 1), st.integers(1, 255))
 def test_an_altered_byte_is_noticed(at: int, change: int) -> None:
-    sealed = bytearray(seal(PLAIN, SECRET, PLACE))
+    sealed = bytearray(seal_answer(PLAIN, SECRET, PLACE))
     sealed[at] ^= change
     with pytest.raises(InvalidTag):
-        unseal(bytes(sealed), SECRET, PLACE)
+        open_answer(bytes(sealed), SECRET, PLACE)
 
 
 @pytest.mark.parametrize("kept", [b"", bytes(12), bytes(40)])
