@@ -1,4 +1,4 @@
-"""The composition root of an API process: everything is opened here, served, and drained."""
+"""The composition root of an API process, which opens, serves and drains everything."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from pipeline.store.dead_letters import Letters
 from pipeline.transactions.money import MAX_BODY
 from pipeline.transactions.ticket import Signer, load_signer
 
-_NOTICE_SECONDS: Final = 1.0  # between not ready and closed: time for a balancer to notice
+_NOTICE_SECONDS: Final = 1.0  # a load balancer sees meanwhile that the process is not ready
 _FINISH_SECONDS: Final = 30.0
 _BODY_BYTES: Final = 16 * MAX_BODY
 _BACKLOG: Final = 1024

@@ -21,7 +21,7 @@ _OWNERS_SECONDS: Final = 60.0  # an account's user never changes, but both can b
 _MONTHS_SECONDS: Final = 1.0
 _CATEGORIES_SECONDS: Final = 60.0  # a new model may bring a new category
 
-Category = dict[str, str]
+CategoryFields = dict[str, str]
 
 
 class Owners:
@@ -96,10 +96,10 @@ class Months:
 class Categories:
     """The taxonomy, read again after a minute."""
 
-    def __init__(self, load: Callable[[], Coroutine[Any, Any, list[Category]]]) -> None:
+    def __init__(self, load: Callable[[], Coroutine[Any, Any, list[CategoryFields]]]) -> None:
         self._load = alru_cache(maxsize=1, ttl=_CATEGORIES_SECONDS)(load)
 
-    async def list_all(self) -> list[Category]:
+    async def list_all(self) -> list[CategoryFields]:
         """Return every category; an empty taxonomy is not kept, since one is about to come."""
         categories = await self._load()
         if not categories:

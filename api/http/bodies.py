@@ -1,7 +1,7 @@
-"""Request bodies: from the wire to bytes, from bytes to Structs, with a clear refusal otherwise.
+"""Request bodies: from the wire to bytes, and from bytes to Structs.
 
-The body coding is handled here and not by the server: a truncated gzip stream must be refused,
-and what it unpacks to must be bounded.
+This module unpacks gzip instead of the server, which neither refuses a truncated stream nor
+bounds the size of the unpacked body.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Intake:
 
     @contextmanager
     def reserve_room(self, request: web.Request) -> Iterator[None]:
-        """Room for what the request may turn out to hold; Overloaded when there is none."""
+        """Reserve the bytes that the request may hold. Raises Overloaded when too few are left."""
         is_exact = request.content_length is not None and "Content-Encoding" not in request.headers
         size = min(request.content_length or 0, MAX_BODY) if is_exact else MAX_BODY
         if size > self._room:
@@ -54,7 +54,7 @@ INTAKE: Final = web.AppKey("intake", Intake)
 
 
 async def read_json(request: web.Request, kind: type[T]) -> T:
-    """The JSON body of a small request as a Struct."""
+    """Return the JSON body as a Struct. Raises Malformed, TooLarge, TooSlow, Unsupported or Invalid."""
     require_content_type(request, JSON)
     body = await read_body(request)
     value = decode_json(msgspec.json.Decoder(kind), body)
@@ -63,7 +63,7 @@ async def read_json(request: web.Request, kind: type[T]) -> T:
 
 
 def require_content_type(request: web.Request, *accepted: str) -> str:
-    """The content type, if it is an accepted one in UTF-8."""
+    """Return the content type. Raises Unsupported for another type or a charset other than UTF-8."""
     if request.content_type not in accepted:
         raise Unsupported(f"the content type must be {' or '.join(accepted)}")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
@@ -72,7 +72,7 @@ def require_content_type(request: web.Request, *accepted: str) -> str:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The decoded body, at most MAX_BODY bytes."""
+    """Return the unpacked body. Raises TooLarge above MAX_BODY bytes."""
     coding = ",".join(request.headers.getall("Content-Encoding", ())).strip().lower()
     if coding not in {"", "identity", "gzip", "x-gzip"}:
         raise Unsupported("the content coding must be gzip or identity, once")
@@ -81,7 +81,7 @@ async def read_body(request: web.Request) -> bytes:
 
 
 async def read_raw_body(request: web.Request) -> bytes:
-    """The body as it was sent; reading it again gives it again."""
+    """Return the body as it was sent; a second call returns it again."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             return await request.read()
@@ -92,7 +92,7 @@ async def read_raw_body(request: web.Request) -> bytes:
 
 
 def unpack_gzip(data: bytes, limit: int) -> bytes:
-    """What `data` unpacks to: exactly one whole gzip member of at most `limit` bytes."""
+    """Unpack exactly one whole gzip member. Raises TooLarge above `limit` bytes, or Malformed."""
     stream = zlib.decompressobj(wbits=31)
     try:
         plain = stream.decompress(data, limit + 1)
@@ -108,7 +108,7 @@ def unpack_gzip(data: bytes, limit: int) -> bytes:
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Decode; Malformed when it is not JSON, Invalid with a pointer when it is the wrong JSON."""
+    """Decode a body. Raises Malformed for what is no JSON, Invalid for JSON of a wrong shape."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -118,7 +118,7 @@ def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def refuse_malformed(body: bytes, error: Exception) -> NoReturn:
-    """Raise Malformed for what is not JSON at all."""
+    """Raise Malformed, which says why the body is no JSON."""
     if body.startswith(_BOM):
         raise Malformed("the body starts with a byte order mark") from None
     match error:
@@ -130,7 +130,7 @@ def refuse_malformed(body: bytes, error: Exception) -> NoReturn:
 
 
 def locate_fault(error: msgspec.ValidationError, base: str = "") -> Fault:
-    """A validation error of msgspec with its path as a JSON Pointer below `base`."""
+    """Return an error of msgspec as a Fault; its path becomes a JSON Pointer below `base`."""
     detail, _, path = str(error).partition(" - at `")
     steps = (name or index for name, index in _PATH_STEP.findall(path))
     return Fault("/".join((base, *steps)), detail)

@@ -1,10 +1,11 @@
-"""`Idempotency-Key`: a POST that is sent again is answered again, and not done again.
+"""`Idempotency-Key`: a repeated POST gets the first answer and is not carried out again.
 
-Answers may hold secrets (a new token), and a digest of a small body can be guessed. So both are
-made with the caller's own token, of which only a digest is kept: without it they tell nothing.
+Answers may hold secrets such as a new token, and a small body can be guessed from its digest.
+The answer is therefore encrypted, and the digest keyed, with the caller's token. PostgreSQL keeps
+only a digest of that token.
 
 An answer that was altered, moved to another key or kept by an earlier version cannot be read.
-Its request was carried out and is not carried out again: it is answered with 410.
+Its request was carried out and is not carried out again; the repetition gets status 410.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class KeptAnswer(msgspec.Struct, array_like=True):
-    """An answer as it is kept."""
+    """An answer in the encrypted form's plain text, as MessagePack."""
 
     status: int
     headers: dict[str, str]
@@ -53,7 +54,10 @@ class KeptAnswer(msgspec.Struct, array_like=True):
 
 @web.middleware
 async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Run a POST with a key once; give its answer for 24 h to whoever sends the same again."""
+    """Run a POST with a key once, and repeat its answer for 24 hours.
+
+    Raises Invalid for a key of another request, Conflict while the first runs, or Gone.
+    """
     if (
         request.method != hdrs.METH_POST
         or HEADER not in request.headers
@@ -77,13 +81,13 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def seal_answer(plain: bytes, secret: bytes, place: bytes) -> bytes:
-    """Encrypt with AES-256-GCM under a key of the secret; only at `place` can it be opened."""
+    """Encrypt with AES-256-GCM; opening takes the `secret` and the `place`."""
     nonce = os.urandom(_NONCE)
     return nonce + _derive_cipher(secret).encrypt(nonce, plain, place)
 
 
 def open_answer(sealed: bytes, secret: bytes, place: bytes) -> bytes:
-    """What was sealed. Raises InvalidTag for another secret or place, or an altered byte."""
+    """Decrypt an answer. Raises InvalidTag for another secret or place, or an altered byte."""
     if len(sealed) < _NONCE:
         raise InvalidTag
     return _derive_cipher(secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
@@ -101,14 +105,14 @@ def _read_key(request: web.Request) -> Key:
 
 
 def _digest_request(request: web.Request, body: bytes, secret: bytes) -> bytes:
-    """Of all that the answer depends on."""
+    """Digest everything that the answer depends on, keyed with the secret."""
     said = (request.headers.get(name, "") for name in (hdrs.CONTENT_TYPE, hdrs.CONTENT_ENCODING))
     head = "\n".join((request.method, request.raw_path, *said)).encode("utf-8", "surrogateescape")
     return hmac.digest(secret, sha256(head).digest() + body, "sha256")
 
 
 async def _run_handler(request: web.Request, handler: Handler) -> web.Response:
-    """The answer. Refusals are answers too; what another try can mend is raised."""
+    """Return the answer, also a refusal; an error with a status of 500 or more is raised."""
     try:
         response = await handler(request)
     except Exception as error:

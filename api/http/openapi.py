@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the table of routes."""
+"""The OpenAPI document, which is built from a table of routes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def show_document(request: web.Request) -> web.Response:
 
 
 def document(routes: Sequence[Route]) -> bytes:
-    """The JSON text of the document."""
+    """Return the document as JSON."""
     kinds = dict.fromkeys([*_list_kinds(routes), ProblemDocument])
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     ref = dict(zip(kinds, schemas, strict=True))
@@ -86,7 +86,7 @@ def _describe_headers(route: Route) -> list[dict[str, Any]]:
     if route.method != "POST":
         return []
     schema = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}
-    description = "the same key and body give the same answer for 24 h"
+    description = "A repeated request with this key and body gets the first answer for 24 hours."
     return [{"name": HEADER, "in": "header", "schema": schema, "description": description}]
 
 
@@ -96,7 +96,7 @@ def _describe_responses(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
         for status, kind in route.answers.items()
     }
     if route.versioned:
-        responses["304"] = {"description": "what the reader has is right"}
+        responses["304"] = {"description": "The answer that the reader holds is still right."}
     for status in _list_refusals(route):
         content = {"application/problem+json": {"schema": _PROBLEM}}
         responses[str(status)] = {"description": ERRORS[status], "content": content}

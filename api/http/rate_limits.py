@@ -1,7 +1,7 @@
-"""How many requests a token may make in a window of time.
+"""The number of requests that a token may make in a window of time.
 
-All processes count together in Redis. While Redis is away requests go on, and each process counts
-for itself: then the quota holds for each process and not for all of them.
+All processes count together in Redis. While Redis is away, each process counts alone, and the
+quota holds for each process.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from redis.asyncio import Redis
 
 from pipeline.cache.answers import REDIS_AWAY
 
-# The window begins with its first request. Returns the requests in it, and what is left of it in ms.
+# The window begins with its first request. The script returns its requests and its rest in ms.
 _COUNT: Final = """
 local count = redis.call('INCR', KEYS[1])
 if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return {count, redis.call('PTTL', KEYS[1])}
 """
-_AWAY_SECONDS: Final = 1.0  # before Redis is asked again: every try costs a request its time-out
+_AWAY_SECONDS: Final = 1.0  # each try while Redis is away delays a request by its time-out
 _MAX_LOCAL: Final = 10_000
 
 
 class Quota(NamedTuple):
-    """What a token has left: requests, and seconds until it has all again."""
+    """The requests that a token has used, and the seconds until its window ends."""
 
     limit: int
     window: int
@@ -40,7 +40,7 @@ class Quota(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """RateLimit fields of the IETF's draft, and Retry-After when it is exceeded."""
+        """The RateLimit fields of the IETF's draft, and Retry-After when the quota is exceeded."""
         left = max(0, self.limit - self.used)
         fields = {
             "RateLimit-Policy": f'"requests";q={self.limit};w={self.window}',
@@ -50,7 +50,7 @@ class Quota(NamedTuple):
 
 
 class RateLimits:
-    """`limit` requests a token in each window of `seconds`; 0: as many as it likes."""
+    """A token may make `limit` requests in each window of `seconds`; 0 means no limit."""
 
     def __init__(self, redis: Redis, prefix: str, limit: int, seconds: int) -> None:
         self._count = redis.register_script(_COUNT)
@@ -61,7 +61,7 @@ class RateLimits:
         self._away_until = 0.0
 
     async def count_request(self, token_id: UUID) -> Quota | None:
-        """Count one request; None: there is no limit."""
+        """Count one request of a token. Returns None when there is no limit."""
         if not self._limit:
             return None
         count, left = await self._count_shared(token_id) or self._count_locally(token_id)

@@ -21,11 +21,11 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 class Binding(Enum):
     """How a token bound to one user is kept from the data of others."""
 
-    NO_USER = "nothing of any user is behind it"
+    NO_USER = "it shows nothing of any user"
     UNBOUND = "403 for any bound token: it is about all users"
     PATH = "404 unless {user_id} is the bound user"
     BODY = "422, as unknown, for what the body names of others"
-    TICKET = "404 unless the ingest is of the bound user alone"
+    TICKET = "404 unless every row of the ingest is of the bound user"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,10 +37,11 @@ Values = NDArray[Any] | Sequence[str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Rows and removals of one request; columns of one length each.
+    """Rows and removals of one request, as columns of equal length.
 
-    `account` and `removed_account` are places in `owners`, `currency` in `currencies`. `values` holds
-    the other columns of a chunk by name; a nullable column that no row has may be absent.
+    `account` and `removed_account` are indexes into `owners`, `currency` into `currencies`.
+    `values` holds the other columns of a chunk by name. A nullable column without values may be
+    absent.
     """
 
     owners: Sequence[Owner]
@@ -63,11 +64,11 @@ class Columns:
         return self.rows + self.removals
 
     def list_users(self) -> set[bytes]:
-        """The users (16 bytes) whose feeds these change."""
+        """List the users (16 bytes each) whose feeds these rows change."""
         return {owner.user_id for owner in self.owners}
 
     def split_rows(self, size: int) -> Iterator[Columns]:
-        """Pieces of at most `size` rows and removals, removals last."""
+        """Yield pieces of at most `size` rows and removals; removals come last."""
         if len(self) <= size:
             yield self
             return
@@ -77,9 +78,9 @@ class Columns:
             yield self._choose_rows(slice(start, stop), removals)
 
     def split_by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
-        """The lanes that these users belong to, each with its rows and removals, in their order.
+        """Yield each lane of these users with its rows and removals, in their order.
 
-        Up to `whole` rows and removals stay together, in the lane of one of their users.
+        Up to `whole` rows and removals stay together in the lane of one of their users.
         """
         lane = np.array([int.from_bytes(o.user_id[-4:], "big") % lanes for o in self.owners])
         chosen = np.unique(lane).tolist()
@@ -91,7 +92,7 @@ class Columns:
             yield number, self._choose_rows(rows == number, removals == number)
 
     def _choose_rows(self, rows: Chosen, removals: Chosen) -> Columns:
-        """These rows and removals, with the owners of all."""
+        """Return some of the rows and removals, with all owners."""
         return Columns(
             owners=self.owners,
             currencies=self.currencies,
@@ -104,7 +105,10 @@ class Columns:
 
 
 def build_columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
-    """The items as columns; `amounts` are in minor units, `owners` holds all accounts named."""
+    """Build the columns of checked items.
+
+    `amounts` are in minor units; `owners` holds every account that the items name.
+    """
     fields = items.fields
     accounts = {name: place for place, name in enumerate(items.accounts)}
     currencies = {code: place for place, code in enumerate(set(fields["currency"]))}
@@ -124,9 +128,9 @@ def build_chunk(
     parts: Sequence[tuple[bytes, int, Columns]],
     trace: Mapping[str, str] = MappingProxyType({}),
 ) -> Chunk:
-    """One chunk of (ingest id, number of the part, columns), in this order.
+    """Build one chunk of parts: ingest id, number of the part, and columns.
 
-    `trace` tells the request of each ingest (hexadecimal), for logs.
+    `trace` maps the hexadecimal id of each ingest to the id of its request, for logs.
     """
     pieces = [columns for _, _, columns in parts]
     owners: dict[Owner, int] = {}
@@ -170,7 +174,7 @@ def _to_flags(flags: Sequence[bool | UnsetType]) -> NDArray[np.uint8]:
 
 
 def _to_days(dates: Sequence[Any]) -> NDArray[np.int32]:
-    """Days since 1970 of dates, NO_DATE for none."""
+    """Convert dates to days since 1970; an absent date becomes NO_DATE."""
     if all(dates):
         return np.fromiter(map(dt.date.toordinal, dates), np.int32, len(dates)) - _UNIX_ORDINAL
     return np.array([d.toordinal() - _UNIX_ORDINAL if d else NO_DATE for d in dates], np.int32)
@@ -211,7 +215,10 @@ def _chain_lists(lists: Any) -> list[Any]:
 def _join_accounts(
     pieces: Sequence[Columns], owners: dict[Owner, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The accounts of all rows and of all removals as places in `owners`, to which new ones are added."""
+    """Return the accounts of all rows and of all removals as indexes into `owners`.
+
+    Owners that are missing there are added.
+    """
     rows, removals = [], []
     for piece in pieces:
         place = np.zeros(len(piece.owners), np.int32)
@@ -224,7 +231,7 @@ def _join_accounts(
 
 
 def _join_currencies(pieces: Sequence[Columns], currencies: dict[str, int]) -> NDArray[np.uint8]:
-    """The currency of all rows as places in `currencies`, to which new ones are added."""
+    """Return the currency of all rows as indexes into `currencies`; missing ones are added."""
     columns = []
     for piece in pieces:
         place = [currencies.setdefault(code, len(currencies)) for code in piece.currencies]
@@ -233,7 +240,7 @@ def _join_currencies(pieces: Sequence[Columns], currencies: dict[str, int]) -> N
 
 
 def _join_column(pieces: Sequence[Columns], column: Column) -> bytes | list[str | None] | None:
-    """The column of all pieces; None where no row has a value."""
+    """Join a column of all pieces; None when no row has a value."""
     parts = [piece.values.get(column.name) for piece in pieces]
     if all(part is None for part in parts):
         return None

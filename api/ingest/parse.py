@@ -1,7 +1,7 @@
-"""The body of a push: from bytes to items, or to the list of all items that cannot be read.
+"""The body of a push, from bytes to items.
 
-A right body takes one typed decode. Only when that fails are the items read one by one, to name
-every bad one.
+A valid body takes one typed decode. When that fails, the items are read one by one, so that the
+answer names every bad item.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class _RawBatch(Struct, forbid_unknown_fields=True):
 
 
 class Items:
-    """What a body holds, decoded but not yet checked against anything.
+    """The decoded items of a body, before any check.
 
-    `fields` has the transactions column by column, `accounts` the ids of all accounts named.
+    `fields` has the transactions column by column, `accounts` the ids of all accounts.
     """
 
     def __init__(self, transactions: Sequence[Transaction], removed: Sequence[Removal]) -> None:
@@ -49,7 +49,7 @@ class Items:
         self.accounts = {*self.fields["account_id"], *(r.account_id for r in removed)}
 
     def list_metadata(self) -> list[bytes]:
-        """The metadata objects that the transactions have, as they came."""
+        """List the JSON of all metadata objects, unchanged."""
         return [bytes(raw) for raw in self.fields["metadata"] if raw is not UNSET]
 
 
@@ -65,7 +65,7 @@ _KEYS: Final = len(Transaction.__struct_fields__)
 
 
 def read_items(body: bytes, content_type: str) -> Items:
-    """The items of a body. Raises Malformed, TooLarge, or Invalid with the faults of all items."""
+    """Read the items of a body. Raises Malformed, TooLarge, or Invalid with all faults."""
     items = _parse_lines(body) if content_type == NDJSON else _parse_document(body)
     count = len(items.transactions) + len(items.removed)
     if count > MAX_ITEMS:
@@ -89,7 +89,10 @@ def _parse_document(body: bytes) -> Items:
 
 
 def _count_keys(batch: Batch, items: Items) -> int:
-    """How many keys the body should have; more are repeated keys, or text that looks like one."""
+    """Count the keys that the body should have.
+
+    More than these are repeated keys, or a text that looks like a key.
+    """
     count = (batch.transactions is not UNSET) + (batch.removed is not UNSET)
     count += len(items.transactions) * _KEYS + len(items.removed) * 2
     count -= sum(items.fields[name].count(UNSET) for name in _OPTIONAL)
@@ -110,7 +113,7 @@ def _parse_document_by_item(body: bytes) -> Items:
 
 
 def _parse_lines(body: bytes) -> Items:
-    """One transaction a line; pointers count lines that are not blank."""
+    """Parse one transaction a line; pointers do not count blank lines."""
     try:
         transactions = _transaction.decode_lines(body)
     except msgspec.ValidationError:

@@ -1,4 +1,4 @@
-"""Transactions pushed in: read, checked, put on their way, and answered once the broker has them."""
+"""A push of transactions: it is read, checked, published, and answered once the broker has it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _INGESTS: Final = "/v1/ingests"
 
 
 class Accepted(Struct):
-    """The broker has the rows; `GET /v1/ingests/{ingest_id}` tells what became of them."""
+    """The broker has the rows; `GET /v1/ingests/{ingest_id}` reports what became of them."""
 
     ingest_id: str
     accepted: int
@@ -33,7 +33,7 @@ class Accepted(Struct):
 
 
 async def push_transactions(request: web.Request) -> web.Response:
-    """Answer 202 only after every row is confirmed by the broker."""
+    """Answer 202 after the broker has confirmed every row."""
     content_type = require_content_type(request, JSON, NDJSON)
     app = request.app
     with app[INTAKE].reserve_room(request):
@@ -60,6 +60,6 @@ async def _check_body(request: web.Request, body: bytes, content_type: str) -> C
 
 
 def _find_only_user(columns: Columns) -> bytes:
-    """The only user of an ingest; whoever is bound to that one may see its receipt."""
+    """Return the only user of an ingest, whose tokens may see its receipt, or NO_OWNER."""
     users = columns.list_users()
     return users.pop() if len(users) == 1 else NO_OWNER

@@ -1,4 +1,4 @@
-"""Receipts: what became of a pushed batch, at once or as soon as it is stored."""
+"""Receipts report what became of a push, at once or as soon as it is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.reads.feed import Reads, Receipt
 from pipeline.transactions.ticket import Ticket
 
 MAX_WAIT_SECONDS: Final = 30
-_LOOK_SECONDS: Final = 1.0  # the backstop when an event is lost; twice as long after each look
+_LOOK_SECONDS: Final = 1.0  # events can be lost; the pause doubles after each look
 
 
 class ReceiptQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +25,7 @@ class ReceiptQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IngestStatus(Struct, omit_defaults=True):
-    """Counts are of the rows stored so far; `discarded` rows were of erased users."""
+    """The counts cover the rows that are stored so far; `discarded` rows belonged to erased users."""
 
     ingest_id: str
     status: Annotated[str, Meta(description="queued, stored or failed")]
@@ -46,7 +46,7 @@ async def show_receipt(request: web.Request) -> web.Response:
     with app[WAITERS].listening(ticket.ingest) as heard:
         receipt = await _wait_for_receipt(app[READS], ticket, heard, wait)
     if not receipt.parts <= heard.parts:
-        # Whoever is told that rows are stored finds them, even before the event of their commit.
+        # A client that reads "stored" must see the rows, even before the event of their commit.
         positions = {user.bytes: position for user, position in receipt.positions.items()}
         await app[CACHE].advance(positions, current=False)
     return answer_json(
@@ -77,13 +77,13 @@ def _read_ticket(request: web.Request, ingest_id: str) -> Ticket:
 
 
 async def _wait_for_receipt(reads: Reads, ticket: Ticket, heard: Heard, wait: float) -> Receipt:
-    """The receipt, as soon as it is no longer queued, or after `wait` seconds."""
+    """Return the receipt once it is no longer queued, or after `wait` seconds."""
     deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
     while True:
-        heard_parts = len(heard.parts)  # before the look: an event after it is not missed
+        heard_parts = len(heard.parts)  # counted before the read, so that no event is missed
         receipt = await reads.receipt(ticket)
         left = min(deadline - time.monotonic(), pause)
         if receipt.status != "queued" or left <= 0:
             return receipt
         await heard.more(heard_parts, set(range(ticket.parts)) - receipt.parts, left)
-        pause *= 2  # many may wait, and what they ask delays what they wait for
+        pause *= 2  # the reads of many waiting clients delay the workers

@@ -1,4 +1,4 @@
-"""The checks of a push: whole columns first, and each item only when one of these checks fails."""
+"""The checks of a push: of whole columns first, and of each item when one of them fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _anything: Final = msgspec.json.Decoder()
 
 
 def check_items(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Columns:
-    """The batch as columns. Raises Invalid with every fault.
+    """Return the batch as columns. Raises Invalid with every fault.
 
     `owners` holds the accounts that the caller may write, `managed` the dates that can be stored.
     """
@@ -50,7 +50,7 @@ def check_items(items: Items, owners: Mapping[str, Owner], managed: Managed) -> 
 def _build_columns_at_once(
     items: Items, owners: Mapping[str, Owner], managed: Managed
 ) -> Columns | None:
-    """The columns if nothing about the batch is unusual; None: look at each item."""
+    """Return the columns, or None when a check needs a closer look at each item."""
     is_usual = (
         items.accounts <= owners.keys()
         and _are_texts_clean(items)
@@ -63,7 +63,7 @@ def _build_columns_at_once(
 
 
 def _are_texts_clean(items: Items) -> bool:
-    """Whether no text holds a character that needs a closer look, and no id is blank."""
+    """Return whether all texts are printable and no id is blank."""
     fields = items.fields
     removed = [removal.transaction_id for removal in items.removed]
     if not all(map(str.strip, [*fields["transaction_id"], *removed])):
@@ -73,7 +73,7 @@ def _are_texts_clean(items: Items) -> bool:
 
 
 def _parse_amounts(items: Items) -> NDArray[np.int64] | None:
-    """Minor units; None: at least one is wrong."""
+    """Return the amounts in minor units, or None when one is wrong."""
     amounts = _parse_amounts_at_once(items)
     if amounts is not None:
         return amounts
@@ -83,7 +83,7 @@ def _parse_amounts(items: Items) -> NDArray[np.int64] | None:
 
 
 def _parse_amounts_at_once(items: Items) -> NDArray[np.int64] | None:
-    """Minor units if every amount has exactly the two decimals of its currency."""
+    """Return minor units, or None unless every amount has exactly two decimals."""
     if any(CURRENCIES.get(code) != 2 for code in set(items.fields["currency"])):
         return None
     text = b"\n".join([*items.fields["amount"], b""])
@@ -97,14 +97,14 @@ def _parse_amounts_one_by_one(items: Items) -> NDArray[np.int64]:
 
 
 def _are_codes_right(codes: Sequence[str | UnsetType | None]) -> bool:
-    """Whether every merchant category code is four digits or absent."""
+    """Return whether every merchant category code is four digits or absent."""
     present = [code for code in codes if code]
     text = "".join(present)
     return not text or (text.isascii() and text.isdigit() and set(map(len, present)) == {4})
 
 
 def _parse_amount(transaction: Transaction) -> int:
-    """Minor units; ValueError says what is wrong."""
+    """Return the amount in minor units. Raises ValueError with the reason."""
     text = bytes(transaction.amount).decode()
     if text.startswith('"'):
         text = msgspec.json.decode(text, type=str)

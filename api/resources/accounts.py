@@ -1,4 +1,4 @@
-"""Accounts of users."""
+"""Accounts: created and listed."""
 
 from __future__ import annotations
 

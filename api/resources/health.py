@@ -29,10 +29,10 @@ class Alive(Struct):
 
 
 class Ready(Struct):
-    """Degraded, but ready: Redis is away and answers come from PostgreSQL, or much is dying.
+    """The process can serve. It is `degraded` while Redis is away or many dead letters arrive.
 
-    One client's bad rows must not take the API from all others: dead letters are told here, and
-    the rows that died are named by the status of their ingests.
+    Dead letters do not make the process unready, since one client's bad rows must not stop all
+    others. The receipt of an ingest says whether its rows failed.
     """
 
     status: Literal["ready", "degraded"]

@@ -32,7 +32,7 @@ class User(Struct):
 
 
 class NewUserToken(Struct, forbid_unknown_fields=True):
-    """A token for the user's own app: it may read, and push what the user's phone sees."""
+    """The token is for the user's own app, which may read and push transactions of this user."""
 
     scopes: Annotated[list[Literal["read", "ingest"]], Meta(min_length=1, max_length=2)]
     expires_in: Annotated[int, Meta(ge=1, le=_YEAR_SECONDS, description="seconds")] = 24 * 3600

@@ -24,7 +24,7 @@ Decimal = Annotated[str, Meta(description="decimal; in sums of a feed negative =
 
 
 class Total(Struct):
-    """Spending is money out less refunds; transfers, loans and card payments are no spending."""
+    """Spending is money out less refunds; transfers, loans and card payments do not count."""
 
     income: Decimal
     spending: Decimal
@@ -35,7 +35,7 @@ class Total(Struct):
 
 
 class ByCategory(Struct):
-    """`amount` is the sum of the feed with this category filter."""
+    """`amount` is the sum of the transactions of the period with this category."""
 
     category: str
     primary: str

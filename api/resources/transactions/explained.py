@@ -21,8 +21,8 @@ from api.wire import FeedItem
 class Explanation(Struct):
     """What decided the category.
 
-    `ngrams` and `alternatives` need the model itself, which is not where requests are answered:
-    they are empty.
+    `ngrams` and `alternatives` are always empty, because they need the model, which only the
+    workers load.
     """
 
     decided_by: str

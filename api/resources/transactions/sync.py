@@ -34,7 +34,8 @@ class SyncPage(Struct):
     has_more: bool
     position: int
     reset: Annotated[
-        bool, Meta(description="forget what you have: this is the feed from its beginning")
+        bool,
+        Meta(description="The reader must drop what it holds: this page begins the feed anew."),
     ]
 
 
