@@ -1,4 +1,4 @@
-"""`python -m api`: one API process; start several on one port to use several cores."""
+"""`python -m api` runs one API process; several can share one port to use several cores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main() -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the operator reads it
 
 
 if __name__ == "__main__":

@@ -1,28 +1,45 @@
-"""The composition root of an API process: everything is opened here, served, and drained."""
+"""The composition root of an API process, which opens, serves and drains everything."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from aiohttp import web
-from redis.asyncio import Redis
 
-from api.dependencies import SERVICES, Services
 from api.http import openapi
-from api.http.bodies import Intake
+from api.http.authorization import TOKEN_HOLDERS, TokenHolders, authorize_request
+from api.http.bodies import INTAKE, Intake
 from api.http.idempotency import answer_once
-from api.http.middlewares import answer_always, authorize, trace
-from api.http.protocol import refuse_what_is_not_http
-from api.http.rate_limits import Limits
-from api.ingest.coalesce import Coalescer
-from api.lookups import Categories, Months, Owners, TokenHolders
-from api.routes import ROUTES, add_routes
+from api.http.middlewares import answer_always, trace_request
+from api.http.protocol import refuse_broken_requests
+from api.http.rate_limits import RATE_LIMITS, RateLimits
+from api.http.routing import add_routes
+from api.ingest.coalesce import COALESCER, Coalescer
+from api.lookups import CATEGORIES, MONTHS, OWNERS, Categories, Months, Owners
+from api.routes import ROUTES
+from api.services import (
+    ACCOUNTS,
+    ANSWERS,
+    CLOCK,
+    DEAD_LETTERS,
+    DRAINING,
+    IDEMPOTENCY,
+    POOL,
+    POSITIONS,
+    PUBLISHER,
+    READS,
+    REDIS,
+    SIGNER,
+    TOKENS,
+    USERS,
+    WAITERS,
+)
 from pipeline import garbage as collector
 from pipeline.access.accounts import Accounts
 from pipeline.access.idempotency import Idempotency
@@ -48,73 +65,48 @@ from pipeline.store.dead_letters import Letters
 from pipeline.transactions.money import MAX_BODY
 from pipeline.transactions.ticket import Signer
 
-_NOTICE_SECONDS: Final = 1.0  # between not ready and closed: time for a balancer to notice
+_NOTICE_SECONDS: Final = 1.0  # a load balancer sees meanwhile that the process is not ready
 _FINISH_SECONDS: Final = 30.0
 _BODY_BYTES: Final = 16 * MAX_BODY
 _BACKLOG: Final = 1024
 
 
 def create_app(settings: Settings) -> web.Application:
-    """The application; servers are opened when it starts and closed when it ends."""
-    middlewares = [answer_always, authorize, answer_once]
+    """Build the application, which opens its servers when it starts and closes them at its end."""
+    middlewares = [answer_always, authorize_request, answer_once]
     if settings.traces_url:
-        middlewares.insert(0, trace)
+        middlewares.insert(0, trace_request)
     app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     app[openapi.DOCUMENT] = openapi.document(ROUTES)
     add_routes(app, ROUTES)
 
-    async def opened(app: web.Application) -> AsyncGenerator[None]:
-        async with open_services(settings) as found:
-            app[SERVICES] = found
+    async def keep_services_open(app: web.Application) -> AsyncGenerator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            await open_services(app, settings, stack)
             yield
 
-    app.cleanup_ctx.append(opened)
+    app.cleanup_ctx.append(keep_services_open)
     return app
 
 
-@contextlib.asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Everything that handlers work with. Raises StoreUnavailable or NotMigrated.
+async def open_services(
+    app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack
+) -> None:
+    """Put what handlers work with under its keys; the stack closes it in reverse order.
 
-    RabbitMQ and Redis may be away: then the process is not ready, or slower.
+    Raises StoreUnavailable or NotMigrated. Without RabbitMQ the process starts but is not ready,
+    without Redis it is slower.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        pool = await open_pool(
-            settings.database_url,
-            size=settings.api_pool_size,
-            name="spendline-api",
-            timeout=settings.read_seconds,
-        )
-        stack.push_async_callback(pool.close)
-        replicas = _replicas(settings)
-        for replica in replicas:
-            stack.push_async_callback(_ended, asyncio.create_task(replica.keep()))
-        redis = open_redis(settings.redis_url)
-        stack.push_async_callback(redis.aclose)
-        clock = Clock()
-        signer = await _from_database(pool, clock)
-        queues = Queues(settings.queue_prefix)
-        publisher = Publisher(settings.broker_url, queues.ingest, clock, settings.confirm_seconds)
-        stack.push_async_callback(publisher.stop)
-        await publisher.start()
-        found = _services(
-            settings,
-            pool=pool,
-            replicas=Replicas(replicas),
-            redis=redis,
-            clock=clock,
-            signer=signer,
-            publisher=publisher,
-        )
-        stack.push_async_callback(found.coalescer.drain)
-        stack.push_async_callback(
-            _ended, asyncio.create_task(found.waiters.listen(found.coalescer.stored))
-        )
-        stack.push_async_callback(_ended, asyncio.create_task(clock.keep(pool)))
-        watch = watch_queues(settings.broker_url, queues)
-        stack.push_async_callback(_ended, asyncio.create_task(watch))
-        telemetry.watch_pool(pool, "api")
-        yield found
+    app[DRAINING] = asyncio.Event()
+    await _open_database(app, settings, stack)
+    _open_cache(app, settings, stack)
+    await _open_queue(app, settings, stack)
+    _add_lookups(app, settings)
+    stack.push_async_callback(app[COALESCER].drain)
+    _start(stack, app[WAITERS].listen(app[COALESCER].note_stored))
+    _start(stack, app[CLOCK].keep(app[POOL]))
+    _start(stack, watch_queues(settings.broker_url, Queues(settings.queue_prefix)))
+    telemetry.watch_pool(app[POOL], "api")
 
 
 async def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -125,7 +117,7 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    refuse_what_is_not_http()
+    refuse_broken_requests()
     app = create_app(settings)
     runner = web.AppRunner(
         app,
@@ -144,22 +136,37 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
         collector.leave_the_started_alone()
         say(f"listening on http://{settings.api_host}:{settings.api_port}")
         await stop.wait()
-        app[SERVICES].health.draining = True
+        app[DRAINING].set()
         await asyncio.sleep(_NOTICE_SECONDS)
     finally:
         await runner.cleanup()
 
 
-async def _from_database(pool: asyncpg.Pool, clock: Clock) -> Signer:
-    try:
-        async with translated():
-            await clock.synchronize(pool)
-            return await load_signer(pool)
-    except asyncpg.UndefinedTableError:
-        raise NotMigrated("the database is empty: run `spendline migrate`") from None
+async def _open_database(
+    app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack
+) -> None:
+    pool = await open_pool(
+        settings.database_url,
+        size=settings.api_pool_size,
+        name="spendline-api",
+        timeout=settings.read_seconds,
+    )
+    stack.push_async_callback(pool.close)
+    replicas = _build_replicas(settings)
+    for replica in replicas:
+        _start(stack, replica.keep())
+    app[POOL] = pool
+    app[CLOCK] = Clock()
+    app[SIGNER] = await _load_signer(pool, app[CLOCK])
+    app[USERS] = Users(pool)
+    app[ACCOUNTS] = Accounts(pool)
+    app[TOKENS] = Tokens(pool)
+    app[IDEMPOTENCY] = Idempotency(pool)
+    app[READS] = ReadSource(pool, Replicas(replicas))
+    app[DEAD_LETTERS] = Letters(pool)
 
 
-def _replicas(settings: Settings) -> list[Replica]:
+def _build_replicas(settings: Settings) -> list[Replica]:
     return [
         Replica(
             f"replica {number}",
@@ -172,51 +179,60 @@ def _replicas(settings: Settings) -> list[Replica]:
     ]
 
 
-def _services(
-    settings: Settings,
-    *,
-    pool: asyncpg.Pool,
-    replicas: Replicas,
-    redis: Redis,
-    clock: Clock,
-    signer: Signer,
-    publisher: Publisher,
-) -> Services:
-    accounts, tokens, reads = Accounts(pool), Tokens(pool), ReadSource(pool, replicas)
+async def _load_signer(pool: asyncpg.Pool, clock: Clock) -> Signer:
+    try:
+        async with translated():
+            await clock.synchronize(pool)
+            return await load_signer(pool)
+    except asyncpg.UndefinedTableError:
+        raise NotMigrated("the database is empty: run `spendline migrate`") from None
+
+
+def _open_cache(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
+    redis = open_redis(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    app[REDIS] = redis
     positions = PositionCache(redis, settings.key_prefix, settings.cache_seconds)
-    return Services(
-        pool=pool,
-        redis=redis,
-        clock=clock,
-        signer=signer,
-        users=Users(pool),
-        accounts=accounts,
-        tokens=tokens,
-        keys=Idempotency(pool),
-        reads=reads,
-        positions=positions,
-        answers=AnswerCache(redis, settings.key_prefix, settings.cache_seconds, positions),
-        letters=Letters(pool),
-        waiters=Waiters(redis, settings.key_prefix),
-        publisher=publisher,
-        coalescer=Coalescer(
-            publisher,
-            clock,
-            chunk_rows=settings.chunk_rows,
-            unconfirmed_chunks=settings.unconfirmed_chunks,
-            lanes=settings.lanes,
-            gather_seconds=settings.gather_seconds,
-            pending_rows=settings.pending_rows,
-        ),
-        intake=Intake(_BODY_BYTES),
-        owners=Owners(accounts, settings.account_cache_size),
-        holders=TokenHolders(tokens, settings.token_cache_seconds),
-        limits=Limits(redis, settings.key_prefix, settings.rate_limit, settings.rate_limit_seconds),
-        months=Months(pool),
-        categories=Categories(partial(read_taxonomy, reads)),
+    app[POSITIONS] = positions
+    app[ANSWERS] = AnswerCache(redis, settings.key_prefix, settings.cache_seconds, positions)
+    app[WAITERS] = Waiters(redis, settings.key_prefix)
+    app[RATE_LIMITS] = RateLimits(
+        redis, settings.key_prefix, settings.rate_limit, settings.rate_limit_seconds
     )
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _open_queue(
+    app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack
+) -> None:
+    queues = Queues(settings.queue_prefix)
+    publisher = Publisher(settings.broker_url, queues.ingest, app[CLOCK], settings.confirm_seconds)
+    stack.push_async_callback(publisher.stop)
+    await publisher.start()
+    app[PUBLISHER] = publisher
+    app[COALESCER] = Coalescer(
+        publisher,
+        app[CLOCK],
+        chunk_rows=settings.chunk_rows,
+        unconfirmed_chunks=settings.unconfirmed_chunks,
+        lanes=settings.lanes,
+        gather_seconds=settings.gather_seconds,
+        pending_rows=settings.pending_rows,
+    )
+
+
+def _add_lookups(app: web.Application, settings: Settings) -> None:
+    app[INTAKE] = Intake(_BODY_BYTES)
+    app[OWNERS] = Owners(app[ACCOUNTS], settings.account_cache_size)
+    app[TOKEN_HOLDERS] = TokenHolders(app[TOKENS], settings.token_cache_seconds)
+    app[MONTHS] = Months(app[POOL])
+    app[CATEGORIES] = Categories(partial(read_taxonomy, app[READS]))
+
+
+def _start(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine until the stack is left."""
+    stack.push_async_callback(_cancel, asyncio.create_task(work))
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

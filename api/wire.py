@@ -1,4 +1,4 @@
-"""Transactions on the wire: as they are pushed in and as they are read out."""
+"""Transactions in JSON, as clients push them and as the API answers them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from pipeline.transactions.money import MAX_DESCRIPTION, MAX_ID
 
-MAX_METADATA: Final = 4096  # bytes of one metadata object
+MAX_METADATA: Final = 4096  # bytes of one object
 
 _DECIMAL_SCHEMA: Final = {
     "type": ["string", "number"],
@@ -20,10 +20,11 @@ _OBJECT_SCHEMA: Final = {"type": "object", "description": f"at most {MAX_METADAT
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, Meta(max_length=256)]
+PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Details(Struct, gc=False):
-    """What a bank may say of a transaction, pushed in and read out alike."""
+    """Optional fields, which are pushed and answered in one form."""
 
     datetime: Annotated[dt.datetime, Meta(tz=True)] | UnsetType | None = UNSET
     authorized_date: dt.date | UnsetType | None = UNSET
@@ -34,7 +35,7 @@ class Details(Struct, gc=False):
 
 
 class Transaction(Details, forbid_unknown_fields=True, gc=False, kw_only=True):
-    """One transaction as the bank says it; negative amounts are money out."""
+    """One transaction as the bank reports it; negative amounts are money out."""
 
     transaction_id: Annotated[Id, Meta(description="bank-side id, unique within the account")]
     account_id: str
@@ -54,7 +55,7 @@ class Removal(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Batch(Struct, forbid_unknown_fields=True):
-    """The body of `POST /v1/transactions`."""
+    """A push carries transactions, removals or both."""
 
     transactions: list[Transaction] | UnsetType = UNSET
     removed: list[Removal] | UnsetType = UNSET
@@ -72,7 +73,7 @@ class Category(Struct):
 
 
 class FeedItem(Details, kw_only=True):
-    """One transaction; the id is the same on every machine."""
+    """One transaction. Its `id` depends only on the account and the bank-side id."""
 
     id: UUID
     transaction_id: str

@@ -22,7 +22,8 @@ from sphinx.errors import ExtensionError
 
 from api.http.openapi import document
 from api.http.problems import ERRORS
-from api.routes import ROUTES, Binding
+from api.http.routing import Binding
+from api.routes import ROUTES
 from pipeline.settings import PREFIX, Settings
 
 _LIMITS: Final = {

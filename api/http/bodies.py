@@ -1,7 +1,7 @@
-"""Request bodies: from the wire to bytes, from bytes to Structs, with a clear refusal otherwise.
+"""Request bodies: from the wire to bytes, and from bytes to Structs.
 
-The body coding is handled here and not by the server: a truncated gzip stream must be refused,
-and what it unpacks to must be bounded.
+This module unpacks gzip instead of the server, which neither refuses a truncated stream nor
+bounds the size of the unpacked body.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Intake:
         self._room = room
 
     @contextmanager
-    def room_for(self, request: web.Request) -> Iterator[None]:
-        """Room for what the request may turn out to hold; Overloaded when there is none."""
-        known = request.content_length is not None and "Content-Encoding" not in request.headers
-        size = min(request.content_length or 0, MAX_BODY) if known else MAX_BODY
+    def reserve_room(self, request: web.Request) -> Iterator[None]:
+        """Reserve the bytes that the request may hold. Raises Overloaded when too few are left."""
+        is_exact = request.content_length is not None and "Content-Encoding" not in request.headers
+        size = min(request.content_length or 0, MAX_BODY) if is_exact else MAX_BODY
         if size > self._room:
             raise Overloaded("too many bodies are being received")
         self._room -= size
@@ -50,17 +50,20 @@ class Intake:
             self._room += size
 
 
+INTAKE: Final = web.AppKey("intake", Intake)
+
+
 async def read_json(request: web.Request, kind: type[T]) -> T:
-    """The JSON body of a small request as a Struct."""
-    demand_type(request, JSON)
+    """Return the JSON body as a Struct. Raises Malformed, TooLarge, TooSlow, Unsupported or Invalid."""
+    require_content_type(request, JSON)
     body = await read_body(request)
-    value = decode(msgspec.json.Decoder(kind), body)
+    value = decode_json(msgspec.json.Decoder(kind), body)
     refuse_repeated_keys(body)
     return value
 
 
-def demand_type(request: web.Request, *accepted: str) -> str:
-    """The content type, if it is an accepted one in UTF-8."""
+def require_content_type(request: web.Request, *accepted: str) -> str:
+    """Return the content type. Raises Unsupported for another type or a charset other than UTF-8."""
     if request.content_type not in accepted:
         raise Unsupported(f"the content type must be {' or '.join(accepted)}")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
@@ -69,16 +72,16 @@ def demand_type(request: web.Request, *accepted: str) -> str:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The decoded body, at most MAX_BODY bytes."""
+    """Return the unpacked body. Raises TooLarge above MAX_BODY bytes."""
     coding = ",".join(request.headers.getall("Content-Encoding", ())).strip().lower()
     if coding not in {"", "identity", "gzip", "x-gzip"}:
         raise Unsupported("the content coding must be gzip or identity, once")
-    body = await read_raw(request)
-    return gunzip(body, MAX_BODY) if coding.endswith("gzip") else body
+    body = await read_raw_body(request)
+    return unpack_gzip(body, MAX_BODY) if coding.endswith("gzip") else body
 
 
-async def read_raw(request: web.Request) -> bytes:
-    """The body as it was sent; reading it again gives it again."""
+async def read_raw_body(request: web.Request) -> bytes:
+    """Return the body as it was sent; a second call returns it again."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             return await request.read()
@@ -88,8 +91,8 @@ async def read_raw(request: web.Request) -> bytes:
         raise Malformed("the body broke off") from None
 
 
-def gunzip(data: bytes, limit: int) -> bytes:
-    """What `data` unpacks to: exactly one whole gzip member of at most `limit` bytes."""
+def unpack_gzip(data: bytes, limit: int) -> bytes:
+    """Unpack exactly one whole gzip member. Raises TooLarge above `limit` bytes, or Malformed."""
     stream = zlib.decompressobj(wbits=31)
     try:
         plain = stream.decompress(data, limit + 1)
@@ -104,18 +107,18 @@ def gunzip(data: bytes, limit: int) -> bytes:
     return plain
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Decode; Malformed when it is not JSON, Invalid with a pointer when it is the wrong JSON."""
+def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode a body. Raises Malformed for what is no JSON, Invalid for JSON of a wrong shape."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Invalid([fault(error)]) from None
+        raise Invalid([locate_fault(error)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        refuse(body, error)
+        refuse_malformed(body, error)
 
 
-def refuse(body: bytes, error: Exception) -> NoReturn:
-    """Raise Malformed for what is not JSON at all."""
+def refuse_malformed(body: bytes, error: Exception) -> NoReturn:
+    """Raise Malformed, which says why the body is no JSON."""
     if body.startswith(_BOM):
         raise Malformed("the body starts with a byte order mark") from None
     match error:
@@ -126,8 +129,8 @@ def refuse(body: bytes, error: Exception) -> NoReturn:
     raise Malformed(f"the body is not JSON: {error}") from None
 
 
-def fault(error: msgspec.ValidationError, base: str = "") -> Fault:
-    """A validation error of msgspec with its path as a JSON Pointer below `base`."""
+def locate_fault(error: msgspec.ValidationError, base: str = "") -> Fault:
+    """Return an error of msgspec as a Fault; its path becomes a JSON Pointer below `base`."""
     detail, _, path = str(error).partition(" - at `")
     steps = (name or index for name, index in _PATH_STEP.findall(path))
     return Fault("/".join((base, *steps)), detail)
@@ -135,9 +138,9 @@ def fault(error: msgspec.ValidationError, base: str = "") -> Fault:
 
 def refuse_repeated_keys(body: bytes) -> None:
     """Raise Malformed when an object of the JSON text in `body` has a key twice."""
-    json.loads(body, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+    json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> None:
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
     if len({key for key, _ in pairs}) < len(pairs):
         raise Malformed("an object has the same key twice")

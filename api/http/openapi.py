@@ -1,20 +1,18 @@
-"""The OpenAPI document, made from the table of routes."""
+"""The OpenAPI document, which is built from a table of routes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from api.http.idempotency import HEADER, KEY_PATTERN
 from api.http.problems import ERRORS, ProblemDocument
-
-if TYPE_CHECKING:  # the table names this module's handler
-    from api.routes import Route
+from api.http.routing import Route
 
 DOCUMENT = web.AppKey("openapi", bytes)
 _REF: Final = "#/components/schemas/{name}"
@@ -22,18 +20,18 @@ _PROBLEM: Final = {"$ref": _REF.format(name="ProblemDocument")}
 _PLACEHOLDER: Final = re.compile(r"{(\w+)}")
 
 
-async def show(request: web.Request) -> web.Response:
+async def show_document(request: web.Request) -> web.Response:
     return web.Response(body=request.app[DOCUMENT], content_type="application/json")
 
 
 def document(routes: Sequence[Route]) -> bytes:
-    """The JSON text of the document."""
-    kinds = dict.fromkeys([*_kinds(routes), ProblemDocument])
+    """Return the document as JSON."""
+    kinds = dict.fromkeys([*_list_kinds(routes), ProblemDocument])
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     ref = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, ref)
+        paths.setdefault(route.path, {})[route.method.lower()] = _describe_operation(route, ref)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -47,17 +45,17 @@ def document(routes: Sequence[Route]) -> bytes:
     )
 
 
-def _kinds(routes: Iterable[Route]) -> Iterable[type]:
+def _list_kinds(routes: Iterable[Route]) -> Iterable[type]:
     for route in routes:
         yield from (kind for kind in (route.request, *route.answers.values()) if kind is not None)
 
 
-def _operation(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
+def _describe_operation(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
-        "responses": _responses(route, ref),
+        "parameters": [*_describe_path(route), *_describe_query(route), *_describe_headers(route)],
+        "responses": _describe_responses(route, ref),
     }
     if route.scopes is not None:
         operation["security"] = [{"token": []}]
@@ -69,14 +67,14 @@ def _operation(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
     return operation
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
+def _describe_path(route: Route) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PLACEHOLDER.findall(route.path)
     ]
 
 
-def _query_parameters(route: Route) -> list[dict[str, Any]]:
+def _describe_query(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     _, components = msgspec.json.schema_components([route.query])
@@ -84,32 +82,32 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
 
 
-def _headers(route: Route) -> list[dict[str, Any]]:
+def _describe_headers(route: Route) -> list[dict[str, Any]]:
     if route.method != "POST":
         return []
     schema = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}
-    description = "the same key and body give the same answer for 24 h"
+    description = "A repeated request with this key and body gets the first answer for 24 hours."
     return [{"name": HEADER, "in": "header", "schema": schema, "description": description}]
 
 
-def _responses(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
+def _describe_responses(route: Route, ref: dict[type, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {
-        str(status): {"description": "success", **_content(kind, ref)}
+        str(status): {"description": "success", **_describe_content(kind, ref)}
         for status, kind in route.answers.items()
     }
     if route.versioned:
-        responses["304"] = {"description": "what the reader has is right"}
-    for status in _refusals(route):
+        responses["304"] = {"description": "The answer that the reader holds is still right."}
+    for status in _list_refusals(route):
         content = {"application/problem+json": {"schema": _PROBLEM}}
         responses[str(status)] = {"description": ERRORS[status], "content": content}
     return responses
 
 
-def _content(kind: type | None, ref: dict[type, Any]) -> dict[str, Any]:
+def _describe_content(kind: type | None, ref: dict[type, Any]) -> dict[str, Any]:
     return {} if kind is None else {"content": {"application/json": {"schema": ref[kind]}}}
 
 
-def _refusals(route: Route) -> list[int]:
+def _list_refusals(route: Route) -> list[int]:
     statuses = {500, 503}
     if route.scopes is not None:
         statuses |= {401, 403, 429}

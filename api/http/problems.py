@@ -1,28 +1,28 @@
-"""Errors and their HTTP statuses: the only table of statuses for what goes wrong.
+"""Errors and their HTTP statuses, in one table.
 
-Handlers raise; the middleware turns what they raise into `application/problem+json` (RFC 9457).
+A handler raises an error; the middleware answers with `application/problem+json` (RFC 9457).
 
 Problem                  refused by the API itself
-├── Malformed            the body cannot be read as what it says it is
+├── Malformed            the body is not of the type that it names
 ├── Unauthenticated      no token, or one that is not valid (any more)
 ├── Forbidden            the token may not do this
 ├── NotFound             it does not exist, or belongs to somebody else
 ├── Conflict             the same request is being worked on
-├── Gone                 carried out before, and its answer cannot be given again
+├── Gone                 carried out before, but its answer is lost
 ├── TooSlow              the body did not arrive in time
 ├── TooLarge             more than a request may carry
-├── Unsupported          a content type or coding that we do not read
-├── Invalid              read, but wrong: `faults` names each fault by JSON Pointer
+├── Unsupported          the API does not read this content type or coding
+├── Invalid              a value is wrong; `faults` has the JSON Pointer of each
 ├── TooMany              the token has used its quota
-├── NotReady             do not send requests here; `faults` names the parts that fail
-└── Overloaded           more work is waiting than memory is given for
+├── NotReady             the process cannot serve; `faults` names the parts that fail
+└── Overloaded           the memory for waiting work is used up
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -36,16 +36,18 @@ from pipeline.errors import (
     Transient,
 )
 
+T = TypeVar("T")
+
 
 class Fault(msgspec.Struct, frozen=True):
-    """One wrong value: where (JSON Pointer) and why. Never quotes the value."""
+    """One wrong value, by its JSON Pointer and the reason. The value itself is never quoted."""
 
     pointer: str
     detail: str
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of every error."""
+    """Every error has this body."""
 
     type: str
     title: str
@@ -56,7 +58,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(SpendlineError):
-    """Root of the refusals; the message is the `detail`."""
+    """Root of all refusals; the message becomes the `detail`."""
 
     faults: Sequence[Fault] = ()
 
@@ -95,7 +97,7 @@ class Overloaded(Problem): ...
 
 
 class Invalid(Problem):
-    """The request is well-formed but wrong; nothing of it was taken."""
+    """At least one value of the request is wrong, and nothing of it was taken."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(f"{len(faults)} invalid value{'s' * (len(faults) > 1)}; nothing was taken")
@@ -137,33 +139,40 @@ ERRORS: Final = {status: title for _, status, title in _STATUSES} | {
 _RETRY_SECONDS: Final = "1"
 
 
-def response_to(error: Exception, request_id: str) -> web.Response:
-    """The problem document for anything raised; what is not in the table is a 500."""
+def require_found(value: T | None) -> T:
+    """Return the value. Raises NotFound for None."""
+    if value is None:
+        raise NotFound("there is nothing under this id")
+    return value
+
+
+def render_problem(error: Exception, request_id: str) -> web.Response:
+    """Return the problem document of an error; an error outside the table has status 500."""
     if isinstance(error, web.HTTPException):
-        return _of_http(error, request_id)
+        return _render_http_error(error, request_id)
     for kind, status, title in _STATUSES:
         if isinstance(error, kind):
             faults = error.faults if isinstance(error, Problem) else ()
-            return _response(status, title, _detail(error), request_id, faults)
-    return _response(500, ERRORS[500], "The failure was logged under request_id.", request_id)
+            return _build_response(status, title, _describe_error(error), request_id, faults)
+    return _build_response(500, ERRORS[500], "The failure was logged under request_id.", request_id)
 
 
-def _detail(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, HttpProcessingError):
         return "the body does not follow HTTP's framing"
     return str(error)
 
 
-def _of_http(error: web.HTTPException, request_id: str) -> web.Response:
-    """The framework's own refusals: no such route, no such method, too large a body."""
+def _render_http_error(error: web.HTTPException, request_id: str) -> web.Response:
+    """Render a refusal of aiohttp: an unknown route or method, or too large a body."""
     title = ERRORS.get(error.status) or HTTPStatus(error.status).phrase
-    response = _response(error.status, title, title, request_id)
+    response = _build_response(error.status, title, title, request_id)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
 
 
-def _response(
+def _build_response(
     status: int, title: str, detail: str, request_id: str, faults: Sequence[Fault] = ()
 ) -> web.Response:
     document = ProblemDocument(
@@ -178,11 +187,11 @@ def _response(
         status=status,
         body=msgspec.json.encode(document),
         content_type="application/problem+json",
-        headers=_headers(status),
+        headers=_choose_headers(status),
     )
 
 
-def _headers(status: int) -> Mapping[str, Any]:
+def _choose_headers(status: int) -> Mapping[str, Any]:
     match status:
         case 401:
             return {"WWW-Authenticate": "Bearer"}

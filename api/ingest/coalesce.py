@@ -1,13 +1,17 @@
-"""Group commit towards the broker: small posts share a message, big ones are split.
+"""Group commit towards the broker: small posts share a message, big posts are split.
 
-Rows go by their user into lanes, and a message carries rows of one lane: two workers that write
-messages of two lanes seldom wait for each other's feeds. A small post stays in one message: if it
-is never answered, it was taken as a whole or not at all. On a quiet lane a message leaves at once.
-On a busy one rows gather until a message is full, or the last one is stored, or `gather_seconds`
-have passed since that left; and everywhere while a bound of messages is unconfirmed. So a quiet
-system adds no delay, and the busier the workers are, the fuller the messages that they get. What
-would be too large for the broker leaves in several. Each caller waits for the confirms of its own
-rows only, and learns only of their fate.
+Rows go into lanes by their user, and a message carries rows of one lane. Workers that write
+messages of different lanes seldom wait for each other's feeds.
+
+A small post stays in one message. If it is never answered, it was taken as a whole or not at all.
+
+On a quiet lane a message leaves at once. On a busy lane rows gather until a message is full, the
+last message is stored, or `gather_seconds` have passed since it left. All lanes gather while too
+many messages are unconfirmed. A quiet system therefore adds no delay, and busy workers get full
+messages.
+
+A message that is too large for the broker is sent in halves. A caller waits for the confirms of
+its own rows only.
 """
 
 from __future__ import annotations
@@ -17,20 +21,23 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from aiohttp import web
+
 from api.http.problems import Overloaded
-from api.ingest.columns import Columns, chunk_of
+from api.ingest.columns import Columns, build_chunk
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.observe import tracing
 from pipeline.transactions.chunk import Chunk
 
-_WHOLE_ROWS: Final = 250  # of a post that is not split by users, at most
+_WHOLE_ROWS: Final = 250  # a post of more rows is split by users
 
 
 class Publishes(Protocol):
-    """Returns once the chunk is confirmed; raises BrokerUnavailable within its deadline.
+    """Sends chunks to the broker.
 
-    MessageTooLarge: nothing was sent, and no part of a single request is that large.
+    `publish` returns once the chunk is confirmed, or raises BrokerUnavailable within its
+    deadline. It raises MessageTooLarge before anything is sent.
     """
 
     async def publish(self, chunk: Chunk) -> None: ...
@@ -48,9 +55,9 @@ class _Waiting:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """Rows that wait, and the time of the loop from which on they may leave even if few.
+    """The waiting rows of a lane. From `due` on, a time of the loop, even a few may leave.
 
-    `last` is a part, by ingest and number, of the message that left last.
+    `last` is the ingest and number of one part of the last message.
     """
 
     waiting: deque[_Waiting] = field(default_factory=deque)
@@ -58,12 +65,12 @@ class _Lane:
     due: float = 0.0
     last: tuple[bytes, int] | None = None
 
-    def add(self, part: _Waiting) -> None:
+    def add_part(self, part: _Waiting) -> None:
         self.waiting.append(part)
         self.rows += len(part.columns)
 
-    def take(self, full: int) -> list[_Waiting]:
-        """From the front, until they fill a message."""
+    def take_parts(self, full: int) -> list[_Waiting]:
+        """Take parts from the front until they have `full` rows."""
         taken: list[_Waiting] = []
         rows = 0
         while self.waiting and rows < full:
@@ -74,7 +81,7 @@ class _Lane:
 
 
 class Coalescer:
-    """Puts the rows of all requests of a process into chunks."""
+    """Gathers the rows of all requests of a process into chunks."""
 
     def __init__(
         self,
@@ -99,10 +106,10 @@ class Coalescer:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def submit(self, ingest: bytes, columns: Columns, request_id: str = "") -> list[bytes]:
-        """Return the ids of the chunks, one a part, when the broker has confirmed all rows.
+        """Wait until the broker has confirmed all rows; return the chunk id of each part.
 
-        Raises Overloaded when too many rows are waiting already (nothing was taken), or
-        BrokerUnavailable, after which some rows may have been taken: sending again is safe.
+        Raises Overloaded when too many rows are waiting; nothing was taken. Raises
+        BrokerUnavailable when some rows may have been taken; sending again is safe.
         """
         size = len(columns)
         if size > self._room:
@@ -118,15 +125,15 @@ class Coalescer:
                 raise result
         return [chunk_id for chunk_id in results if isinstance(chunk_id, bytes)]
 
-    def stored(self, ingest: bytes, part: int) -> None:
-        """A lane whose last message is stored need not gather any longer."""
+    def note_stored(self, ingest: bytes, part: int) -> None:
+        """End the gathering of the lane whose last message held this part."""
         for lane in self._lanes:
             if lane.last == (ingest, part):
                 lane.due = 0.0
                 self._send_waiting()
 
     async def drain(self) -> None:
-        """Wait until nothing is on its way any more; what gathers leaves now."""
+        """Send what gathers now, and wait until every message is settled."""
         self._gather_seconds = 0
         for lane in self._lanes:
             lane.due = 0
@@ -140,33 +147,33 @@ class Coalescer:
         loop = asyncio.get_running_loop()
         pieces = [
             (lane, piece)
-            for lane, rows in columns.by_user(len(self._lanes), whole=self._whole_rows)
-            for piece in rows.split(self._chunk_rows)
+            for lane, rows in columns.split_by_user(len(self._lanes), whole=self._whole_rows)
+            for piece in rows.split_rows(self._chunk_rows)
         ]
         confirms, here = [], tracing.here()
         for number, (lane, piece) in enumerate(pieces):
             part = _Waiting(ingest, number, piece, request_id, here, loop.create_future())
-            self._lanes[lane].add(part)
+            self._lanes[lane].add_part(part)
             confirms.append(part.confirmed)
         self._send_waiting()
         return confirms
 
     def _send_waiting(self) -> None:
-        """Send what may leave, the lane first that waits longest; come back for the rest."""
+        """Send what may leave, beginning with the earliest due lane; set the alarm for the rest."""
         now = asyncio.get_running_loop().time()
         lanes = sorted((lane for lane in self._lanes if lane.waiting), key=lambda lane: lane.due)
         for lane in lanes:
             while (
                 self._free and lane.waiting and (lane.rows >= self._chunk_rows or lane.due <= now)
             ):
-                parts = lane.take(self._chunk_rows)
+                parts = lane.take_parts(self._chunk_rows)
                 self._send(parts)
                 lane.due = now + self._gather_seconds
                 lane.last = parts[0].ingest, parts[0].number
         self._set_alarm(min((lane.due for lane in lanes if lane.waiting), default=0.0))
 
     def _set_alarm(self, due: float) -> None:
-        """Look again when the first lane is due; while nothing is free, a confirm does that."""
+        """Call `_send_waiting` when the first lane is due, unless a confirm must come first."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -194,8 +201,8 @@ class Coalescer:
             spans = [part.span for part in parts]
             with tracing.span("publish chunk", "producer", among=spans, chunk_id=chunk_id):
                 trace |= tracing.carrier()
-                await self._publisher.publish(chunk_of(chunk_id, pieces, trace))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is theirs to know
+                await self._publisher.publish(build_chunk(chunk_id, pieces, trace))
+        except Exception as error:  # noqa: BLE001 - the callers get it
             if isinstance(error, MessageTooLarge) and len(parts) > 1:
                 await self._publish_halves(parts)
             else:
@@ -211,8 +218,11 @@ class Coalescer:
         await asyncio.gather(self._publish(parts[:middle]), self._publish(parts[middle:]))
 
 
+COALESCER: Final = web.AppKey("coalescer", Coalescer)
+
+
 def _settle(parts: list[_Waiting], outcome: bytes | Exception) -> None:
-    """The outcome is the id of the chunk that was confirmed, or what went wrong."""
+    """Give all parts their outcome: the id of the confirmed chunk, or the error."""
     for part in parts:
         if part.confirmed.done():
             continue

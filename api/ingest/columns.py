@@ -41,10 +41,11 @@ Values = NDArray[Any] | Sequence[str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Rows and removals of one request; columns of one length each.
+    """Rows and removals of one request, as columns of equal length.
 
-    `account` and `removed_account` are places in `owners`, `currency` in `currencies`. `values` holds
-    the other columns of a chunk by name; a nullable column that no row has may be absent.
+    `account` and `removed_account` are indexes into `owners`, `currency` into `currencies`.
+    `values` holds the other columns of a chunk by name. A nullable column without values may be
+    absent.
     """
 
     owners: Sequence[Owner]
@@ -66,24 +67,24 @@ class Columns:
     def __len__(self) -> int:
         return self.rows + self.removals
 
-    def users(self) -> set[bytes]:
-        """The users (16 bytes) whose feeds these change."""
+    def list_users(self) -> set[bytes]:
+        """List the users (16 bytes each) whose feeds these rows change."""
         return {owner.user_id for owner in self.owners}
 
-    def split(self, size: int) -> Iterator[Columns]:
-        """Pieces of at most `size` rows and removals, removals last."""
+    def split_rows(self, size: int) -> Iterator[Columns]:
+        """Yield pieces of at most `size` rows and removals; removals come last."""
         if len(self) <= size:
             yield self
             return
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             removals = slice(max(0, start - self.rows), max(0, stop - self.rows))
-            yield self._piece(slice(start, stop), removals)
+            yield self._choose_rows(slice(start, stop), removals)
 
-    def by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
-        """The lanes that these users belong to, each with its rows and removals, in their order.
+    def split_by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
+        """Yield each lane of these users with its rows and removals, in their order.
 
-        Up to `whole` rows and removals stay together, in the lane of one of their users.
+        Up to `whole` rows and removals stay together in the lane of one of their users.
         """
         lane = np.array([int.from_bytes(o.user_id[-4:], "big") % lanes for o in self.owners])
         chosen = np.unique(lane).tolist()
@@ -92,45 +93,48 @@ class Columns:
             return
         rows, removals = lane[self.account], lane[self.removed_account]
         for number in chosen:
-            yield number, self._piece(rows == number, removals == number)
+            yield number, self._choose_rows(rows == number, removals == number)
 
-    def _piece(self, rows: Chosen, removals: Chosen) -> Columns:
-        """These rows and removals, with the owners of all."""
+    def _choose_rows(self, rows: Chosen, removals: Chosen) -> Columns:
+        """Return some of the rows and removals, with all owners."""
         return Columns(
             owners=self.owners,
             currencies=self.currencies,
             account=self.account[rows],
             currency=self.currency[rows],
-            values={name: _chosen(values, rows) for name, values in self.values.items()},
+            values={name: _choose(values, rows) for name, values in self.values.items()},
             removed_account=self.removed_account[removals],
-            removed_transaction_id=_chosen(self.removed_transaction_id, removals),
+            removed_transaction_id=_choose(self.removed_transaction_id, removals),
         )
 
 
-def columns_of(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
-    """The items as columns; `amounts` are in minor units, `owners` holds all accounts named."""
+def build_columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
+    """Build the columns of checked items.
+
+    `amounts` are in minor units; `owners` holds every account that the items name.
+    """
     fields = items.fields
     accounts = {name: place for place, name in enumerate(items.accounts)}
     currencies = {code: place for place, code in enumerate(set(fields["currency"]))}
     return Columns(
         owners=[owners[name] for name in accounts],
         currencies=list(currencies),
-        account=_places(accounts, fields["account_id"], np.int32),
-        currency=_places(currencies, fields["currency"], np.uint8),
-        values={"amount": amounts, **dict(_pushed_columns(fields))},
-        removed_account=_places(accounts, [r.account_id for r in items.removed], np.int32),
+        account=_look_up_places(accounts, fields["account_id"], np.int32),
+        currency=_look_up_places(currencies, fields["currency"], np.uint8),
+        values={"amount": amounts, **dict(_convert_fields(fields))},
+        removed_account=_look_up_places(accounts, [r.account_id for r in items.removed], np.int32),
         removed_transaction_id=[r.transaction_id for r in items.removed],
     )
 
 
-def chunk_of(
+def build_chunk(
     chunk_id: bytes,
     parts: Sequence[tuple[bytes, int, Columns]],
     trace: Mapping[str, str] = MappingProxyType({}),
 ) -> Chunk:
-    """One chunk of (ingest id, number of the part, columns), in this order.
+    """Build one chunk of parts: ingest id, number of the part, and columns.
 
-    `trace` tells the request of each ingest (hexadecimal), for logs.
+    `trace` maps the hexadecimal id of each ingest to the id of its request, for logs.
     """
     pieces = [columns for _, _, columns in parts]
     owners: dict[Owner, int] = {}
@@ -149,16 +153,16 @@ def chunk_of(
         currency=currency.astype(CODE).tobytes(),
         columns={name: data for name, data in joined.items() if data is not None},
         removed_account=removed_account.astype(PLACE).tobytes(),
-        removed_transaction_id=_chain(piece.removed_transaction_id for piece in pieces),
+        removed_transaction_id=_chain_lists(piece.removed_transaction_id for piece in pieces),
         trace=dict(trace),
     )
 
 
-def _places(places: Mapping[str, int], values: Sequence[str], dtype: type[N]) -> NDArray[N]:
+def _look_up_places(places: Mapping[str, int], values: Sequence[str], dtype: type[N]) -> NDArray[N]:
     return np.fromiter(map(places.__getitem__, values), dtype, len(values))
 
 
-def _pushed_columns(fields: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Values]]:
+def _convert_fields(fields: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Values]]:
     for column in CHUNK_COLUMNS:
         convert = _CONVERSIONS.get(column.kind.name)
         values = fields[column.wire]
@@ -174,7 +178,7 @@ def _to_flags(flags: Sequence[bool | UnsetType]) -> NDArray[np.uint8]:
 
 
 def _to_days(dates: Sequence[Any]) -> NDArray[np.int32]:
-    """Days since 1970 of dates, NO_DATE for none."""
+    """Convert dates to days since 1970; an absent date becomes NO_DATE."""
     if all(dates):
         return np.fromiter(map(dt.date.toordinal, dates), np.int32, len(dates)) - _UNIX_ORDINAL
     return np.array([d.toordinal() - _UNIX_ORDINAL if d else NO_DATE for d in dates], np.int32)
@@ -208,20 +212,23 @@ _CONVERSIONS: Final[Mapping[str, Callable[[Sequence[Any]], Values]]] = {
 }
 
 
-def _chosen(values: Any, which: Chosen) -> Any:
+def _choose(values: Any, which: Chosen) -> Any:
     if isinstance(which, slice) or isinstance(values, np.ndarray):
         return values[which]
     return list(compress(values, which.tolist()))
 
 
-def _chain(lists: Any) -> list[Any]:
+def _chain_lists(lists: Any) -> list[Any]:
     return list(chain.from_iterable(lists))
 
 
 def _join_accounts(
     pieces: Sequence[Columns], owners: dict[Owner, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The accounts of all rows and of all removals as places in `owners`, to which new ones are added."""
+    """Return the accounts of all rows and of all removals as indexes into `owners`.
+
+    Owners that are missing there are added.
+    """
     rows, removals = [], []
     for piece in pieces:
         place = np.zeros(len(piece.owners), np.int32)
@@ -234,7 +241,7 @@ def _join_accounts(
 
 
 def _join_currencies(pieces: Sequence[Columns], currencies: dict[str, int]) -> NDArray[np.uint8]:
-    """The currency of all rows as places in `currencies`, to which new ones are added."""
+    """Return the currency of all rows as indexes into `currencies`; missing ones are added."""
     columns = []
     for piece in pieces:
         place = [currencies.setdefault(code, len(currencies)) for code in piece.currencies]
@@ -243,7 +250,7 @@ def _join_currencies(pieces: Sequence[Columns], currencies: dict[str, int]) -> N
 
 
 def _join_column(pieces: Sequence[Columns], column: Column) -> bytes | list[str | None] | None:
-    """The column of all pieces; None where no row has a value."""
+    """Join a column of all pieces; None when no row has a value."""
     parts = [piece.values.get(column.name) for piece in pieces]
     if all(part is None for part in parts):
         return None
@@ -254,5 +261,5 @@ def _join_column(pieces: Sequence[Columns], column: Column) -> bytes | list[str 
     ]
     if not column.kind.is_text:
         return b"".join(np.asarray(part, column.kind.chunk_type).tobytes() for part in filled)
-    texts = _chain(filled)
+    texts = _chain_lists(filled)
     return texts if any(texts) or not column.nullable else None

@@ -1,7 +1,7 @@
-"""The body of a push: from bytes to items, or to the list of all items that cannot be read.
+"""The body of a push, from bytes to items.
 
-A right body takes one typed decode. Only when that fails are the items read one by one, to name
-every bad one.
+A valid body takes one typed decode. When that fails, the items are read one by one, so that the
+answer names every bad item.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 from msgspec.structs import astuple
 
-from api.http.bodies import NDJSON, decode, fault, refuse, refuse_repeated_keys
+from api.http.bodies import (
+    NDJSON,
+    decode_json,
+    locate_fault,
+    refuse_malformed,
+    refuse_repeated_keys,
+)
 from api.http.problems import Fault, Invalid, TooLarge
 from api.wire import Batch, Removal, Transaction
 from pipeline.transactions.money import MAX_ITEMS
@@ -28,9 +34,9 @@ class _RawBatch(Struct, forbid_unknown_fields=True):
 
 
 class Items:
-    """What a body holds, decoded but not yet checked against anything.
+    """The decoded items of a body, before any check.
 
-    `fields` has the transactions column by column, `accounts` the ids of all accounts named.
+    `fields` has the transactions column by column, `accounts` the ids of all accounts.
     """
 
     def __init__(self, transactions: Sequence[Transaction], removed: Sequence[Removal]) -> None:
@@ -42,8 +48,8 @@ class Items:
         )
         self.accounts = {*self.fields["account_id"], *(r.account_id for r in removed)}
 
-    def metadata(self) -> list[bytes]:
-        """The metadata objects that the transactions have, as they came."""
+    def list_metadata(self) -> list[bytes]:
+        """List the JSON of all metadata objects, unchanged."""
         return [bytes(raw) for raw in self.fields["metadata"] if raw is not UNSET]
 
 
@@ -59,8 +65,8 @@ _KEYS: Final = len(Transaction.__struct_fields__)
 
 
 def read_items(body: bytes, content_type: str) -> Items:
-    """The items of a body. Raises Malformed, TooLarge, or Invalid with the faults of all items."""
-    items = _lines(body) if content_type == NDJSON else _document(body)
+    """Read the items of a body. Raises Malformed, TooLarge, or Invalid with all faults."""
+    items = _parse_lines(body) if content_type == NDJSON else _parse_document(body)
     count = len(items.transactions) + len(items.removed)
     if count > MAX_ITEMS:
         raise TooLarge(f"{count} items; a request may carry {MAX_ITEMS}")
@@ -69,68 +75,71 @@ def read_items(body: bytes, content_type: str) -> Items:
     return items
 
 
-def _document(body: bytes) -> Items:
+def _parse_document(body: bytes) -> Items:
     try:
         batch = _batch.decode(body)
     except msgspec.ValidationError:
-        return _document_by_item(body)
+        return _parse_document_by_item(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        refuse(body, error)
+        refuse_malformed(body, error)
     items = Items(batch.transactions or (), batch.removed or ())
-    if body.count(b'":') != _keys(batch, items):
+    if body.count(b'":') != _count_keys(batch, items):
         refuse_repeated_keys(body)
     return items
 
 
-def _keys(batch: Batch, items: Items) -> int:
-    """How many keys the body should have; more are repeated keys, or text that looks like one."""
+def _count_keys(batch: Batch, items: Items) -> int:
+    """Count the keys that the body should have.
+
+    More than these are repeated keys, or a text that looks like a key.
+    """
     count = (batch.transactions is not UNSET) + (batch.removed is not UNSET)
     count += len(items.transactions) * _KEYS + len(items.removed) * 2
     count -= sum(items.fields[name].count(UNSET) for name in _OPTIONAL)
-    return count + b"".join(items.metadata()).count(b'":')
+    return count + b"".join(items.list_metadata()).count(b'":')
 
 
-def _document_by_item(body: bytes) -> Items:
-    raw = decode(_raw_batch, body)
+def _parse_document_by_item(body: bytes) -> Items:
+    raw = decode_json(_raw_batch, body)
     refuse_repeated_keys(body)
     faults: list[Fault] = []
     items = Items(
-        _each(_transaction, raw.transactions, "/transactions", faults),
-        _each(_removal, raw.removed, "/removed", faults),
+        _decode_each(_transaction, raw.transactions, "/transactions", faults),
+        _decode_each(_removal, raw.removed, "/removed", faults),
     )
     if faults:
         raise Invalid(faults)
     return items
 
 
-def _lines(body: bytes) -> Items:
-    """One transaction a line; pointers count lines that are not blank."""
+def _parse_lines(body: bytes) -> Items:
+    """Parse one transaction a line; pointers do not count blank lines."""
     try:
         transactions = _transaction.decode_lines(body)
     except msgspec.ValidationError:
-        return _lines_by_item(body)
+        return _parse_lines_by_item(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        refuse(body, error)
+        refuse_malformed(body, error)
     items = Items(transactions, ())
-    if body.count(b'":') != _keys(Batch(), items):
-        for line in _not_blank(body):
+    if body.count(b'":') != _count_keys(Batch(), items):
+        for line in _list_lines(body):
             refuse_repeated_keys(line)
     return items
 
 
-def _lines_by_item(body: bytes) -> Items:
+def _parse_lines_by_item(body: bytes) -> Items:
     faults: list[Fault] = []
-    transactions = _each(_transaction, _not_blank(body), "/transactions", faults)
+    transactions = _decode_each(_transaction, _list_lines(body), "/transactions", faults)
     if faults:
         raise Invalid(faults)
     return Items(transactions, ())
 
 
-def _not_blank(body: bytes) -> list[bytes]:
+def _list_lines(body: bytes) -> list[bytes]:
     return [line for line in body.splitlines() if line.strip()]
 
 
-def _each(
+def _decode_each(
     decoder: msgspec.json.Decoder[I], raw: Iterable[Any], base: str, faults: list[Fault]
 ) -> list[I]:
     decoded = []
@@ -138,7 +147,7 @@ def _each(
         try:
             decoded.append(decoder.decode(text))
         except msgspec.ValidationError as error:
-            faults.append(fault(error, f"{base}/{index}"))
+            faults.append(locate_fault(error, f"{base}/{index}"))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            refuse(bytes(text), error)
+            refuse_malformed(bytes(text), error)
     return decoded

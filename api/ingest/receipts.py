@@ -1,4 +1,4 @@
-"""Receipts: what became of a pushed batch, at once or as soon as it is stored."""
+"""Receipts report what became of a push, at once or as soon as it is stored."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Annotated, Final
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from api.dependencies import Services, answer, caller, read_query, services
+from api.http.answers import answer_json
 from api.http.problems import NotFound
+from api.http.requests import PRINCIPAL, read_query
+from api.services import POSITIONS, READS, SIGNER, WAITERS
 from pipeline.cache.events import Heard
 from pipeline.reads.receipts import Receipt, read_receipt
+from pipeline.reads.source import ReadSource
 from pipeline.transactions.ticket import Ticket
 
 MAX_WAIT_SECONDS: Final = 30
-_LOOK_SECONDS: Final = 1.0  # the backstop when an event is lost; twice as long after each look
+_LOOK_SECONDS: Final = 1.0  # events can be lost; the pause doubles after each look
 
 
 class ReceiptQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,7 +26,7 @@ class ReceiptQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IngestStatus(Struct, omit_defaults=True):
-    """Counts are of the rows stored so far; `discarded` rows were of erased users."""
+    """The counts cover the rows that are stored so far; `discarded` rows belonged to erased users."""
 
     ingest_id: str
     status: Annotated[str, Meta(description="queued, stored or failed")]
@@ -37,17 +40,17 @@ class IngestStatus(Struct, omit_defaults=True):
     reason: str | UnsetType = UNSET
 
 
-async def show(request: web.Request) -> web.Response:
+async def show_receipt(request: web.Request) -> web.Response:
     ingest_id = request.match_info["ingest_id"]
-    found, wait = services(request), read_query(request, ReceiptQuery).wait
-    ticket = _ticket(request, ingest_id)
-    with found.waiters.listening(ticket.ingest) as heard:
-        receipt = await _settled(found, ticket, heard, wait)
+    app, wait = request.app, read_query(request, ReceiptQuery).wait
+    ticket = _read_ticket(request, ingest_id)
+    with app[WAITERS].listening(ticket.ingest) as heard:
+        receipt = await _wait_for_receipt(app[READS], ticket, heard, wait)
     if not receipt.parts <= heard.parts:
-        # Whoever is told that rows are stored finds them, even before the event of their commit.
+        # A client that reads "stored" must see the rows, even before the event of their commit.
         positions = {user.bytes: position for user, position in receipt.positions.items()}
-        await found.positions.advance_positions(positions, current=False)
-    return answer(
+        await app[POSITIONS].advance_positions(positions, current=False)
+    return answer_json(
         IngestStatus(
             ingest_id=ingest_id,
             status=receipt.status,
@@ -63,25 +66,27 @@ async def show(request: web.Request) -> web.Response:
     )
 
 
-def _ticket(request: web.Request, ingest_id: str) -> Ticket:
+def _read_ticket(request: web.Request, ingest_id: str) -> Ticket:
     try:
-        ticket = services(request).signer.read_ingest_id(ingest_id)
+        ticket = request.app[SIGNER].read_ingest_id(ingest_id)
     except ValueError:
         raise NotFound("there is no such ingest") from None
-    bound = caller(request).user_id
+    bound = request[PRINCIPAL].user_id
     if bound is not None and bound.bytes != ticket.owner:
         raise NotFound("there is no such ingest")
     return ticket
 
 
-async def _settled(found: Services, ticket: Ticket, heard: Heard, wait: float) -> Receipt:
-    """The receipt, as soon as it is no longer queued, or after `wait` seconds."""
+async def _wait_for_receipt(
+    reads: ReadSource, ticket: Ticket, heard: Heard, wait: float
+) -> Receipt:
+    """Return the receipt once it is no longer queued, or after `wait` seconds."""
     deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
     while True:
-        known = len(heard.parts)  # before the look: an event after it is not missed
-        receipt = await read_receipt(found.reads, ticket)
+        heard_parts = len(heard.parts)  # counted before the read, so that no event is missed
+        receipt = await read_receipt(reads, ticket)
         left = min(deadline - time.monotonic(), pause)
         if receipt.status != "queued" or left <= 0:
             return receipt
-        await heard.more(known, set(range(ticket.parts)) - receipt.parts, left)
-        pause *= 2  # many may wait, and what they ask delays what they wait for
+        await heard.more(heard_parts, set(range(ticket.parts)) - receipt.parts, left)
+        pause *= 2  # the reads of many waiting clients delay the workers

@@ -1,4 +1,4 @@
-"""The checks of a push: whole columns first, and each item only when one of these checks fails."""
+"""The checks of a push: of whole columns first, and of each item when one of them fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from api.http.bodies import refuse_repeated_keys
 from api.http.problems import Fault, Invalid, Malformed
-from api.ingest.columns import NO_METADATA, Columns, columns_of
+from api.ingest.columns import NO_METADATA, Columns, build_columns
 from api.ingest.parse import Items
 from api.wire import MAX_METADATA, Transaction
 from pipeline.access.accounts import Owner
@@ -35,35 +35,40 @@ _anything: Final = msgspec.json.Decoder()
 
 
 def check_items(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Columns:
-    """The batch as columns. Raises Invalid with every fault.
+    """Return the batch as columns. Raises Invalid with every fault.
 
     `owners` holds the accounts that the caller may write, `managed` the dates that can be stored.
     """
-    made = _columns_at_once(items, owners, managed)
-    if made is not None:
-        return made
-    faults = [*_transaction_faults(items, owners, managed), *_removal_faults(items, owners)]
+    columns = _build_columns_at_once(items, owners, managed)
+    if columns is not None:
+        return columns
+    faults = [
+        *_find_transaction_faults(items, owners, managed),
+        *_find_removal_faults(items, owners),
+    ]
     if faults:
         raise Invalid(faults)
-    return columns_of(items, owners, _amounts_one_by_one(items))
+    return build_columns(items, owners, _parse_amounts_one_by_one(items))
 
 
-def _columns_at_once(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Columns | None:
-    """The columns if nothing about the batch is unusual; None: look at each item."""
-    right = (
+def _build_columns_at_once(
+    items: Items, owners: Mapping[str, Owner], managed: Managed
+) -> Columns | None:
+    """Return the columns, or None when a check needs a closer look at each item."""
+    is_usual = (
         items.accounts <= owners.keys()
-        and _texts_are_clean(items)
-        and _codes_are_right(items.fields["mcc"])
-        and all(_are_storable(items.fields[name]) for name in _TIMES)
-        and not any(map(_metadata_fault, set(items.metadata())))
+        and _are_texts_clean(items)
+        and _are_codes_right(items.fields["mcc"])
+        and all(_are_times_storable(items.fields[name]) for name in _TIMES)
+        and not any(map(_describe_metadata_fault, set(items.list_metadata())))
         and all(day in managed for day in set(items.fields["date"]))
     )
-    amounts = _amounts(items) if right else None
-    return None if amounts is None else columns_of(items, owners, amounts)
+    amounts = _parse_amounts(items) if is_usual else None
+    return None if amounts is None else build_columns(items, owners, amounts)
 
 
-def _texts_are_clean(items: Items) -> bool:
-    """Whether no text holds a character that needs a closer look, and no id is blank."""
+def _are_texts_clean(items: Items) -> bool:
+    """Return whether all texts are printable and no id is blank."""
     fields = items.fields
     removed = [removal.transaction_id for removal in items.removed]
     if not all(map(str.strip, [*fields["transaction_id"], *removed])):
@@ -72,23 +77,23 @@ def _texts_are_clean(items: Items) -> bool:
     return "".join([*texts, *removed]).isprintable()
 
 
-def _are_storable(times: Iterable[dt.datetime | UnsetType | None]) -> bool:
-    """Whether every time can be written to PostgreSQL and read back."""
+def _are_times_storable(times: Iterable[dt.datetime | UnsetType | None]) -> bool:
+    """Return whether every time can be written to PostgreSQL and read back."""
     return all(_EARLIEST <= time < _LATEST for time in times if time)
 
 
-def _amounts(items: Items) -> NDArray[np.int64] | None:
-    """Minor units; None: at least one is wrong."""
-    amounts = _amounts_at_once(items)
+def _parse_amounts(items: Items) -> NDArray[np.int64] | None:
+    """Return the amounts in minor units, or None when one is wrong."""
+    amounts = _parse_amounts_at_once(items)
     if amounts is not None:
         return amounts
     with suppress(ValueError, KeyError, msgspec.DecodeError):
-        return _amounts_one_by_one(items)
+        return _parse_amounts_one_by_one(items)
     return None
 
 
-def _amounts_at_once(items: Items) -> NDArray[np.int64] | None:
-    """Minor units if every amount has exactly the two decimals of its currency."""
+def _parse_amounts_at_once(items: Items) -> NDArray[np.int64] | None:
+    """Return minor units, or None unless every amount has exactly two decimals."""
     if any(CURRENCIES.get(code) != 2 for code in set(items.fields["currency"])):
         return None
     text = b"\n".join([*items.fields["amount"], b""])
@@ -97,34 +102,34 @@ def _amounts_at_once(items: Items) -> NDArray[np.int64] | None:
     return np.fromstring(text.translate(None, b'".'), np.int64, sep="\n")
 
 
-def _amounts_one_by_one(items: Items) -> NDArray[np.int64]:
-    return np.array([_amount(t) for t in items.transactions], np.int64)
+def _parse_amounts_one_by_one(items: Items) -> NDArray[np.int64]:
+    return np.array([_parse_amount(t) for t in items.transactions], np.int64)
 
 
-def _codes_are_right(codes: Sequence[str | UnsetType | None]) -> bool:
-    """Whether every merchant category code is four digits or absent."""
-    given = [code for code in codes if code]
-    text = "".join(given)
-    return not text or (text.isascii() and text.isdigit() and set(map(len, given)) == {4})
+def _are_codes_right(codes: Sequence[str | UnsetType | None]) -> bool:
+    """Return whether every merchant category code is four digits or absent."""
+    present = [code for code in codes if code]
+    text = "".join(present)
+    return not text or (text.isascii() and text.isdigit() and set(map(len, present)) == {4})
 
 
-def _amount(transaction: Transaction) -> int:
-    """Minor units; ValueError says what is wrong."""
+def _parse_amount(transaction: Transaction) -> int:
+    """Return the amount in minor units. Raises ValueError with the reason."""
     text = bytes(transaction.amount).decode()
     if text.startswith('"'):
         text = msgspec.json.decode(text, type=str)
     return minor_units(text, transaction.currency)
 
 
-def _transaction_faults(
+def _find_transaction_faults(
     items: Items, owners: Mapping[str, Owner], managed: Managed
 ) -> Iterable[Fault]:
     for index, row in enumerate(items.transactions):
-        for field, detail in _row_faults(row, owners, managed):
+        for field, detail in _find_row_faults(row, owners, managed):
             yield Fault(f"/transactions/{index}/{field}", detail)
 
 
-def _row_faults(
+def _find_row_faults(
     row: Transaction, owners: Mapping[str, Owner], managed: Managed
 ) -> Iterable[tuple[str, str]]:
     if row.account_id not in owners:
@@ -134,17 +139,17 @@ def _row_faults(
     if row.currency not in CURRENCIES:
         yield "currency", "not an active ISO 4217 code"
     else:
-        yield from _raised("amount", _amount, row)
+        yield from _find_parse_fault("amount", _parse_amount, row)
     for field in _TEXTS:
-        yield from _text_faults(field, getattr(row, field))
+        yield from _find_text_faults(field, getattr(row, field))
     for field in _TIMES:
-        if not _are_storable([getattr(row, field)]):
+        if not _are_times_storable([getattr(row, field)]):
             yield field, f"not between {_EARLIEST:%Y} and {_LATEST:%Y}"
-    yield from _mcc_faults(row)
-    yield from _metadata_faults(row)
+    yield from _find_mcc_faults(row)
+    yield from _find_metadata_faults(row)
 
 
-def _raised(
+def _find_parse_fault(
     field: str, parse: Callable[[Transaction], Any], row: Transaction
 ) -> Iterable[tuple[str, str]]:
     try:
@@ -153,7 +158,7 @@ def _raised(
         yield field, str(error)
 
 
-def _text_faults(field: str, text: str | UnsetType | None) -> list[tuple[str, str]]:
+def _find_text_faults(field: str, text: str | UnsetType | None) -> list[tuple[str, str]]:
     if text and _CONTROL.search(text):
         return [(field, "holds a control character")]
     if text and field.endswith("_id") and not text.strip():
@@ -161,16 +166,16 @@ def _text_faults(field: str, text: str | UnsetType | None) -> list[tuple[str, st
     return []
 
 
-def _mcc_faults(row: Transaction) -> list[tuple[str, str]]:
-    return [] if _codes_are_right([row.mcc]) else [("mcc", "not four digits")]
+def _find_mcc_faults(row: Transaction) -> list[tuple[str, str]]:
+    return [] if _are_codes_right([row.mcc]) else [("mcc", "not four digits")]
 
 
-def _metadata_faults(row: Transaction) -> list[tuple[str, str]]:
-    detail = None if row.metadata is UNSET else _metadata_fault(bytes(row.metadata))
+def _find_metadata_faults(row: Transaction) -> list[tuple[str, str]]:
+    detail = None if row.metadata is UNSET else _describe_metadata_fault(bytes(row.metadata))
     return [("metadata", detail)] if detail else []
 
 
-def _metadata_fault(raw: bytes) -> str | None:
+def _describe_metadata_fault(raw: bytes) -> str | None:
     if raw in NO_METADATA:
         return None
     if len(raw) > MAX_METADATA:
@@ -187,10 +192,10 @@ def _metadata_fault(raw: bytes) -> str | None:
     return "holds a NUL character" if rb"\u0000" in raw else None
 
 
-def _removal_faults(items: Items, owners: Mapping[str, Owner]) -> Iterable[Fault]:
+def _find_removal_faults(items: Items, owners: Mapping[str, Owner]) -> Iterable[Fault]:
     for index, removal in enumerate(items.removed):
         base = f"/removed/{index}"
         if removal.account_id not in owners:
             yield Fault(f"{base}/account_id", _UNKNOWN_ACCOUNT)
-        for field, detail in _text_faults("transaction_id", removal.transaction_id):
+        for field, detail in _find_text_faults("transaction_id", removal.transaction_id):
             yield Fault(f"{base}/{field}", detail)

@@ -1,4 +1,4 @@
-"""Accounts of users."""
+"""Accounts: created and listed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from uuid import UUID
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from api.dependencies import answer, caller, known, services, user_in_path
+from api.http.answers import answer_json
 from api.http.bodies import read_json
-from api.http.problems import Fault, Invalid
+from api.http.problems import Fault, Invalid, require_found
+from api.http.requests import PRINCIPAL, read_user_id
 from api.resources.users import ExternalId
+from api.services import ACCOUNTS
 from pipeline.transactions.money import CURRENCIES
 
 Label = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
@@ -39,24 +41,24 @@ class AccountList(Struct):
     accounts: list[Account]
 
 
-async def create(request: web.Request) -> web.Response:
-    wanted = await read_json(request, NewAccount)
-    if wanted.currency not in CURRENCIES:
+async def create_account(request: web.Request) -> web.Response:
+    new = await read_json(request, NewAccount)
+    if new.currency not in CURRENCIES:
         raise Invalid([Fault("/currency", "not an active ISO 4217 code")])
-    bound = caller(request).user_id
+    bound = request[PRINCIPAL].user_id
     row = None
-    if bound in {None, wanted.user_id}:
-        row = await services(request).accounts.create_account(
-            wanted.user_id, wanted.external_id, wanted.name, wanted.type, wanted.currency
+    if bound in {None, new.user_id}:
+        row = await request.app[ACCOUNTS].create_account(
+            new.user_id, new.external_id, new.name, new.type, new.currency
         )
     if row is None:
         raise Invalid([Fault("/user_id", "there is no such user")])
-    return answer(_account(row), 201 if row["created"] else 200)
+    return answer_json(_account(row), 201 if row["created"] else 200)
 
 
-async def index(request: web.Request) -> web.Response:
-    rows = known(await services(request).accounts.accounts(user_in_path(request)))
-    return answer(AccountList([_account(row) for row in rows]))
+async def list_accounts(request: web.Request) -> web.Response:
+    rows = require_found(await request.app[ACCOUNTS].accounts(read_user_id(request)))
+    return answer_json(AccountList([_account(row) for row in rows]))
 
 
 def _account(row: Mapping[str, Any]) -> Account:

@@ -1,4 +1,4 @@
-"""What operators and load balancers ask: alive, ready, which version, and what the API is."""
+"""What operators and load balancers ask: whether the process runs, is ready, and its version."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Final, Literal
 from aiohttp import web
 from msgspec import Struct
 
-from api.dependencies import Services, answer, services
+from api.http.answers import answer_json
 from api.http.problems import Fault, NotReady
+from api.lookups import MONTHS
+from api.services import CLOCK, DEAD_LETTERS, DRAINING, POOL, PUBLISHER, REDIS
 from pipeline.cache.connection import REDIS_AWAY
 from pipeline.database.pool import translated
 from pipeline.errors import SpendlineError, StoreUnavailable
 
 _CHECK_SECONDS: Final = 2.0
 _DAYS_AHEAD: Final = 2
-_MANY_LETTERS: Final = 20  # within a minute
+_MANY_DEAD_LETTERS: Final = 20  # within a minute
 _OK: Final = "ok"
 
 
@@ -27,10 +29,10 @@ class Alive(Struct):
 
 
 class Ready(Struct):
-    """Degraded, but ready: Redis is away and answers come from PostgreSQL, or much is dying.
+    """The process can serve. It is `degraded` while Redis is away or many dead letters arrive.
 
-    One client's bad rows must not take the API from all others: dead letters are told here, and
-    the rows that died are named by the status of their ingests.
+    Dead letters do not make the process unready, since one client's bad rows must not stop all
+    others. The receipt of an ingest says whether its rows failed.
     """
 
     status: Literal["ready", "degraded"]
@@ -41,67 +43,71 @@ class Version(Struct):
     version: str
 
 
-async def live(_: web.Request) -> web.Response:
-    return answer(Alive("alive"))
+async def show_liveness(_: web.Request) -> web.Response:
+    return answer_json(Alive("alive"))
 
 
-async def ready(request: web.Request) -> web.Response:
-    """503 names every part that fails."""
-    found = services(request)
-    postgres, redis, months, letters = await asyncio.gather(
-        _postgres(found), _redis(found), _months(found), _letters(found)
+async def show_readiness(request: web.Request) -> web.Response:
+    """Answer 200, or raise NotReady with a fault for every part that fails."""
+    app = request.app
+    postgres, redis, months, dead_letters = await asyncio.gather(
+        _check_postgres(app), _check_redis(app), _check_months(app), _check_dead_letters(app)
     )
     needed = {
         "postgres": postgres,
         "partitions": months,
-        "broker": found.publisher.trouble or _OK,
-        "process": "draining" if found.health.draining else _OK,
+        "broker": app[PUBLISHER].trouble or _OK,
+        "process": "draining" if app[DRAINING].is_set() else _OK,
     }
-    faults = [Fault(f"/parts/{name}", said) for name, said in needed.items() if said != _OK]
+    faults = [Fault(f"/parts/{name}", state) for name, state in needed.items() if state != _OK]
     if faults:
         raise NotReady(faults)
-    useful = {"redis": redis, "dead_letters": letters}
-    well = set(useful.values()) == {_OK}
-    return answer(Ready("ready" if well else "degraded", needed | useful))
+    useful = {"redis": redis, "dead_letters": dead_letters}
+    is_well = set(useful.values()) == {_OK}
+    return answer_json(Ready("ready" if is_well else "degraded", needed | useful))
 
 
 async def show_version(_: web.Request) -> web.Response:
-    return answer(Version(installed_version("spendline")))
+    return answer_json(Version(installed_version("spendline")))
 
 
-async def _postgres(found: Services) -> str:
+async def _check_postgres(app: web.Application) -> str:
     try:
         async with asyncio.timeout(_CHECK_SECONDS), translated():
-            writable = await found.pool.fetchval(
+            is_writable = await app[POOL].fetchval(
                 "SELECT current_setting('transaction_read_only') = 'off'"
             )
     except (StoreUnavailable, TimeoutError) as error:
-        return str(error) or "PostgreSQL: no answer in time"
-    return _OK if writable else "PostgreSQL is read-only"
+        return _describe_failure(error)
+    return _OK if is_writable else "PostgreSQL is read-only"
 
 
-async def _redis(found: Services) -> str:
+async def _check_redis(app: web.Application) -> str:
     try:
-        await found.redis.ping()
+        await app[REDIS].ping()
     except REDIS_AWAY as error:
         return f"Redis: {type(error).__name__}"
     return _OK
 
 
-async def _letters(found: Services) -> str:
+async def _check_dead_letters(app: web.Application) -> str:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
-            died = await found.letters.recent(_MANY_LETTERS)
+            count = await app[DEAD_LETTERS].recent(_MANY_DEAD_LETTERS)
     except (SpendlineError, TimeoutError) as error:
-        return str(error) or "PostgreSQL: no answer in time"
-    return _OK if died < _MANY_LETTERS else f"{died} or more in the last minute"
+        return _describe_failure(error)
+    return _OK if count < _MANY_DEAD_LETTERS else f"{count} or more in the last minute"
 
 
-async def _months(found: Services) -> str:
-    soon = found.clock.now().date() + timedelta(days=_DAYS_AHEAD)
+async def _check_months(app: web.Application) -> str:
+    soon = app[CLOCK].now().date() + timedelta(days=_DAYS_AHEAD)
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
-            managed = await found.months.covering([soon])
+            managed = await app[MONTHS].find_range([soon])
     except (SpendlineError, TimeoutError) as error:
-        return str(error) or "PostgreSQL: no answer in time"
+        return _describe_failure(error)
     return _OK if soon in managed else f"no partition ahead of {managed.last}"
+
+
+def _describe_failure(error: Exception) -> str:
+    return str(error) or "PostgreSQL: no answer in time"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec import Struct
 
-from api.dependencies import answer, services
+from api.http.answers import answer_json
+from api.lookups import CATEGORIES
 
 
 class CategoryEntry(Struct):
@@ -20,5 +21,5 @@ class Taxonomy(Struct):
     categories: list[CategoryEntry]
 
 
-async def index(request: web.Request) -> web.Response:
-    return answer({"categories": await services(request).categories.all()})
+async def list_categories(request: web.Request) -> web.Response:
+    return answer_json({"categories": await request.app[CATEGORIES].list_all()})

@@ -16,7 +16,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from api.routes import ROUTES, Binding, Route
+from api.http.routing import Binding, Route
+from api.routes import ROUTES
 from pipeline.access.tokens import SCOPES, Tokens
 from tests.support.raw_client import Answer, RawClient, purchase
 

@@ -88,7 +88,7 @@ class Leg(NamedTuple):
     roots: tuple[str, ...]
 
 
-_API_ROOTS: Final = ("api.app", "api.dependencies")
+_API_ROOTS: Final = ("api.app", "api.services")
 _WORKER_ROOTS: Final = ("workers.app", "workers.resources")
 
 JOURNEYS: Final = {
@@ -120,7 +120,7 @@ JOURNEYS: Final = {
         Leg(
             "API process",
             (
-                *("api.routes", "api.resources.transactions", "pipeline.cache.positions"),
+                *("api.routes", "api.resources.transactions.feed", "pipeline.cache.positions"),
                 *("pipeline.cache.answers", "pipeline.reads.feed", "pipeline.reads.source"),
                 "pipeline.database.queries",
             ),

@@ -18,11 +18,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from api.dependencies import REQUEST_ID
-from api.http.middlewares import trace
+from api.http.middlewares import trace_request
+from api.http.requests import REQUEST_ID
+from api.http.routing import add_routes
 from api.ingest.coalesce import Coalescer
 from api.ingest.columns import Columns
-from api.routes import ROUTES, add_routes
+from api.routes import ROUTES
 from pipeline.database.clock import Clock
 from pipeline.errors import InvalidSettings, StoreUnavailable
 from pipeline.observe import tracing
@@ -33,7 +34,7 @@ from pipeline.transactions.envelope import decode_envelope, encode_envelope
 from tests.support.chunks import chunk, clock
 from tests.support.doubles import ConstantScorer
 from tests.support.routing import matched
-from tests.unit.api.test_coalesce import Broker, rows
+from tests.unit.api.ingest.test_coalesce import Broker, rows
 from workers.chunk_processor import Work
 from workers.loop import LoopThread
 from workers.model_slot import ModelSlot
@@ -95,7 +96,7 @@ async def post(gathering: Coalescer, columns: Columns, **headers: str) -> None:
         await gathering.submit(clock.uuid7(), columns, "r-1")
         return web.Response(status=202)
 
-    await trace(await matched(routed(), "POST", "/v1/transactions", headers), push)
+    await trace_request(await matched(routed(), "POST", "/v1/transactions", headers), push)
 
 
 def routed() -> web.Application:
@@ -254,7 +255,7 @@ async def test_a_request_has_failed_when_it_is_our_fault(
         request[REQUEST_ID] = "r-1"
         return web.Response(status=status)
 
-    await trace(await matched(routed(), "POST", "/v1/transactions"), answer)
+    await trace_request(await matched(routed(), "POST", "/v1/transactions"), answer)
     (span,) = exporter.get_finished_spans()
     assert span.status.is_ok is ok
 
@@ -263,7 +264,7 @@ async def test_probes_are_not_traced(exporter: InMemorySpanExporter) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response()
 
-    await trace(await matched(routed(), "GET", "/livez"), answer)
+    await trace_request(await matched(routed(), "GET", "/livez"), answer)
     assert exporter.get_finished_spans() == ()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from api.http.problems import Overloaded
 from api.ingest.coalesce import Coalescer
-from api.ingest.columns import Columns, chunk_of
+from api.ingest.columns import Columns, build_chunk
 from pipeline.access.accounts import Owner
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
@@ -310,11 +310,11 @@ async def test_rows_that_gather_leave_when_the_last_message_of_their_lane_is_sto
     (part,) = broker.sent[0][0].parts
     broker.confirm(0)
     # When others are stored, they stay; when that message is, they leave together
-    coalescer.stored(uuid4().bytes, 0)
-    coalescer.stored(part.ingest_id, part.number + 1)
+    coalescer.note_stored(uuid4().bytes, 0)
+    coalescer.note_stored(part.ingest_id, part.number + 1)
     await settle()
     assert broker.sizes == [[1]]
-    coalescer.stored(part.ingest_id, part.number)
+    coalescer.note_stored(part.ingest_id, part.number)
     await settle()
     assert broker.sizes == [[1], [2, 3]]
     broker.confirm(1)
@@ -348,7 +348,7 @@ def test_a_chunk_holds_the_columns_of_its_parts_in_order() -> None:
     )
     two = rows(1, removals=1, currencies=("JPY",), amount=np.array([-7]), pending=np.array([True]))
     # When
-    chunk = chunk_of(uuid4().bytes, [(b"a" * 16, 0, one), (b"b" * 16, 3, two)])
+    chunk = build_chunk(uuid4().bytes, [(b"a" * 16, 0, one), (b"b" * 16, 3, two)])
     # Then
     chunk.check()
     assert [(p.ingest_id[:1], p.number, p.rows, p.removals) for p in chunk.parts] == [

@@ -1,4 +1,4 @@
-"""A stored transaction as it is read out."""
+"""A stored transaction as the API answers it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from api.wire import Category, Details, FeedItem, RemovedItem
 from pipeline.transactions.columns import CHUNK_COLUMNS, JSON, SMALLINT
 from pipeline.transactions.money import decimal_text
 
-# How the value of a column is shown; others, and what is NULL, are shown as they are.
-_SHOWN: Final[Mapping[str, Callable[[Any], Any]]] = {
+_RENDERERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     SMALLINT.name: lambda code: None if code is None else f"{code:04d}",
     JSON.name: lambda text: Raw(text.encode() if text else b"{}"),
 }
 _DETAILS: Final = [
-    (column.wire, column.name, _SHOWN.get(column.kind.name))
+    (column.wire, column.name, _RENDERERS.get(column.kind.name))
     for column in CHUNK_COLUMNS
     if column.wire in Details.__struct_fields__
 ]
@@ -25,8 +24,8 @@ _DETAILS: Final = [
 Row = Mapping[str, Any]
 
 
-def feed_item(row: Row, primaries: Mapping[str, str]) -> FeedItem:
-    """`primaries` maps detailed codes to primary ones."""
+def render_item(row: Row, primaries: Mapping[str, str]) -> FeedItem:
+    """Return a row of the feed as its Struct; `primaries` maps detailed codes to primary ones."""
     detailed = row["category"]
     category = Category(
         primaries.get(detailed, detailed),
@@ -49,16 +48,17 @@ def feed_item(row: Row, primaries: Mapping[str, str]) -> FeedItem:
         pending=row["pending"],
         position=row["position"],
         reason=row["reason"],
-        **_details(row),
+        **_render_details(row),
     )
 
 
-def _details(row: Row) -> dict[str, Any]:
-    """What the bank may have said beyond what it must."""
-    return {wire: show(row[name]) if show else row[name] for wire, name, show in _DETAILS}
-
-
-def removed_item(row: Row) -> RemovedItem:
+def render_removal(row: Row) -> RemovedItem:
+    """Return a row of the removed transactions as its Struct."""
     return RemovedItem(
         row["id"], row["transaction_id"], row["account_id"], row["position"], row["reason"]
     )
+
+
+def _render_details(row: Row) -> dict[str, Any]:
+    """Return the optional fields; a column without a renderer keeps its value."""
+    return {wire: render(row[name]) if render else row[name] for wire, name, render in _DETAILS}

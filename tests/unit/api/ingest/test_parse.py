@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from api.http.bodies import JSON, NDJSON
 from api.http.problems import Invalid, Malformed, TooLarge
 from api.ingest import validate
-from api.ingest.columns import Columns, chunk_of
+from api.ingest.columns import Columns, build_chunk
 from api.ingest.parse import read_items
 from api.ingest.validate import check_items
 from pipeline.access.accounts import Owner
@@ -47,7 +47,7 @@ def read(*rows: dict[str, Any]) -> Columns:
 
 
 def sent(columns: Columns) -> Chunk:
-    return chunk_of(bytes(16), [(bytes(16), 0, columns)])
+    return build_chunk(bytes(16), [(bytes(16), 0, columns)])
 
 
 def test_a_message_is_shorter_than_the_body_whose_rows_it_carries() -> None:
@@ -67,7 +67,7 @@ def test_a_message_is_shorter_than_the_body_whose_rows_it_carries() -> None:
 
 def test_a_right_batch_takes_the_short_way() -> None:
     items = read_items(msgspec.json.encode({"transactions": [row(), row(mcc="5411")]}), JSON)
-    assert validate._columns_at_once(items, OWNERS, MANAGED) is not None
+    assert validate._build_columns_at_once(items, OWNERS, MANAGED) is not None
 
 
 @given(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from unittest.mock import AsyncMock
 from uuid import uuid4
 
@@ -13,10 +12,11 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.dependencies import PRINCIPAL, REQUEST_ID, SERVICES
-from api.http.bodies import Intake
-from api.http.idempotency import HEADER, answer_once, seal, unseal
-from api.http.problems import Forbidden, Gone, response_to
+from api.http.bodies import INTAKE, Intake
+from api.http.idempotency import HEADER, answer_once, open_answer, seal_answer
+from api.http.problems import Forbidden, Gone, render_problem
+from api.http.requests import PRINCIPAL, REQUEST_ID
+from api.services import IDEMPOTENCY
 from pipeline.access.idempotency import Claim
 from pipeline.access.tokens import Principal
 from pipeline.errors import BrokerUnavailable
@@ -32,7 +32,7 @@ def keys() -> AsyncMock:
 @pytest.fixture
 def request_(keys: AsyncMock) -> web.Request:
     app = web.Application()
-    app[SERVICES] = SimpleNamespace(keys=keys, intake=Intake(MAX_BODY))  # type: ignore[assignment]
+    app[IDEMPOTENCY], app[INTAKE] = keys, Intake(MAX_BODY)
     headers = {HEADER: "k", "Authorization": "Bearer t"}
     request = make_mocked_request("POST", "/v1/users", headers=headers, app=app)
     request[PRINCIPAL] = Principal(uuid4(), frozenset(), None, None)
@@ -68,21 +68,21 @@ SECRET, PLACE, PLAIN = b"secret", b"place", bytes(range(100))
 
 
 def test_a_seal_opens_with_its_secret_at_its_place_only() -> None:
-    sealed = seal(PLAIN, SECRET, PLACE)
-    assert unseal(sealed, SECRET, PLACE) == PLAIN
+    sealed = seal_answer(PLAIN, SECRET, PLACE)
+    assert open_answer(sealed, SECRET, PLACE) == PLAIN
     assert PLAIN not in sealed
-    assert seal(PLAIN, SECRET, PLACE) != sealed
+    assert seal_answer(PLAIN, SECRET, PLACE) != sealed
     for secret, place in ((b"other", PLACE), (SECRET, b"other")):
         with pytest.raises(InvalidTag):
-            unseal(sealed, secret, place)
+            open_answer(sealed, secret, place)
 
 
-@given(st.integers(0, len(seal(PLAIN, SECRET, PLACE)) - 1), st.integers(1, 255))
+@given(st.integers(0, len(seal_answer(PLAIN, SECRET, PLACE)) - 1), st.integers(1, 255))
 def test_an_altered_byte_is_noticed(at: int, change: int) -> None:
-    sealed = bytearray(seal(PLAIN, SECRET, PLACE))
+    sealed = bytearray(seal_answer(PLAIN, SECRET, PLACE))
     sealed[at] ^= change
     with pytest.raises(InvalidTag):
-        unseal(bytes(sealed), SECRET, PLACE)
+        open_answer(bytes(sealed), SECRET, PLACE)
 
 
 @pytest.mark.parametrize("kept", [b"", bytes(12), bytes(40)])
@@ -96,6 +96,6 @@ async def test_a_kept_answer_that_cannot_be_read_is_gone_and_nothing_runs_again(
     with pytest.raises(Gone) as refusal:
         await answer_once(request_, handler)
     # Then
-    assert response_to(refusal.value, "r").status == 410
+    assert render_problem(refusal.value, "r").status == 410
     handler.assert_not_called()
     keys.release.assert_not_called()

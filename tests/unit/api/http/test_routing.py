@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
 from aiohttp import web
 
-from api.dependencies import SERVICES
-from api.http.middlewares import authorize
+from api.http.answers import answer_versioned
+from api.http.authorization import TOKEN_HOLDERS, authorize_request
 from api.http.problems import Forbidden
-from api.http.versioned import versioned
-from api.routes import ROUTES, add_routes, route_of
+from api.http.rate_limits import RATE_LIMITS
+from api.http.routing import add_routes, route_of
+from api.routes import ROUTES
+from api.services import ANSWERS, POSITIONS, READS
 from pipeline.access.tokens import Principal
 from tests.support.routing import matched
 
@@ -35,21 +36,21 @@ def app() -> web.Application:
     """Two routes of one handler, for a reader's token."""
     app = web.Application()
     reader = Principal(uuid4(), frozenset({"read"}), None, None)
-    app[SERVICES] = SimpleNamespace(  # type: ignore[assignment]
-        holders=AsyncMock(**{"holder.return_value": reader}),
-        limits=AsyncMock(**{"spend.return_value": None}),
-        reads=AsyncMock(),
-        positions=AsyncMock(**{"read_position.return_value": 7}),
-        answers=AsyncMock(**{"read_answer.return_value": (7, b"{}")}),
-    )
+    app[TOKEN_HOLDERS] = AsyncMock(**{"find_holder.return_value": reader})
+    app[RATE_LIMITS] = AsyncMock(**{"count_request.return_value": None})
+    app[READS] = AsyncMock()
+    app[POSITIONS] = AsyncMock(**{"read_position.return_value": 7})
+    app[ANSWERS] = AsyncMock(**{"read_answer.return_value": (7, b"{}")})
     add_routes(app, (READ, MANAGE))
     return app
 
 
 async def test_two_routes_of_one_handler_keep_their_own_scopes(app: web.Application) -> None:
-    assert (await authorize(await matched(app, "GET", "/v1/a/x", TOKEN), handler)).status == 200
+    assert (
+        await authorize_request(await matched(app, "GET", "/v1/a/x", TOKEN), handler)
+    ).status == 200
     with pytest.raises(Forbidden, match="manage"):
-        await authorize(await matched(app, "GET", "/v1/b/x", TOKEN), handler)
+        await authorize_request(await matched(app, "GET", "/v1/b/x", TOKEN), handler)
 
 
 async def test_what_is_not_served_matches_no_route(app: web.Application) -> None:
@@ -62,9 +63,9 @@ async def test_two_routes_of_one_module_share_no_answer(app: web.Application) ->
     user = uuid4()
     # When
     tags = [
-        (await versioned(await matched(app, "GET", path, TOKEN), user, None, compute)).headers[
-            "ETag"
-        ]
+        (
+            await answer_versioned(await matched(app, "GET", path, TOKEN), user, None, compute)
+        ).headers["ETag"]
         for path in ("/v1/a/x", "/v1/b/x", "/v1/a/x")
     ]
     # Then
