@@ -16,8 +16,8 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         settings.require_servers()
-        logs.configure(settings.log_level)
-        with tracing.exporting(settings, "spendline-api"):
+        logs.configure_logs(settings.log_level)
+        with tracing.export_spans(settings, "spendline-api"):
             uvloop.run(serve(settings, _say))
     except (SpendlineError, OSError) as error:
         _say(f"api cannot start: {error}")

@@ -51,17 +51,17 @@ from pipeline.cache.connection import open_redis
 from pipeline.cache.events import Waiters
 from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
-from pipeline.database.pool import open_pool, translated
+from pipeline.database.pool import open_pool, translate_errors
 from pipeline.errors import NotMigrated
 from pipeline.observe import metrics as telemetry
 from pipeline.queue.depth import watch_queues
 from pipeline.queue.publisher import Publisher
 from pipeline.queue.topology import Queues
-from pipeline.reads.replicas import Replica, Replicas
+from pipeline.reads.replicas import ReplicaPool, Replicas
 from pipeline.reads.source import ReadSource
 from pipeline.reads.taxonomy import read_taxonomy
 from pipeline.settings import Settings
-from pipeline.store.dead_letters import Letters
+from pipeline.store.dead_letters import DeadLetters
 from pipeline.transactions.money import MAX_BODY
 from pipeline.transactions.ticket import Signer
 
@@ -77,7 +77,7 @@ def create_app(settings: Settings) -> web.Application:
     if settings.traces_url:
         middlewares.insert(0, trace_request)
     app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-    app[openapi.DOCUMENT] = openapi.document(ROUTES)
+    app[openapi.DOCUMENT] = openapi.build_document(ROUTES)
     add_routes(app, ROUTES)
 
     async def keep_services_open(app: web.Application) -> AsyncGenerator[None]:
@@ -104,7 +104,7 @@ async def open_services(
     _add_lookups(app, settings)
     stack.push_async_callback(app[COALESCER].drain)
     _start(stack, app[WAITERS].listen(app[COALESCER].note_stored))
-    _start(stack, app[CLOCK].keep(app[POOL]))
+    _start(stack, app[CLOCK].keep_synchronized(app[POOL]))
     _start(stack, watch_queues(settings.broker_url, Queues(settings.queue_prefix)))
     telemetry.watch_pool(app[POOL], "api")
 
@@ -132,8 +132,8 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
             runner, settings.api_host, settings.api_port, reuse_port=True, backlog=_BACKLOG
         )
         await site.start()
-        telemetry.serve(settings.metrics_host, settings.api_metrics_port)
-        collector.leave_the_started_alone()
+        telemetry.serve_metrics(settings.metrics_host, settings.api_metrics_port)
+        collector.exempt_started_objects()
         say(f"listening on http://{settings.api_host}:{settings.api_port}")
         await stop.wait()
         app[DRAINING].set()
@@ -160,15 +160,16 @@ async def _open_database(
     app[SIGNER] = await _load_signer(pool, app[CLOCK])
     app[USERS] = Users(pool)
     app[ACCOUNTS] = Accounts(pool)
+    app[USERS] = Users(pool)
     app[TOKENS] = Tokens(pool)
     app[IDEMPOTENCY] = Idempotency(pool)
     app[READS] = ReadSource(pool, Replicas(replicas))
-    app[DEAD_LETTERS] = Letters(pool)
+    app[DEAD_LETTERS] = DeadLetters(pool)
 
 
-def _build_replicas(settings: Settings) -> list[Replica]:
+def _build_replicas(settings: Settings) -> list[ReplicaPool]:
     return [
-        Replica(
+        ReplicaPool(
             f"replica {number}",
             url,
             size=settings.api_pool_size,
@@ -181,7 +182,7 @@ def _build_replicas(settings: Settings) -> list[Replica]:
 
 async def _load_signer(pool: asyncpg.Pool, clock: Clock) -> Signer:
     try:
-        async with translated():
+        async with translate_errors():
             await clock.synchronize(pool)
             return await load_signer(pool)
     except asyncpg.UndefinedTableError:

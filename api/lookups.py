@@ -13,8 +13,8 @@ from aiohttp import web
 from async_lru import alru_cache
 
 from pipeline.access.accounts import Accounts, Owner
-from pipeline.database.partitions import Managed, managed
-from pipeline.database.pool import translated
+from pipeline.database.partitions import Managed, read_managed_range
+from pipeline.database.pool import translate_errors
 from pipeline.errors import NoPartition
 
 _OWNERS_SECONDS: Final = 60.0  # an account's user never changes, but both can be erased
@@ -47,7 +47,7 @@ class Owners:
         owners = self._owners  # another request may replace the attribute during the look-up
         missing = [a for a in account_ids if a not in owners and is_canonical(a)]
         if missing:
-            owners.update(await self._accounts.owners(missing))
+            owners.update(await self._accounts.find_owners(missing))
         named = {a: owners[a] for a in account_ids if a in owners}
         if only is None:
             return named
@@ -80,8 +80,8 @@ class Months:
     async def read_range(self) -> Managed | None:
         """Read the range from PostgreSQL now. Raises StoreUnavailable."""
         self._read_at = time.monotonic()
-        async with translated():
-            self._range = await managed(self._pool)
+        async with translate_errors():
+            self._range = await read_managed_range(self._pool)
         return self._range
 
     def _misses(self, days: Collection[date]) -> bool:

@@ -22,18 +22,18 @@ from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.queue.publisher import Publisher
 from pipeline.reads.source import ReadSource
-from pipeline.store.dead_letters import Letters
+from pipeline.store.dead_letters import DeadLetters
 from pipeline.transactions.ticket import Signer
 
 POOL: Final = web.AppKey("pool", asyncpg.Pool)
 CLOCK: Final = web.AppKey("clock", Clock)
 SIGNER: Final = web.AppKey("signer", Signer)
-USERS: Final = web.AppKey("users", Users)
 ACCOUNTS: Final = web.AppKey("accounts", Accounts)
+USERS: Final = web.AppKey("users", Users)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 IDEMPOTENCY: Final = web.AppKey("idempotency", Idempotency)
 READS: Final = web.AppKey("reads", ReadSource)
-DEAD_LETTERS: Final = web.AppKey("dead_letters", Letters)
+DEAD_LETTERS: Final = web.AppKey("dead_letters", DeadLetters)
 REDIS: Final = web.AppKey("redis", Redis)
 POSITIONS: Final = web.AppKey("positions", PositionCache)
 ANSWERS: Final = web.AppKey("answers", AnswerCache)

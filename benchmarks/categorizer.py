@@ -32,7 +32,7 @@ from benchmarks.peers.labels import read_brands
 from categorizer import taxonomy
 from categorizer.columns import Columns
 from categorizer.scorer import Scorer
-from categorizer.training.export import restore
+from categorizer.training.export import restore_estimator
 
 SEED = 7
 _MODEL = Path(__file__).parent.parent / "models" / "shipped"
@@ -43,7 +43,10 @@ _STEPS = 7
 
 def read_examples() -> tuple[list[str], list[str]]:
     """Texts and codes that peers are fitted on: the lexicon, and the name of every code."""
-    texts, codes = [c.name for c in taxonomy.load().detailed], list(taxonomy.load().index)
+    texts, codes = (
+        [c.name for c in taxonomy.load_taxonomy().detailed],
+        list(taxonomy.load_taxonomy().index),
+    )
     for topic in sorted(Path(str(resources.files("models.corpus") / "lexicon")).glob("*.tsv")):
         for line in topic.read_text(encoding="utf-8").splitlines()[1:]:
             text, code = line.split("\t")[:2]
@@ -92,7 +95,7 @@ def measure_cost_by_size(
 
 def has_same_answers(scorer: Scorer, batch: Columns) -> bool:
     """Whether the serving form answers as the estimator does, code by code."""
-    slow = restore(scorer.weights)
+    slow = restore_estimator(scorer.weights)
     served, confidences = scorer.predict(batch)
     expected = slow.predict_primary_proba(batch).max(axis=1)
     return bool(
@@ -152,7 +155,7 @@ def measure_categorizer(rows: int, rounds: int, step: Step) -> dict[str, Any]:
         "peak_megabytes": peak,
         "cores_used": 1,
         "rows": rows,
-        "codes": len(taxonomy.load().detailed),
+        "codes": len(taxonomy.load_taxonomy().detailed),
         "servers": versions,
     }
 

@@ -25,7 +25,7 @@ from benchmarks.harness.running import Running, find_pid, start_system, vacuum_d
 from benchmarks.harness.workload import Purchase, generate_purchases
 from benchmarks.harness.yardstick import measure_copy
 from benchmarks.peers import measure as peers
-from workers.local.usage import peak_megabytes
+from workers.local.usage import measure_peak_megabytes
 
 SEED = 7
 _PEER_ROWS = 1_500
@@ -139,7 +139,7 @@ def _spread(values: list[float]) -> float:
 
 def _peaks(target: Running) -> dict[str, float]:
     names = (*target.apis, *target.workers)
-    return {name: peak_megabytes(find_pid(target.system.child(name))) for name in names}
+    return {name: measure_peak_megabytes(find_pid(target.system.get_child(name))) for name in names}
 
 
 def _rounded(cpu: Mapping[str, float], factor: float) -> dict[str, float]:

@@ -4,7 +4,7 @@ Nothing in the folder is pickled. `manifest.json` holds
 
     format       1
     version      whole number of this model
-    taxonomy     {"version", "hash"}: of `taxonomy.load()`
+    taxonomy     {"version", "hash"}: of `taxonomy.load_taxonomy()`
     features     {"version", "wordings"}: `phrases.FEATURES_VERSION`, hash of the phrases
     calibration  {"confidence": [0.0, ..., 1.0], "calibrated": [...]}: points of `Calibration`
     threshold    calibrated confidence below which a row of a rule or the model needs review
@@ -34,7 +34,7 @@ MANIFEST: Final = "manifest.json"
 
 def describe_format() -> dict[str, Any]:
     """Return the entries `format`, `taxonomy` and `features` of a model that this code can serve."""
-    codes = taxonomy.load()
+    codes = taxonomy.load_taxonomy()
     return {
         "format": FORMAT,
         "taxonomy": {"version": codes.version, "hash": codes.content_hash},

@@ -40,7 +40,7 @@ class Verdicts:
     """Verdicts hold one decision for each row, in the order of the columns."""
 
     codes: NDArray[np.int16]
-    """Indices into `Taxonomy.detailed`."""
+    """Indices into `CategoryTaxonomy.detailed`."""
     confidences: NDArray[np.float32]
     """Calibrated probabilities that the primary category is right."""
     sources: NDArray[np.uint8]

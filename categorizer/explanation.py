@@ -45,7 +45,7 @@ class Alternative(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class VerdictExplanation:
     """An explanation holds the verdict on one row and what led to it."""
 
     code: str

@@ -14,7 +14,7 @@ from categorizer.columns import MODEL, RULE, SOURCES, Columns, Verdicts, encode_
 from categorizer.errors import CorruptArtifact
 from categorizer.explanation import (
     Alternative,
-    Explanation,
+    VerdictExplanation,
     compute_probabilities,
     derive_features,
     find_processor,
@@ -39,7 +39,7 @@ class Scorer:
     version: int
     threshold: float
     metrics: dict[str, Any]
-    taxonomy: taxonomy.Taxonomy
+    taxonomy: taxonomy.CategoryTaxonomy
     weights: Weights
     rules: Rules
     calibration: Calibration
@@ -56,7 +56,7 @@ class Scorer:
                 version=int(manifest["version"]),
                 threshold=float(manifest["threshold"]),
                 metrics=manifest["metrics"],
-                taxonomy=taxonomy.load(),
+                taxonomy=taxonomy.load_taxonomy(),
                 weights=Weights(**artifact.map_arrays(folder, manifest["files"], Weights)),
                 rules=Rules(**artifact.map_arrays(folder, manifest["files"], Rules)),
                 calibration=Calibration.from_manifest(manifest["calibration"]),
@@ -88,7 +88,7 @@ class Scorer:
             ]
         )
 
-    def explain(self, columns: Columns, row: int = 0) -> Explanation:
+    def explain(self, columns: Columns, row: int = 0) -> VerdictExplanation:
         """Return what decided one row, what weighed most in the model, and the alternatives."""
         one = Columns(
             [columns.descriptions[row]],
@@ -102,7 +102,7 @@ class Scorer:
         likely = compute_probabilities(self.weights, added)
         order = np.argsort(-likely, kind="stable")
         category = self.taxonomy.detailed[verdict.codes[0]]
-        return Explanation(
+        return VerdictExplanation(
             code=category.code,
             primary=category.primary,
             confidence=float(verdict.confidences[0]),

@@ -42,7 +42,7 @@ class DetailedCategory:
 
 
 @dataclass(frozen=True, slots=True)
-class Taxonomy:
+class CategoryTaxonomy:
     """A taxonomy holds all categories in their stored order, and finds them by any code."""
 
     version: int
@@ -83,7 +83,7 @@ class Taxonomy:
 
 
 @functools.cache
-def load() -> Taxonomy:
+def load_taxonomy() -> CategoryTaxonomy:
     """Return the taxonomy of the package; it is read once per process."""
     content = resources.files("categorizer").joinpath("taxonomy.toml").read_bytes()
     document = tomllib.loads(content.decode())
@@ -91,7 +91,7 @@ def load() -> Taxonomy:
     detailed = tuple(_read_category(entry, primaries) for entry in document["detailed"])
     index = {category.code: i for i, category in enumerate(detailed)}
     codes = [primary.code for primary in primaries]
-    return Taxonomy(
+    return CategoryTaxonomy(
         version=document["version"],
         content_hash=hashlib.sha256(content).hexdigest(),
         primaries=primaries,

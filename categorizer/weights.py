@@ -43,12 +43,12 @@ class Weights:
 
     def check_arrays(self) -> None:
         """Raise CorruptArtifact when the arrays do not fit together."""
-        primaries = len(taxonomy.load().primaries)
+        primaries = len(taxonomy.load_taxonomy().primaries)
         sound = (
             self.intercepts.shape == (primaries,)
             and self.detail_codes.shape == self.detail_intercepts.shape == (primaries, EXPONENT)
             and self.detail_codes.dtype == np.int16
-            and int(self.detail_codes.max()) < len(taxonomy.load().detailed)
+            and int(self.detail_codes.max()) < len(taxonomy.load_taxonomy().detailed)
             and _is_table(self.index, self.rows)
             and _is_table(self.detail_index, self.detail_rows)
             and bool(np.isfinite(self.intercepts).all())

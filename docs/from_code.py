@@ -20,7 +20,7 @@ from jinja2 import Environment, StrictUndefined
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from api.http.openapi import document
+from api.http.openapi import build_document
 from api.http.problems import ERRORS
 from api.http.routing import Binding
 from api.routes import ROUTES
@@ -92,7 +92,7 @@ def describe_index() -> dict[str, Any]:
 
 def describe_http() -> dict[str, Any]:
     """The operations by their noun, and the schemas, of the OpenAPI document."""
-    contract = json.loads(document(ROUTES))
+    contract = json.loads(build_document(ROUTES))
     nouns: dict[str, list[Operation]] = {}
     for path, methods in contract["paths"].items():
         for method, operation in methods.items():

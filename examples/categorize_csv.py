@@ -55,7 +55,7 @@ def main(file: Path) -> None:
         rows, names = list(reader), list(reader.fieldnames or ())
     writer = csv.DictWriter(sys.stdout, [*names, *ADDED])
     writer.writeheader()
-    writer.writerows(categorize(evaluate.load(), rows))
+    writer.writerows(categorize(evaluate.load_model(), rows))
 
 
 if __name__ == "__main__":

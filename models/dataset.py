@@ -54,7 +54,7 @@ class Labelled:
         return type(self)(columns, *([text[i] for i in at] for text in texts))
 
 
-def read(paths: Sequence[Path], version: Version = "v2") -> Labelled:
+def read_labelled(paths: Sequence[Path], version: Version = "v2") -> Labelled:
     """Return all rows of all files in order; raises UnreadableDataset, naming file and line."""
     rows = [row for path in paths for row in _read_rows(path)]
     labels = [_read_label(row, version) for row in rows]
@@ -106,7 +106,7 @@ def _count_minor_units(amount: str) -> int:
 
 def _read_label(row: Mapping[str, str], version: Version) -> tuple[str, str]:
     """Return the primary and, where the label has one, the detailed code, in the labels' taxonomy."""
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     category = row["category"].strip().upper()
     if category not in {primary.code for primary in categories.primaries}:
         primary = (

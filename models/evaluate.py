@@ -28,7 +28,7 @@ class Answers:
     needs_review: NDArray[np.bool_]
 
 
-def load(model: str | None = None) -> Scorer:
+def load_model(model: str | None = None) -> Scorer:
     """Return the model in a folder, or the shipped one, chosen by its version or by default.
 
     Raises CorruptArtifact or IncompatibleModel.
@@ -41,7 +41,7 @@ def load(model: str | None = None) -> Scorer:
     return shipped
 
 
-def answer(
+def answer_rows(
     scorer: Scorer, labelled: Labelled, version: Version, memory: MerchantMemory | None = None
 ) -> Answers:
     """Return the verdicts on all rows; merchants in `memory` get theirs from there."""
@@ -59,7 +59,7 @@ def answer(
     )
 
 
-def figures(labelled: Labelled, answers: Answers) -> dict[str, Any]:
+def measure_answers(labelled: Labelled, answers: Answers) -> dict[str, Any]:
     """Return every figure at primary level; `detailed` holds those of rows with a detailed label."""
     result = summarize_rows(
         labelled.primaries, answers.primaries, answers.confidences, answers.needs_review
@@ -82,7 +82,7 @@ def _measure_detailed(labelled: Labelled, answers: Answers) -> dict[str, Any] | 
 
 def choose_names(version: Version) -> tuple[Callable[[int, bool], str], Callable[[int, bool], str]]:
     """Return functions from a detailed code's index and money in to primary and detailed code."""
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     if version == "v1":
         return (
             lambda code, credit: categories.to_v1_primary(code, money_in=credit),

@@ -18,7 +18,7 @@ class Remembered(NamedTuple):
     """A fact is the category of one merchant of one user."""
 
     code: int
-    """Index into `Taxonomy.detailed`."""
+    """Index into `CategoryTaxonomy.detailed`."""
     money_in: bool
     """The direction that was learnt; it does not apply to money the other way."""
     source: int = MEMORY

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def write(folder: Path, labelled: Labelled, answers: Answers, figures: dict[str, Any]) -> Path:
+def write_report(
+    folder: Path, labelled: Labelled, answers: Answers, figures: dict[str, Any]
+) -> Path:
     """Write `index.html` and its plots to a folder; return the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     right = np.array(labelled.primaries) == np.array(answers.primaries)

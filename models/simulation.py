@@ -6,11 +6,11 @@ import numpy as np
 
 from categorizer.scorer import Scorer
 from models.dataset import Labelled, Version
-from models.evaluate import answer
+from models.evaluate import answer_rows
 from models.splits import build_memory
 
 
-def user_years(scorer: Scorer, labelled: Labelled, version: Version) -> dict[str, Any]:
+def simulate_years(scorer: Scorer, labelled: Labelled, version: Version) -> dict[str, Any]:
     """Return the accuracy from the second month on: the model alone, and with the user's memory.
 
     `covered` is the share of rows whose merchant the user has met in an earlier month.
@@ -36,8 +36,8 @@ def _simulate_month(
     memory = build_memory(past, now.users)
     keys = scorer.categorize(now.columns).merchant_keys
     facts = memory.find_facts(keys, now.columns.amounts)
-    alone = answer(scorer, now, version).primaries
-    remembered = answer(scorer, now, version, memory).primaries
+    alone = answer_rows(scorer, now, version).primaries
+    remembered = answer_rows(scorer, now, version, memory).primaries
     return [len(now), _count_hits(now, alone), _count_hits(now, remembered), len(facts)]
 
 

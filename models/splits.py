@@ -15,7 +15,7 @@ from categorizer.normalize import normalize_descriptions
 from categorizer.scorer import Scorer
 from categorizer.training.estimator import Categorizer
 from models.dataset import Labelled, Version
-from models.evaluate import Answers, answer, choose_names
+from models.evaluate import Answers, answer_rows, choose_names
 from models.memory import MerchantMemory, Remembered
 from models.metrics import summarize_rows
 
@@ -52,7 +52,7 @@ SPLITS: Final[dict[str, Callable[[Labelled], Mask]]] = {
 }
 
 
-def side_by_side(
+def compare_splits(
     scorer: Scorer, labelled: Labelled, version: Version
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return the figures of the rows kept back, by split and by contestant.
@@ -68,7 +68,7 @@ def side_by_side(
 
 def build_memory(labelled: Labelled, users: list[str]) -> MerchantMemory:
     """Return what users know of merchants after these rows; a merchant's last row counts."""
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     keys = normalize_descriptions(labelled.columns.descriptions).keys
     money_in = (labelled.columns.amounts > 0).tolist()
     facts = {
@@ -89,14 +89,14 @@ def _compare_answers(
     )
     remembered = build_memory(seen, unseen.users)
     return {
-        "model": _measure_figures(unseen, answer(scorer, unseen, version)),
-        "memory": _measure_figures(unseen, answer(scorer, unseen, version, remembered)),
+        "model": _measure_figures(unseen, answer_rows(scorer, unseen, version)),
+        "memory": _measure_figures(unseen, answer_rows(scorer, unseen, version, remembered)),
         "labels_alone": _measure_figures(unseen, _answer_by_labels(seen, unseen, version)),
     }
 
 
 def _answer_by_labels(seen: Labelled, unseen: Labelled, version: Version) -> Answers:
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     codes = np.array([categories.fold_code(label) for label in seen.primaries])
     model = Categorizer(min_rows=1, max_iter=40).fit(seen.columns, codes)
     to_primary, to_detailed = choose_names(version)

@@ -43,7 +43,7 @@ class TrainingSettings:
     seed: int = SEED
 
 
-def train(folder: Path, settings: TrainingSettings | None = None) -> dict[str, Any]:
+def train_model(folder: Path, settings: TrainingSettings | None = None) -> dict[str, Any]:
     """Train a model, write it to `folder` and return its metrics.
 
     The model is fitted on the corpus, calibrated on half of the development set and measured on the
@@ -80,7 +80,7 @@ def split_development() -> tuple[Labelled, Labelled]:
     A hash of the letters of the description decides, so that repeats stay together.
     """
     files = [DEVELOPMENT / name for name in CALIBRATION_FILES]
-    labelled = _drop_repeats(dataset.read([file for file in files if file.exists()], "v1"))
+    labelled = _drop_repeats(dataset.read_labelled([file for file in files if file.exists()], "v1"))
     even = np.array([_sum_letters(text) % 2 == 0 for text in labelled.columns.descriptions])
     return labelled.take_rows(np.flatnonzero(even)), labelled.take_rows(np.flatnonzero(~even))
 
@@ -126,7 +126,7 @@ def describe_model(line: Calibration, threshold: float, metrics: dict[str, Any])
 
 def build_rules() -> Rules:
     """Return the detailed category that each merchant category code settles, -1 for none."""
-    index = taxonomy.load().index
+    index = taxonomy.load_taxonomy().index
     codes = np.full(MCC_COUNT, -1, dtype=np.int16)
     for row in tables.read_rows("mcc.tsv"):
         if row["decides"] == "rule":
@@ -136,7 +136,7 @@ def build_rules() -> Rules:
 
 def translate_primaries(codes: NDArray[np.int16], columns: Columns) -> list[str]:
     """Return the primary v1 code of each row from its detailed code and direction."""
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     money_in = (columns.amounts > 0).tolist()
     return [
         categories.to_v1_primary(code, money_in=credit)

@@ -29,7 +29,7 @@ class FailPoint:
         if self._armed == place:
             os._exit(EXIT)
 
-    def loses(self, place: Place) -> bool:
+    def is_armed(self, place: Place) -> bool:
         """Whether the caller must skip what happens at this place."""
         return self._armed == place
 

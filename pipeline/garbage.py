@@ -7,7 +7,7 @@ import gc
 _NEW_OBJECTS = 50_000  # before a collection; reference counts free the rows of chunks without one
 
 
-def leave_the_started_alone() -> None:
+def exempt_started_objects() -> None:
     """Exempt the objects of the start from collections, and collect the others seldom.
 
     Call it when everything is open. Batches are thousands of short-lived objects without cycles: at

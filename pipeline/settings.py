@@ -114,8 +114,8 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
-        shown |= {name: redacted(shown[name]) for name in (*SERVERS, "traces_url")}
-        shown["replica_urls"] = ",".join(map(redacted, self.replicas))
+        shown |= {name: redact_url(shown[name]) for name in (*SERVERS, "traces_url")}
+        shown["replica_urls"] = ",".join(map(redact_url, self.replicas))
         return f"Settings({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
     @classmethod
@@ -128,7 +128,7 @@ class Settings:
         """The variables that give a child process these settings."""
         return {f"{PREFIX}{f.name.upper()}": str(getattr(self, f.name)) for f in fields(self)}
 
-    def environment_of_children(self) -> dict[str, str]:
+    def make_child_environment(self) -> dict[str, str]:
         """The environment of this process with these settings in place of its own."""
         others = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         return others | self.to_environment()
@@ -142,7 +142,7 @@ class Settings:
                 )
 
 
-def redacted(url: str) -> str:
+def redact_url(url: str) -> str:
     """The URL without its password."""
     parts = urlsplit(url)
     if parts.password is None:

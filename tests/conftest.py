@@ -14,11 +14,11 @@ import pika
 import pytest
 import redis
 
-from pipeline.database.migrate import migrate
+from pipeline.database.migrate import migrate_database
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from tests.support.children import children, kill_families
-from workers.local.stack import ServerUrls, discover
+from workers.local.stack import ServerUrls, discover_servers
 
 
 def pytest_configure() -> None:
@@ -48,7 +48,7 @@ def servers(pytestconfig: pytest.Config) -> Iterator[ServerUrls]:
 
     settings = Settings.from_environment()
     folder = Path(settings.data_folder) / f"test-{uuid4().hex[:8]}"
-    with discover(settings, folder, keep=False, say=say) as urls:
+    with discover_servers(settings, folder, keep=False, say=say) as urls:
         yield urls
 
 
@@ -84,7 +84,7 @@ def settings(servers: ServerUrls, make_database: Callable[[], str]) -> Iterator[
         queue_prefix=prefix,
         key_prefix=prefix,
     )
-    asyncio.run(migrate(ours.database_url))
+    asyncio.run(migrate_database(ours.database_url))
     yield ours
     _delete_queues(servers.broker, prefix)
     _delete_keys(servers.redis, prefix)

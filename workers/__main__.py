@@ -23,9 +23,9 @@ def main() -> int:
 
     try:
         settings = Settings.from_environment()
-        logs.configure(settings.log_level)
-        with tracing.exporting(settings, "spendline-worker"):
-            return app.run(settings)
+        logs.configure_logs(settings.log_level)
+        with tracing.export_spans(settings, "spendline-worker"):
+            return app.run_worker(settings)
     except SpendlineError as error:
         print(f"worker cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 1

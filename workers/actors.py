@@ -11,7 +11,7 @@ from pipeline.errors import SpendlineError
 from pipeline.queue.broker import RabbitBroker
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import ACTOR
-from workers.chunk_processor import Work
+from workers.chunk_processor import ChunkProcessor
 
 
 class Stopwatch:
@@ -32,12 +32,12 @@ class Stopwatch:
         return max((now - since for since in list(self._since.values())), default=0.0)
 
 
-def declare_actors(broker: RabbitBroker, work: Work, stopwatch: Stopwatch) -> None:
+def declare_actors(broker: RabbitBroker, work: ChunkProcessor, stopwatch: Stopwatch) -> None:
     """Register the actor of the ingest queue."""
 
     def categorize(chunk: Chunk) -> None:
         with stopwatch:
-            work.do(chunk)
+            work.process_chunk(chunk)
 
     dramatiq.Actor(
         categorize,

@@ -21,13 +21,13 @@ from pipeline import garbage as collector
 from pipeline.observe import metrics as telemetry
 from pipeline.queue.broker import RabbitBroker
 from pipeline.queue.depth import watch_queues
-from pipeline.queue.topology import Queues, declare
+from pipeline.queue.topology import Queues, declare_queues
 from pipeline.settings import Settings
 from pipeline.store.interleave import load_interleave
 from workers.actors import Stopwatch, declare_actors
-from workers.chunk_processor import Work
-from workers.jobs.dead_letters import bury_letters
-from workers.jobs.upkeep import keep_up
+from workers.chunk_processor import ChunkProcessor
+from workers.jobs.dead_letters import store_dead_letters
+from workers.jobs.upkeep import keep_database_maintained
 from workers.loop import LoopThread
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
@@ -41,14 +41,14 @@ _CHECK_SECONDS: Final = 1.0
 _IDLE_MS: Final = 200  # idle threads notice the stop after this time
 
 
-def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -> int:
+def run_worker(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -> int:
     """Work until SIGTERM or SIGINT, and return the exit status.
 
     Raises a SpendlineError when the process cannot start.
     """
     settings.require_servers()
     stop = _stop_on_signals()
-    declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
+    declare_queues(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     resources = Resources.open(settings)
     load_interleave()
     slot = load(settings.model_folder)
@@ -59,19 +59,19 @@ def run(settings: Settings, load: Callable[[str], ModelSlot] = ModelSlot.load) -
         prefetch=settings.worker_prefetch * settings.worker_threads,
     )
     stopwatch = Stopwatch()
-    declare_actors(broker, Work(broker, resources, slot), stopwatch)
-    resources.loop.start(bury_letters(settings.broker_url, broker.names, resources))
-    resources.loop.start(resources.clock.keep(resources.pool))
-    resources.loop.start(watch_queues(settings.broker_url, broker.names))
-    resources.loop.start(resources.keep_telling())
-    resources.loop.start(keep_up(resources.pool, settings))
+    declare_actors(broker, ChunkProcessor(broker, resources, slot), stopwatch)
+    resources.loop.start_task(store_dead_letters(settings.broker_url, broker.names, resources))
+    resources.loop.start_task(resources.clock.keep_synchronized(resources.pool))
+    resources.loop.start_task(watch_queues(settings.broker_url, broker.names))
+    resources.loop.start_task(resources.keep_announcing())
+    resources.loop.start_task(keep_database_maintained(resources.pool, settings))
     worker = dramatiq.Worker(
         broker, worker_threads=settings.worker_threads, worker_timeout=_IDLE_MS
     )
-    collector.leave_the_started_alone()
+    collector.exempt_started_objects()
     worker.start()
     telemetry.watch_model(lambda: slot.scorer)
-    telemetry.serve(settings.metrics_host, settings.worker_metrics_port)
+    telemetry.serve_metrics(settings.metrics_host, settings.worker_metrics_port)
     logger.info("working: %d threads, model %d", settings.worker_threads, slot.scorer.version)
     while not stop.wait(_CHECK_SECONDS):
         failure = describe_failure(

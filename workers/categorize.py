@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from categorizer.columns import PROVIDER, SOURCES, Columns, Verdicts
-from categorizer.taxonomy import Taxonomy
+from categorizer.taxonomy import CategoryTaxonomy
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
 
@@ -22,7 +22,7 @@ class ServingModel(Protocol):
     def metrics(self) -> dict[str, Any]: ...
 
     @property
-    def taxonomy(self) -> Taxonomy: ...
+    def taxonomy(self) -> CategoryTaxonomy: ...
 
     def categorize(self, columns: Columns) -> Verdicts: ...
 

@@ -14,7 +14,7 @@ from pipeline.errors import SpendlineError, Transient
 from pipeline.observe import tracing
 from pipeline.queue.broker import RabbitBroker
 from pipeline.transactions.chunk import Chunk
-from pipeline.transactions.split import culprits, piece, rest
+from pipeline.transactions.split import cut_piece, find_culprits, keep_rows
 from workers.categorize import score_chunk
 from workers.measures import measure_scoring, measure_wait
 from workers.model_slot import ModelSlot
@@ -27,7 +27,7 @@ class Defect(SpendlineError):
     """An unexpected error by its type and place, without its message, which may quote a row."""
 
 
-class Work:
+class ChunkProcessor:
     """Scores and stores chunks; a few bad rows of a chunk do not keep the others from the store."""
 
     def __init__(self, broker: RabbitBroker, resources: Resources, slot: ModelSlot) -> None:
@@ -35,9 +35,9 @@ class Work:
         self._resources = resources
         self._slot = slot
 
-    def do(self, chunk: Chunk) -> None:
+    def process_chunk(self, chunk: Chunk) -> None:
         """Score and store the chunk. Raises no error but SpendlineError."""
-        with tracing.span(
+        with tracing.open_span(
             "process chunk",
             "consumer",
             after=chunk.trace,
@@ -61,9 +61,9 @@ class Work:
 
     def _store_chunk(self, chunk: Chunk) -> None:
         waited = measure_wait(chunk, self._resources.clock.now())
-        tracing.note(queue_seconds=waited)
+        tracing.add_attributes(queue_seconds=waited)
         began = perf_counter()
-        with tracing.span("score"):
+        with tracing.open_span("score"):
             scored = score_chunk(chunk, self._slot.scorer)
         measure_scoring(scored, perf_counter() - began)
         self._resources.store_chunk(chunk, scored)
@@ -73,10 +73,16 @@ class Work:
 
         The bad rows go first: once the others are in the ledger, a redelivery skips the chunk.
         """
-        culprit_rows = culprits(chunk, self._is_refused, _MAX_CULPRITS) if len(chunk) > 1 else []
+        culprit_rows = (
+            find_culprits(chunk, self._is_refused, _MAX_CULPRITS) if len(chunk) > 1 else []
+        )
         for row in culprit_rows:
-            self._broker.bury(piece(chunk, np.array([row])), error)
-        return rest(chunk, np.delete(np.arange(len(chunk)), culprit_rows)) if culprit_rows else None
+            self._broker.send_dead_letter(cut_piece(chunk, np.array([row])), error)
+        return (
+            keep_rows(chunk, np.delete(np.arange(len(chunk)), culprit_rows))
+            if culprit_rows
+            else None
+        )
 
     def _is_refused(self, chunk: Chunk) -> bool:
         try:

@@ -24,10 +24,10 @@ class LoopThread:
         """Whether the thread still runs."""
         return self._thread.is_alive()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run_coroutine(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for the result of `work`, which limits its own time."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background until it or the process ends."""
         asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.observe import logs
 from pipeline.observe import metrics as telemetry
 from pipeline.transactions.chunk import Chunk
-from pipeline.transactions.ids import seconds_since
+from pipeline.transactions.ids import count_seconds_since
 from pipeline.transactions.rows import Scored
 
 _MOST_IDS: Final = 50  # ingests in one line; the line of a request names its chunks too
@@ -20,7 +20,7 @@ _MOST_IDS: Final = 50  # ingests in one line; the line of a request names its ch
 
 def measure_wait(chunk: Chunk, now: datetime) -> float:
     """Observe how long the chunk has waited for a worker; returns that, in seconds."""
-    seconds = seconds_since(chunk.chunk_id, now)
+    seconds = count_seconds_since(chunk.chunk_id, now)
     telemetry.QUEUE_AGE.observe(seconds)
     return seconds
 
@@ -37,9 +37,9 @@ def measure_scoring(scored: Scored, seconds: float) -> None:
 def measure_commit(chunk: Chunk, committed: datetime, visible: datetime) -> None:
     """Observe and log how long the oldest ingest of a stored chunk has taken."""
     oldest = min((part.ingest_id for part in chunk.parts), default=chunk.chunk_id)
-    seconds = seconds_since(oldest, visible)
+    seconds = count_seconds_since(oldest, visible)
     telemetry.CHUNK_ROWS.observe(len(chunk) + len(chunk.removed_transaction_id))
-    telemetry.COMMIT_DELAY.observe(seconds_since(oldest, committed))
+    telemetry.COMMIT_DELAY.observe(count_seconds_since(oldest, committed))
     telemetry.VISIBLE_DELAY.observe(seconds)
     _log_chunk(chunk, seconds)
 

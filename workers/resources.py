@@ -18,13 +18,13 @@ from pipeline.cache.events import Events
 from pipeline.cache.positions import PositionCache
 from pipeline.database.clock import Clock
 from pipeline.database.migrate import require_migrated
-from pipeline.database.pool import open_pool, translated
+from pipeline.database.pool import open_pool, translate_errors
 from pipeline.errors import StoreUnavailable
 from pipeline.fail_point import FailPoint
 from pipeline.observe import metrics as telemetry
 from pipeline.observe import tracing
 from pipeline.settings import Settings
-from pipeline.store.dead_letters import Letters
+from pipeline.store.dead_letters import DeadLetters
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.rows import Scored
@@ -49,7 +49,7 @@ class Resources:
         self.clock = clock
         self._fail_point = FailPoint(settings.fail_point)
         self.store = Store(pool, self._fail_point)
-        self._letters = Letters(pool)
+        self._dead_letters = DeadLetters(pool)
         self._write_seconds = settings.write_seconds
         self._redis: Redis = open_redis(settings.redis_url)
         positions = PositionCache(self._redis, settings.key_prefix, settings.cache_seconds)
@@ -62,7 +62,7 @@ class Resources:
         Raises StoreUnavailable, and MigrationMismatch when the database has another version.
         """
         loop = LoopThread()
-        return loop.run(cls._open_resources(loop, settings))
+        return loop.run_coroutine(cls._open_resources(loop, settings))
 
     @classmethod
     async def _open_resources(cls, loop: LoopThread, settings: Settings) -> Resources:
@@ -75,7 +75,7 @@ class Resources:
         await require_migrated(pool)
         telemetry.watch_pool(pool, "worker")
         clock = Clock()
-        async with translated():
+        async with translate_errors():
             await clock.synchronize(pool)
         return cls(loop, settings, pool, clock)
 
@@ -84,11 +84,11 @@ class Resources:
 
         Raises what the store raises, and StoreUnavailable when the time limit passes.
         """
-        self.loop.run(self._store_chunk(chunk, scored))
+        self.loop.run_coroutine(self._store_chunk(chunk, scored))
 
     def rehearse_chunk(self, chunk: Chunk, scored: Scored) -> None:
         """Raise what the store would raise for this chunk, and store nothing."""
-        self.loop.run(self._limit_time(self.store.rehearse(chunk, scored)))
+        self.loop.run_coroutine(self._limit_time(self.store.rehearse_chunk(chunk, scored)))
 
     async def _limit_time(self, work: Awaitable[T]) -> T:
         try:
@@ -98,35 +98,35 @@ class Resources:
             raise StoreUnavailable(f"no commit within {self._write_seconds:.0f} s") from None
 
     async def _store_chunk(self, chunk: Chunk, scored: Scored) -> None:
-        with telemetry.WRITE_SECONDS.time(), tracing.span("write", "client"):
-            positions = await self._limit_time(self.store.write(chunk, scored))
+        with telemetry.WRITE_SECONDS.time(), tracing.open_span("write", "client"):
+            positions = await self._limit_time(self.store.store_chunk(chunk, scored))
         committed = self.clock.now()
         self._fail_point.reach("committed")
-        if not self._fail_point.loses("unannounced"):
-            with tracing.span("announce", "client"):
+        if not self._fail_point.is_armed("unannounced"):
+            with tracing.open_span("announce", "client"):
                 await self.announce_positions(positions, chunk)
         self._fail_point.reach("announced")
         measure_commit(chunk, committed, self.clock.now())
 
-    async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
+    async def keep_dead_letter(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
         """Store a dead letter, then announce that its ingests have failed."""
-        await self._letters.bury(body, chunk, reason)
+        await self._dead_letters.keep_dead_letter(body, chunk, reason)
         if chunk is not None:
             await self.announce_positions({}, chunk)
 
     async def announce_positions(self, positions: Mapping[bytes, int], chunk: Chunk) -> None:
         """Announce the new positions of the feeds to readers. A failure is logged and counted."""
-        if not await self._events.announce(positions, chunk.parts):
+        if not await self._events.publish_event(positions, chunk.parts):
             telemetry.EVENTS_LOST.inc()
             logger.warning("Redis is away: readers are told by time alone")
 
-    async def keep_telling(self) -> None:
+    async def keep_announcing(self) -> None:
         """Announce again, until cancelled, what Redis missed while it was away."""
-        await self._events.keep_telling()
+        await self._events.keep_resending()
 
     def close(self) -> None:
         """Close all connections at once."""
-        self.loop.run(self._close_connections())
+        self.loop.run_coroutine(self._close_connections())
 
     async def _close_connections(self) -> None:
         await self._redis.aclose()

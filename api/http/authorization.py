@@ -12,9 +12,9 @@ from async_lru import alru_cache
 from api.http.problems import Forbidden, NotFound, TooMany, Unauthenticated
 from api.http.rate_limits import QUOTA, RATE_LIMITS
 from api.http.requests import PRINCIPAL, read_bearer
-from api.http.routing import Binding, Route, route_of
+from api.http.routing import Binding, Route, find_route
 from api.services import CLOCK
-from pipeline.access.tokens import Principal, Tokens, digest
+from pipeline.access.tokens import Principal, Tokens, digest_token
 
 _MAX_TOKENS: Final = 10_000
 
@@ -32,7 +32,7 @@ class TokenHolders:
 
     async def find_holder(self, text: str) -> Principal | None:
         """Return who holds the token, or None. Concurrent requests ask PostgreSQL once."""
-        return await self._authenticate(digest(text))
+        return await self._authenticate(digest_token(text))
 
 
 TOKEN_HOLDERS: Final = web.AppKey("token_holders", TokenHolders)
@@ -44,7 +44,7 @@ async def authorize_request(request: web.Request, handler: Handler) -> web.Strea
 
     Raises Unauthenticated, TooMany, Forbidden or NotFound.
     """
-    route = route_of(request)
+    route = find_route(request)
     if route is not None and route.scopes is not None:
         principal = await _find_principal(request)
         await _require_quota(principal, request)

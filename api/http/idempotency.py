@@ -30,7 +30,7 @@ from api.http.bodies import INTAKE, read_raw_body
 from api.http.problems import Conflict, Fault, Gone, Invalid, render_problem
 from api.http.requests import PRINCIPAL, REQUEST_ID, read_bearer
 from api.services import IDEMPOTENCY
-from pipeline.access.idempotency import Claim, Key
+from pipeline.access.idempotency import Key, KeyClaim
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -67,16 +67,16 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     keys, key, secret = request.app[IDEMPOTENCY], _read_key(request), read_bearer(request).encode()
     with request.app[INTAKE].reserve_room(request):
         digest = _digest_request(request, await read_raw_body(request), secret)
-        claim = await keys.claim(key, digest)
+        claim = await keys.claim_key(key, digest)
     place = key.token_id.bytes + digest + key.text.encode()
     if claim.ours is None:
         return _replay_answer(request, claim, secret, place)
     try:
         response = await _run_handler(request, handler)
     except Exception:
-        await keys.release(key, claim.ours)
+        await keys.release_key(key, claim.ours)
         raise
-    await keys.keep(key, claim.ours, _seal_response(response, secret, place))
+    await keys.keep_answer(key, claim.ours, _seal_response(response, secret, place))
     return response
 
 
@@ -130,7 +130,9 @@ def _seal_response(response: web.Response, secret: bytes, place: bytes) -> bytes
     return seal_answer(msgspec.msgpack.encode(kept), secret, place)
 
 
-def _replay_answer(request: web.Request, claim: Claim, secret: bytes, place: bytes) -> web.Response:
+def _replay_answer(
+    request: web.Request, claim: KeyClaim, secret: bytes, place: bytes
+) -> web.Response:
     if not claim.same:
         raise Invalid([Fault("", f"the {HEADER} stands for another request")])
     if claim.answer is None:

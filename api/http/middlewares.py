@@ -15,7 +15,7 @@ from aiohttp import web
 from api.http.problems import render_problem
 from api.http.rate_limits import QUOTA
 from api.http.requests import PUSHED, REQUEST_ID
-from api.http.routing import route_of
+from api.http.routing import find_route
 from api.services import DRAINING
 from pipeline.observe import logs, tracing
 from pipeline.observe import metrics as telemetry
@@ -39,17 +39,17 @@ async def trace_request(request: web.Request, handler: Handler) -> web.StreamRes
 
     The span names the route and never the path, since ids are in it.
     """
-    route = route_of(request)
+    route = find_route(request)
     if route is None or route.scopes is None:
         return await handler(request)
     attributes = {"http.request.method": route.method, "http.route": route.path}
     name = f"{route.method} {route.path}"
-    with tracing.span(name, "server", after=request.headers, **attributes):
+    with tracing.open_span(name, "server", after=request.headers, **attributes):
         response = await handler(request)
-        tracing.note(request_id=request[REQUEST_ID])
-        tracing.note(**{"http.response.status_code": response.status})
+        tracing.add_attributes(request_id=request[REQUEST_ID])
+        tracing.add_attributes(**{"http.response.status_code": response.status})
         if response.status >= 500:
-            tracing.note(**{"error.type": str(response.status)})
+            tracing.add_attributes(**{"error.type": str(response.status)})
     return response
 
 
@@ -79,10 +79,10 @@ async def answer_always(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _record_request(request: web.Request, status: int, seconds: float) -> None:
     """Write one line and one count; they name the route and never the path, which holds ids."""
-    route = route_of(request)
+    route = find_route(request)
     name = route.name if route is not None else "none"
-    telemetry.request_answered(name, status, seconds)
-    logs.request_answered(request[REQUEST_ID], name, status, seconds, request.get(PUSHED))
+    telemetry.count_request(name, status, seconds)
+    logs.log_request(request[REQUEST_ID], name, status, seconds, request.get(PUSHED))
 
 
 def _log_defect(error: Exception, request_id: str) -> None:

@@ -24,7 +24,7 @@ async def show_document(request: web.Request) -> web.Response:
     return web.Response(body=request.app[DOCUMENT], content_type="application/json")
 
 
-def document(routes: Sequence[Route]) -> bytes:
+def build_document(routes: Sequence[Route]) -> bytes:
     """Return the document as JSON."""
     kinds = dict.fromkeys([*_list_kinds(routes), ProblemDocument])
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)

@@ -62,6 +62,6 @@ def add_routes(app: web.Application, routes: Iterable[Route]) -> None:
     }
 
 
-def route_of(request: web.Request) -> Route | None:
+def find_route(request: web.Request) -> Route | None:
     """Return the route that the request has matched; None for an unknown path or method."""
     return request.app[_TABLE].get(request.match_info.route)

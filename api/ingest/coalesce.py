@@ -105,7 +105,9 @@ class Coalescer:
         self._alarm: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def submit(self, ingest: bytes, columns: Columns, request_id: str = "") -> list[bytes]:
+    async def submit_rows(
+        self, ingest: bytes, columns: Columns, request_id: str = ""
+    ) -> list[bytes]:
         """Wait until the broker has confirmed all rows; return the chunk id of each part.
 
         Raises Overloaded when too many rows are waiting; nothing was taken. Raises
@@ -150,7 +152,7 @@ class Coalescer:
             for lane, rows in columns.split_by_user(len(self._lanes), whole=self._whole_rows)
             for piece in rows.split_rows(self._chunk_rows)
         ]
-        confirms, here = [], tracing.here()
+        confirms, here = [], tracing.get_span()
         for number, (lane, piece) in enumerate(pieces):
             part = _Waiting(ingest, number, piece, request_id, here, loop.create_future())
             self._lanes[lane].add_part(part)
@@ -194,13 +196,13 @@ class Coalescer:
             self._send_waiting()
 
     async def _publish(self, parts: list[_Waiting]) -> None:
-        chunk_id = self._clock.uuid7()
+        chunk_id = self._clock.make_uuid7()
         try:
             pieces = [(part.ingest, part.number, part.columns) for part in parts]
             trace = {part.ingest.hex(): part.request_id for part in parts}
             spans = [part.span for part in parts]
-            with tracing.span("publish chunk", "producer", among=spans, chunk_id=chunk_id):
-                trace |= tracing.carrier()
+            with tracing.open_span("publish chunk", "producer", among=spans, chunk_id=chunk_id):
+                trace |= tracing.make_carrier()
                 await self._publisher.publish(build_chunk(chunk_id, pieces, trace))
         except Exception as error:  # noqa: BLE001 - the callers get it
             if isinstance(error, MessageTooLarge) and len(parts) > 1:

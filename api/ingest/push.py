@@ -38,12 +38,12 @@ async def push_transactions(request: web.Request) -> web.Response:
     app = request.app
     with app[INTAKE].reserve_room(request):
         columns = await _check_body(request, await read_body(request), content_type)
-    ingest = app[CLOCK].uuid7()
-    chunks = await app[COALESCER].submit(ingest, columns, request[REQUEST_ID])
+    ingest = app[CLOCK].make_uuid7()
+    chunks = await app[COALESCER].submit_rows(ingest, columns, request[REQUEST_ID])
     request[PUSHED] = Pushed(ingest, chunks, columns.rows, columns.removals)
-    telemetry.ingest_accepted(columns.rows, columns.removals)
+    telemetry.count_ingest(columns.rows, columns.removals)
     ticket = Ticket(ingest, len(chunks), columns.rows, columns.removals, _find_only_user(columns))
-    ingest_id = app[SIGNER].ingest_id(ticket)
+    ingest_id = app[SIGNER].make_ingest_id(ticket)
     return answer_json(
         Accepted(ingest_id, columns.rows, columns.removals),
         202,

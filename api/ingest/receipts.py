@@ -12,7 +12,7 @@ from api.http.answers import answer_json
 from api.http.problems import NotFound
 from api.http.requests import PRINCIPAL, read_query
 from api.services import POSITIONS, READS, SIGNER, WAITERS
-from pipeline.cache.events import Heard
+from pipeline.cache.events import StoredParts
 from pipeline.reads.receipts import Receipt, read_receipt
 from pipeline.reads.source import ReadSource
 from pipeline.transactions.ticket import Ticket
@@ -44,7 +44,7 @@ async def show_receipt(request: web.Request) -> web.Response:
     ingest_id = request.match_info["ingest_id"]
     app, wait = request.app, read_query(request, ReceiptQuery).wait
     ticket = _read_ticket(request, ingest_id)
-    with app[WAITERS].listening(ticket.ingest) as heard:
+    with app[WAITERS].collect_parts(ticket.ingest) as heard:
         receipt = await _wait_for_receipt(app[READS], ticket, heard, wait)
     if not receipt.parts <= heard.parts:
         # A client that reads "stored" must see the rows, even before the event of their commit.
@@ -78,7 +78,7 @@ def _read_ticket(request: web.Request, ingest_id: str) -> Ticket:
 
 
 async def _wait_for_receipt(
-    reads: ReadSource, ticket: Ticket, heard: Heard, wait: float
+    reads: ReadSource, ticket: Ticket, heard: StoredParts, wait: float
 ) -> Receipt:
     """Return the receipt once it is no longer queued, or after `wait` seconds."""
     deadline, pause = time.monotonic() + wait, _LOOK_SECONDS
@@ -88,5 +88,5 @@ async def _wait_for_receipt(
         left = min(deadline - time.monotonic(), pause)
         if receipt.status != "queued" or left <= 0:
             return receipt
-        await heard.more(heard_parts, set(range(ticket.parts)) - receipt.parts, left)
+        await heard.wait_for_more(heard_parts, set(range(ticket.parts)) - receipt.parts, left)
         pause *= 2  # the reads of many waiting clients delay the workers

@@ -21,7 +21,7 @@ from api.wire import MAX_METADATA, Transaction
 from pipeline.access.accounts import Owner
 from pipeline.database.partitions import Managed
 from pipeline.transactions.columns import CHUNK_COLUMNS, TEXT, TIMESTAMP
-from pipeline.transactions.money import CURRENCIES, minor_units
+from pipeline.transactions.money import CURRENCIES, parse_amount
 
 _CENTS: Final = re.compile(rb'(?:"?-?(?:0|[1-9][0-9]{0,12})\.[0-9]{2}"?\n)*+')
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -118,7 +118,7 @@ def _parse_amount(transaction: Transaction) -> int:
     text = bytes(transaction.amount).decode()
     if text.startswith('"'):
         text = msgspec.json.decode(text, type=str)
-    return minor_units(text, transaction.currency)
+    return parse_amount(text, transaction.currency)
 
 
 def _find_transaction_faults(

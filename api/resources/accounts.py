@@ -57,7 +57,7 @@ async def create_account(request: web.Request) -> web.Response:
 
 
 async def list_accounts(request: web.Request) -> web.Response:
-    rows = require_found(await request.app[ACCOUNTS].accounts(read_user_id(request)))
+    rows = require_found(await request.app[ACCOUNTS].list_accounts(read_user_id(request)))
     return answer_json(AccountList([_account(row) for row in rows]))
 
 

@@ -15,7 +15,7 @@ from api.http.problems import Fault, NotReady
 from api.lookups import MONTHS
 from api.services import CLOCK, DEAD_LETTERS, DRAINING, POOL, PUBLISHER, REDIS
 from pipeline.cache.connection import REDIS_AWAY
-from pipeline.database.pool import translated
+from pipeline.database.pool import translate_errors
 from pipeline.errors import SpendlineError, StoreUnavailable
 
 _CHECK_SECONDS: Final = 2.0
@@ -73,7 +73,7 @@ async def show_version(_: web.Request) -> web.Response:
 
 async def _check_postgres(app: web.Application) -> str:
     try:
-        async with asyncio.timeout(_CHECK_SECONDS), translated():
+        async with asyncio.timeout(_CHECK_SECONDS), translate_errors():
             is_writable = await app[POOL].fetchval(
                 "SELECT current_setting('transaction_read_only') = 'off'"
             )
@@ -93,7 +93,7 @@ async def _check_redis(app: web.Application) -> str:
 async def _check_dead_letters(app: web.Application) -> str:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
-            count = await app[DEAD_LETTERS].recent(_MANY_DEAD_LETTERS)
+            count = await app[DEAD_LETTERS].count_recent(_MANY_DEAD_LETTERS)
     except (SpendlineError, TimeoutError) as error:
         return _describe_failure(error)
     return _OK if count < _MANY_DEAD_LETTERS else f"{count} or more in the last minute"

@@ -69,7 +69,7 @@ async def erase_user(request: web.Request) -> web.Response:
 async def create_token(request: web.Request) -> web.Response:
     new = await read_json(request, NewUserToken)
     token = require_found(
-        await request.app[TOKENS].create(
+        await request.app[TOKENS].create_token(
             "user",
             new.scopes,
             user_id=read_user_id(request),

@@ -104,7 +104,7 @@ def api_url(settings: Settings) -> str:
 async def create_token(settings: Settings) -> str:
     """A new token of all scopes."""
     async with await open_pool(settings.database_url, size=1, name="bench", timeout=10) as pool:
-        token = await Tokens(pool).create("bench", SCOPES, expires_in=timedelta(days=1))
+        token = await Tokens(pool).create_token("bench", SCOPES, expires_in=timedelta(days=1))
     if token is None:
         raise RuntimeError("the database gave no token")
     return token.text

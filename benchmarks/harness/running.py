@@ -20,10 +20,10 @@ from benchmarks.harness.machine import read_server_versions
 from pipeline.database import partitions
 from pipeline.settings import Settings
 from workers.local.child import Child
-from workers.local.stack import LocalStack, ServerUrls, discover
+from workers.local.stack import LocalStack, ServerUrls, discover_servers
 from workers.local.supervisor import System
-from workers.local.usage import cpu_seconds
-from workers.preparation import bring_up
+from workers.local.usage import measure_cpu_seconds
+from workers.preparation import prepare_system
 
 FIRST, LAST = date(2014, 1, 1), date(2018, 3, 1)  # the months of the real purchases
 
@@ -32,7 +32,7 @@ FIRST, LAST = date(2014, 1, 1), date(2018, 3, 1)  # the months of the real purch
 def open_servers() -> Iterator[tuple[LocalStack, ServerUrls]]:
     """Servers of the settings, else a private stack; said on stderr."""
     with tempfile.TemporaryDirectory(prefix="spendline-bench-") as folder:
-        stack = discover(Settings.from_environment(), Path(folder), say=_say)
+        stack = discover_servers(Settings.from_environment(), Path(folder), say=_say)
         with stack as urls:
             yield stack, urls
 
@@ -52,11 +52,12 @@ class Running:
         """CPU seconds so far, by kind of process; servers only when they are our own."""
         ours = {"api": self.apis, "workers": self.workers}
         spent = {
-            kind: cpu_seconds(find_pid(self.system.child(name)) for name in names)
+            kind: measure_cpu_seconds(find_pid(self.system.get_child(name)) for name in names)
             for kind, names in ours.items()
         }
         return spent | {
-            name: cpu_seconds([find_pid(self.stack.process(name))]) for name in self.stack.servers
+            name: measure_cpu_seconds([find_pid(self.stack.get_process(name))])
+            for name in self.stack.servers
         }
 
 
@@ -76,9 +77,9 @@ def start_system(
                 api_names = [f"api-{n}" for n in range(apis)]
                 worker_names = [f"worker-{n}" for n in range(workers)]
                 for name in api_names:
-                    system.start(name, "api")
+                    system.start_process(name, "api")
                 for name in worker_names:
-                    system.start(name, "workers")
+                    system.start_process(name, "workers")
                 system.wait_until_ready()
                 versions = asyncio.run(read_server_versions(urls))
                 yield Running(settings, system, stack, api_names, worker_names, versions)
@@ -115,10 +116,10 @@ async def _prepare(settings: Settings, server: str, *, old_months: bool) -> None
     connection = await asyncpg.connect(server)
     await connection.execute(f"CREATE DATABASE {settings.queue_prefix}")
     await connection.close()
-    await bring_up(settings)
+    await prepare_system(settings)
     if old_months:
         connection = await asyncpg.connect(settings.database_url)
-        await partitions.ensure(connection, FIRST, LAST)
+        await partitions.ensure_months(connection, FIRST, LAST)
         await connection.close()
 
 

@@ -23,9 +23,9 @@ from benchmarks.simulation.meter import Meter
 from benchmarks.simulation.population import DAY, Plan
 from client import Client
 from pipeline.settings import Settings
-from workers.commands.progress import progress
+from workers.commands.progress import show_progress
 from workers.local.demo import cards
-from workers.local.private_system import Site, system, watched
+from workers.local.private_system import RunningSystem, open_system, run_watched
 
 _CORES = len(os.sched_getaffinity(0))
 _SECONDS: Final = 60.0  # of one request
@@ -78,8 +78,8 @@ def command(
     today = datetime.now(UTC).date()
     span = (today - timedelta(days=days + HISTORY_DAYS), today)
     cached = Settings().cache_seconds / rate
-    with system("simulate", api, token, span, {}, cache_seconds=cached) as site:
-        loads = asyncio.run(watched(_run(site, plans), site.watch))
+    with open_system("simulate", api, token, span, {}, cache_seconds=cached) as site:
+        loads = asyncio.run(run_watched(_run(site, plans), site.watch))
     conditions = {"days": days, "speed": rate, "seed": SEED, "cores": _CORES}
     result = {"plan": conditions | {"cache_seconds": None if api else cached}, **_concluded(loads)}
     click.echo(msgspec.json.encode(result)) if as_json else report.show_result(result)
@@ -95,7 +95,7 @@ def _speed(days: int, minutes: float | None, speed: float | None) -> float:
     return factor
 
 
-async def _run(site: Site, plans: Sequence[Plan]) -> list[Load]:
+async def _run(site: RunningSystem, plans: Sequence[Plan]) -> list[Load]:
     """One load after the other, each of people of its own."""
     ground = Ground(
         open_client=lambda observe: Client(
@@ -108,8 +108,8 @@ async def _run(site: Site, plans: Sequence[Plan]) -> list[Load]:
         ),
         meter=Meter(site.cpu),
         size=lambda: _bytes(site),
-        descriptors=[purchase.merchant for purchase in cards.read(cards.FEED, 5_000)],
-        progress=progress,
+        descriptors=[purchase.merchant for purchase in cards.read_purchases(cards.FEED, 5_000)],
+        progress=show_progress,
     )
     return [await measure_load(ground, plan) for plan in plans]
 
@@ -124,7 +124,7 @@ def _concluded(loads: Sequence[Load]) -> dict[str, Any]:
     return summary | {"users_held": estimate_users(cost, _CORES), "estimates": needs}
 
 
-async def _bytes(site: Site) -> int:
+async def _bytes(site: RunningSystem) -> int:
     """Of the database; 0 of a system that is not our own."""
     if not site.database_url:
         return 0

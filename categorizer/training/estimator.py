@@ -193,7 +193,7 @@ def round_weights(coef: Floats) -> Floats:
 class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The categorizer takes columns and predicts detailed codes: features and classifier in one.
 
-    Labels are indices into `Taxonomy.detailed`. Parameters are those of the two parts.
+    Labels are indices into `CategoryTaxonomy.detailed`. Parameters are those of the two parts.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fit features and classifier; `y` holds indices of detailed codes, shape (n,)."""
         self.features_ = DescriptorFeatures(self.min_rows).fit(X)
         self.classifier_ = TwoLevelClassifier(
-            groups=taxonomy.load().primary_of,
+            groups=taxonomy.load_taxonomy().primary_of,
             detail_columns=self.features_.vocabulary_ & 1 == 0,
             C=self.C,
             detail_C=self.detail_C,
@@ -237,7 +237,7 @@ class Categorizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_primary_proba(self, X: Columns) -> Floats:  # noqa: N803
         """Return uncalibrated probabilities of all primaries in the taxonomy's order, shape (n, 18)."""
         groups = self.classifier_.predict_group_proba(self.features_.transform(X))
-        result = np.zeros((len(X), len(taxonomy.load().primaries)))
+        result = np.zeros((len(X), len(taxonomy.load_taxonomy().primaries)))
         result[:, self.classifier_.groups_] = groups
         return result
 

@@ -16,7 +16,7 @@ _NEVER = -1e4
 def export_weights(model: Categorizer) -> Weights:
     """Return the serving form of a fitted model; its answers are equal."""
     classifier, keys = model.classifier_, model.features_.vocabulary_
-    primaries = len(taxonomy.load().primaries)
+    primaries = len(taxonomy.load_taxonomy().primaries)
     intercepts = np.full(primaries, _NEVER)
     intercepts[classifier.groups_] = classifier.intercept_
     coef = np.zeros((primaries, len(keys)))
@@ -26,7 +26,7 @@ def export_weights(model: Categorizer) -> Weights:
     return Weights(index, rows, intercepts, *_export_details(classifier, keys, primaries))
 
 
-def restore(weights: Weights) -> Categorizer:
+def restore_estimator(weights: Weights) -> Categorizer:
     """Return the fitted estimator that was exported: the slow form, to compare with."""
     present = weights.detail_codes >= 0
     keys = weights.row_keys[:, -1].copy()

@@ -168,7 +168,9 @@ class CorpusGenerator:
 
     def _weigh_lines(self, lines: list[Line]) -> NDArray[np.float64]:
         """Return weights that give each detailed code its share of a consumer's rows."""
-        primary_of = {category.code: category.primary for category in taxonomy.load().detailed}
+        primary_of = {
+            category.code: category.primary for category in taxonomy.load_taxonomy().detailed
+        }
         primary_share = {r["primary"]: float(r["share"]) for r in tables.read_rows("primaries.tsv")}
         counts = Counter(code for _, _, code, _ in lines)
         total: Counter[str] = Counter()
@@ -187,7 +189,7 @@ class CorpusGenerator:
         return np.array([weight[code] for _, _, code, _ in lines])
 
     def _build_columns(self, lines: list[Line], weights: NDArray[np.float64]) -> Corpus:
-        index = taxonomy.load().index
+        index = taxonomy.load_taxonomy().index
         columns = Columns(
             descriptions=[text for text, _, _, _ in lines],
             amounts=np.array([self._draw_amount(code, money_in) for _, _, code, money_in in lines]),

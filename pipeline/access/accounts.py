@@ -10,10 +10,10 @@ import asyncpg
 
 from pipeline.access.insertion import insert_or_read
 from pipeline.access.users import Users
-from pipeline.database.pool import translated
-from pipeline.database.queries import queries
+from pipeline.database.pool import translate_errors
+from pipeline.database.queries import load_queries
 
-_SQL: Final = queries("pipeline.access", "accounts")
+_SQL: Final = load_queries("pipeline.access", "accounts")
 
 
 class Owner(NamedTuple):
@@ -42,16 +42,16 @@ class Accounts:
         values = (user_id, external_id, name, kind, currency)
         return await insert_or_read(self._pool, _SQL["create_account"], *values)
 
-    async def accounts(self, user_id: UUID) -> list[asyncpg.Record] | None:
+    async def list_accounts(self, user_id: UUID) -> list[asyncpg.Record] | None:
         """The accounts of a user, oldest first; None when there is no such user."""
         if await self._users.read_user(user_id) is None:
             return None
-        async with translated():
+        async with translate_errors():
             rows: list[asyncpg.Record] = await self._pool.fetch(_SQL["list_accounts"], user_id)
             return rows
 
-    async def owners(self, account_ids: Collection[str]) -> dict[str, Owner]:
+    async def find_owners(self, account_ids: Collection[str]) -> dict[str, Owner]:
         """Accounts by the canonical text of their ids; unknown ones are absent."""
-        async with translated():
+        async with translate_errors():
             rows = await self._pool.fetch(_SQL["find_owners"], list(account_ids))
         return {row["account"]: Owner(row["account_id"], row["user_id"]) for row in rows}

@@ -12,26 +12,26 @@ from typing import Final
 import asyncpg
 
 from pipeline.database.actor import set_actor
-from pipeline.database.pool import translated
-from pipeline.database.queries import queries
+from pipeline.database.pool import translate_errors
+from pipeline.database.queries import load_queries
 
-_SQL: Final = queries("pipeline.access", "audit")
+_SQL: Final = load_queries("pipeline.access", "audit")
 
 
 @asynccontextmanager
 async def acting(pool: asyncpg.Pool, actor: str | None) -> AsyncIterator[asyncpg.Connection]:
     """Open a transaction whose acts the log ascribes to `actor`. Raises StoreUnavailable."""
-    async with translated(), pool.acquire() as connection, connection.transaction():
+    async with translate_errors(), pool.acquire() as connection, connection.transaction():
         if actor is not None:
             await set_actor(connection, actor)
         yield connection
 
 
-async def acts(pool: asyncpg.Pool, limit: int) -> list[asyncpg.Record]:
+async def list_acts(pool: asyncpg.Pool, limit: int) -> list[asyncpg.Record]:
     """Rows of at, act, subject, actor, login, application, details (JSON), latest first.
 
     Raises StoreUnavailable.
     """
-    async with translated():
+    async with translate_errors():
         rows: list[asyncpg.Record] = await pool.fetch(_SQL["list_acts"], limit)
         return rows

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import asyncpg
 
-from pipeline.database.pool import translated
-from pipeline.database.queries import queries
+from pipeline.database.pool import translate_errors
+from pipeline.database.queries import load_queries
 
-_SQL: Final = queries("pipeline.access", "idempotency")
+_SQL: Final = load_queries("pipeline.access", "idempotency")
 _KEPT_FOR: Final = timedelta(hours=24)
 # No request takes as long, so a request without an answer has died with its process.
 _LEASE: Final = timedelta(seconds=60)
@@ -27,7 +27,7 @@ class Key(NamedTuple):
     text: str
 
 
-class Claim(NamedTuple):
+class KeyClaim(NamedTuple):
     """Who holds a key.
 
     With `ours` the caller runs the request, then keeps its answer or releases the key. Otherwise
@@ -45,25 +45,25 @@ class Idempotency:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def claim(self, key: Key, request: bytes) -> Claim:
+    async def claim_key(self, key: Key, request: bytes) -> KeyClaim:
         """Take the key for the request with this digest, or say who holds it."""
-        async with translated():
+        async with translate_errors():
             row = await self._pool.fetchrow(_SQL["claim_key"], *key, request, _LEASE, _KEPT_FOR)
         if row is None:
-            return Claim(None, same=True, answer=None)
-        return Claim(row["claim"], row["same"], row["answer"])
+            return KeyClaim(None, same=True, answer=None)
+        return KeyClaim(row["claim"], row["same"], row["answer"])
 
-    async def keep(self, key: Key, ours: UUID, answer: bytes) -> None:
+    async def keep_answer(self, key: Key, ours: UUID, answer: bytes) -> None:
         """Keep the answer, unless the lease has expired and another request holds the key."""
-        async with translated():
+        async with translate_errors():
             await self._pool.execute(_SQL["keep_answer"], ours, answer, *key)
 
-    async def release(self, key: Key, ours: UUID) -> None:
+    async def release_key(self, key: Key, ours: UUID) -> None:
         """Free the key of a request that failed without an answer."""
-        async with translated():
+        async with translate_errors():
             await self._pool.execute(_SQL["release_key"], ours, *key)
 
-    async def forget(self) -> None:
+    async def delete_old_keys(self) -> None:
         """Delete the keys that are older than a day."""
-        async with translated():
+        async with translate_errors():
             await self._pool.execute(_SQL["delete_old_keys"], _KEPT_FOR)

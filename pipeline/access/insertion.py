@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from pipeline.database.pool import translated
+from pipeline.database.pool import translate_errors
 from pipeline.errors import StoreUnavailable
 
 _TRIES: Final = 3
@@ -18,7 +18,7 @@ async def insert_or_read(pool: asyncpg.Pool, statement: str, *values: Any) -> as
     Two callers at once may both see neither row, because each statement has one snapshot. Then the
     statement runs again.
     """
-    async with translated():
+    async with translate_errors():
         for _ in range(_TRIES):
             row = await pool.fetchrow(statement, *values)
             if row is not None:

@@ -6,10 +6,10 @@ from typing import Final
 
 import asyncpg
 
-from pipeline.database.queries import queries
+from pipeline.database.queries import load_queries
 from pipeline.transactions.ticket import Signer
 
-_SQL: Final = queries("pipeline.access", "signing")
+_SQL: Final = load_queries("pipeline.access", "signing")
 
 
 async def load_signer(pool: asyncpg.Pool) -> Signer:

@@ -9,11 +9,11 @@ import asyncpg
 
 from pipeline.access.audit import acting
 from pipeline.access.insertion import insert_or_read
-from pipeline.database.pool import translated
-from pipeline.database.queries import queries
-from pipeline.transactions.identity import user_digests
+from pipeline.database.pool import translate_errors
+from pipeline.database.queries import load_queries
+from pipeline.transactions.identity import bound_user_digests
 
-_SQL: Final = queries("pipeline.access", "users")
+_SQL: Final = load_queries("pipeline.access", "users")
 
 
 class Users:
@@ -28,7 +28,7 @@ class Users:
 
     async def read_user(self, user_id: UUID) -> asyncpg.Record | None:
         """A row of user_id, external_id, position; None when there is no such user."""
-        async with translated():
+        async with translate_errors():
             return await self._pool.fetchrow(_SQL["read_user"], user_id)
 
     async def erase_user(self, user_id: UUID, actor: str | None = None) -> bool:
@@ -37,6 +37,6 @@ class Users:
             if not await connection.fetchval(_SQL["erase_feed"], user_id):
                 return False
             await connection.execute(_SQL["erase_transactions"], user_id)
-            await connection.execute(_SQL["erase_identity"], user_id, *user_digests(user_id))
+            await connection.execute(_SQL["erase_identity"], user_id, *bound_user_digests(user_id))
             await connection.execute(_SQL["erase_user"], user_id)
             return True

@@ -21,7 +21,7 @@ import msgspec
 from pipeline.backup.programs import run_program
 from pipeline.database.actor import set_actor
 from pipeline.database.pool import open_connection
-from pipeline.database.queries import queries
+from pipeline.database.queries import load_queries
 from pipeline.errors import BackupFailed, MigrationMismatch, NotMigrated
 
 DUMP: Final = "database.dump"
@@ -30,7 +30,7 @@ STEP: Final = 64 << 20  # bytes between two lines of progress
 _MANIFEST: Final = "manifest.json"
 _FORMAT: Final = "spendline backup 1"
 _APPLICATION: Final = "spendline-backup"
-_SQL: Final = queries("pipeline.backup", "backup")
+_SQL: Final = load_queries("pipeline.backup", "backup")
 
 Say = Callable[[str], None]
 
@@ -181,7 +181,7 @@ def _digest_member(member: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def figures(manifest: Manifest) -> dict[str, Any]:
+def list_figures(manifest: Manifest) -> dict[str, Any]:
     """The figures of a backup that are shown to an operator."""
     return {
         "made_at": manifest.made_at,

@@ -19,12 +19,12 @@ import asyncpg
 from pipeline.backup.backup import DUMP, PIECE, STEP, Manifest, Say, count_rows, verify_backup
 from pipeline.backup.programs import run_program
 from pipeline.database.actor import set_actor
-from pipeline.database.migrate import migrations
-from pipeline.database.pool import open_connection, translated
-from pipeline.database.queries import queries
+from pipeline.database.migrate import load_migrations
+from pipeline.database.pool import open_connection, translate_errors
+from pipeline.database.queries import load_queries
 from pipeline.errors import BackupFailed, InvalidSettings
 
-_SQL: Final = queries("pipeline.backup", "backup")
+_SQL: Final = load_queries("pipeline.backup", "backup")
 _MAINTENANCE: Final = "postgres"  # the database to connect to while others are renamed
 _SESSION: Final = {
     "application_name": "spendline-restore",
@@ -54,7 +54,7 @@ class Target(NamedTuple):
     empty: bool
 
 
-async def restore(
+async def restore_backup(
     url: str,
     file: Path,
     *,
@@ -69,11 +69,14 @@ async def restore(
     database as it was.
     """
     say(f"checking {file}")
-    manifest = verify_backup(file, {m.name: m.checksum for m in migrations()})
+    manifest = verify_backup(file, {m.name: m.checksum for m in load_migrations()})
     target = await _find_target(url, replace=replace)
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     fresh = f"{target.name[:40]}_restoring_{stamp}"
-    async with translated(), open_connection(_replace_name(url, _MAINTENANCE), _SESSION) as outside:
+    async with (
+        translate_errors(),
+        open_connection(_replace_name(url, _MAINTENANCE), _SESSION) as outside,
+    ):
         await _create_database(outside, fresh, target)
         try:
             await _load_dump(_replace_name(url, fresh), file, manifest, say)
@@ -94,7 +97,10 @@ async def _find_target(url: str, *, replace: bool) -> Target:
     name = _read_name(url)
     if not name:
         raise InvalidSettings("SPENDLINE_DATABASE_URL names no database")
-    async with translated(), open_connection(_replace_name(url, _MAINTENANCE), _SESSION) as outside:
+    async with (
+        translate_errors(),
+        open_connection(_replace_name(url, _MAINTENANCE), _SESSION) as outside,
+    ):
         database = await outside.fetchrow(_SQL["read_database"], name)
         if database is None:
             return Target(name, exists=False, empty=False)
@@ -104,7 +110,7 @@ async def _find_target(url: str, *, replace: bool) -> Target:
         sessions = [row["session"] for row in await outside.fetch(_SQL["list_sessions"], name)]
     if sessions:
         raise BackupFailed(f"{name} is in use: stop {', '.join(sessions)}")
-    async with translated(), open_connection(url, _SESSION) as inside:
+    async with translate_errors(), open_connection(url, _SESSION) as inside:
         empty = await inside.fetchval(_SQL["is_empty"])
     if not empty and not replace:
         raise BackupFailed(
@@ -143,7 +149,7 @@ async def _load_dump(url: str, file: Path, manifest: Manifest, say: Say) -> None
                 if done // STEP > (done - len(piece)) // STEP:
                     say(f"{done / 1e6:,.0f} of {manifest.dump_bytes / 1e6:,.0f} MB")
             say("building indexes")
-    async with translated(), open_connection(url, _SESSION) as inside:
+    async with translate_errors(), open_connection(url, _SESSION) as inside:
         rows, _ = await count_rows(inside)
     if rows != manifest.rows:
         raise BackupFailed(f"{file}: {rows} were restored where {manifest.rows} were backed up")
@@ -151,7 +157,7 @@ async def _load_dump(url: str, file: Path, manifest: Manifest, say: Say) -> None
 
 async def _resume_feeds(url: str, manifest: Manifest, actor: str) -> list[str]:
     """Let the feeds go on; returns the group roles that are missing on this server."""
-    async with translated(), open_connection(url, _SESSION) as inside:
+    async with translate_errors(), open_connection(url, _SESSION) as inside:
         async with inside.transaction():
             position = await inside.fetchval(_SQL["new_position"])
             if position <= manifest.made_at.timestamp() * 1e6:

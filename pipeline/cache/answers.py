@@ -82,7 +82,7 @@ class AnswerCache:
     ) -> Answer:
         cached = await self._read_cached(user_id, query)
         hit = cached is not None and cached.startswith(_pack_position(position))
-        telemetry.cache_looked_up("answer", hit=hit)
+        telemetry.count_lookup("answer", hit=hit)
         if cached is not None and hit:
             self.hits += 1
             return position, cached[_POSITION_BYTES:]

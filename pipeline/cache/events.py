@@ -35,7 +35,7 @@ class Events:
         self._positions = positions
         self._unsent: dict[bytes, int] = {}
 
-    async def announce(self, positions: Mapping[bytes, int], parts: Iterable[Part]) -> bool:
+    async def publish_event(self, positions: Mapping[bytes, int], parts: Iterable[Part]) -> bool:
         """Set the positions, then wake the waiters; False when Redis is away.
 
         Positions come first, so that a woken reader finds them.
@@ -50,7 +50,7 @@ class Events:
             return False
         return True
 
-    async def keep_telling(self) -> None:
+    async def keep_resending(self) -> None:
         """Send again, until cancelled, the positions that Redis has missed."""
         await keep_running("sending positions again", self._send_again, every=_RETRY_SECONDS)
 
@@ -66,7 +66,7 @@ class Events:
             self._unsent[user] = max(position, self._unsent.get(user, 0))
 
 
-class Heard:
+class StoredParts:
     """The parts of one ingest that events have named since a request began to listen."""
 
     def __init__(self) -> None:
@@ -74,11 +74,11 @@ class Heard:
         self.listeners = 0
         self._grown = asyncio.Event()
 
-    def add(self, part: int) -> None:
+    def add_part(self, part: int) -> None:
         self.parts.add(part)
         self._grown.set()
 
-    async def more(self, count: int, wanted: set[int], seconds: float) -> None:
+    async def wait_for_more(self, count: int, wanted: set[int], seconds: float) -> None:
         """Wait for more than `count` parts, with all `wanted` ones among them, or `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -93,12 +93,12 @@ class Waiters:
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis = redis
         self._channel = f"{prefix}:stored"
-        self._heard: dict[bytes, Heard] = {}
+        self._heard: dict[bytes, StoredParts] = {}
 
     @contextmanager
-    def listening(self, ingest: bytes) -> Iterator[Heard]:
+    def collect_parts(self, ingest: bytes) -> Iterator[StoredParts]:
         """Collect the parts of the ingest that events name during the block."""
-        heard = self._heard.setdefault(ingest, Heard())
+        heard = self._heard.setdefault(ingest, StoredParts())
         heard.listeners += 1
         try:
             yield heard
@@ -127,5 +127,5 @@ class Waiters:
     def _wake(self, event: bytes, stored: Callable[[bytes, int], None]) -> None:
         for ingest, part in _PART.iter_unpack(event[: len(event) // _PART.size * _PART.size]):
             if (heard := self._heard.get(ingest)) is not None:
-                heard.add(part)
+                heard.add_part(part)
             stored(ingest, part)

@@ -43,7 +43,7 @@ class PositionCache:
     ) -> int | None:
         """The user's position, from Redis or else by `load`; None when there is no such user."""
         cached = await self._read_cached(user_id)
-        telemetry.cache_looked_up("position", hit=cached is not None)
+        telemetry.count_lookup("position", hit=cached is not None)
         if cached is not None:
             return int(cached)
         position = await load(user_id)

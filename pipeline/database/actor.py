@@ -6,9 +6,9 @@ from typing import Final
 
 import asyncpg
 
-from pipeline.database.queries import queries
+from pipeline.database.queries import load_queries
 
-_SQL: Final = queries("pipeline.database", "actor")
+_SQL: Final = load_queries("pipeline.database", "actor")
 
 
 async def set_actor(connection: asyncpg.Connection, actor: str) -> None:

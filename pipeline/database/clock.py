@@ -12,11 +12,11 @@ from typing import Final
 
 import asyncpg
 
-from pipeline.database.queries import queries
+from pipeline.database.queries import load_queries
 from pipeline.supervise import keep_running
 from pipeline.transactions.ids import make_uuid7
 
-_SQL: Final = queries("pipeline.database", "clock")
+_SQL: Final = load_queries("pipeline.database", "clock")
 _KEEP_SECONDS: Final = 10.0
 
 
@@ -33,7 +33,7 @@ class Clock:
         theirs = await pool.fetchval(_SQL["now"])
         self._offset = float(theirs) - (before + time.time()) / 2
 
-    async def keep(self, pool: asyncpg.Pool) -> None:
+    async def keep_synchronized(self, pool: asyncpg.Pool) -> None:
         """Synchronize every ten seconds until cancelled; while PostgreSQL is away the offset stays."""
         await keep_running("the clock", lambda: self.synchronize(pool), every=_KEEP_SECONDS)
 
@@ -41,7 +41,7 @@ class Clock:
         """The current time of the database, in UTC."""
         return datetime.fromtimestamp(time.time() + self._offset, UTC)
 
-    def uuid7(self) -> bytes:
+    def make_uuid7(self) -> bytes:
         """16 bytes of a UUIDv7, greater than every one before it in this process."""
         self._last = max(int((time.time() + self._offset) * 1e6), self._last + 1)
         return make_uuid7(self._last)

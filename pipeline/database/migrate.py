@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from pipeline.database.pool import open_connection, translated
-from pipeline.database.queries import queries
+from pipeline.database.pool import open_connection, translate_errors
+from pipeline.database.queries import load_queries
 from pipeline.errors import MigrationLocked, MigrationMismatch
 
-_SQL: Final = queries("pipeline.database", "migrate")
+_SQL: Final = load_queries("pipeline.database", "migrate")
 _LOCK: Final = 0x5BE4D11E  # any constant; the statement `lock_holders` names it too
 _LOCK_SECONDS: Final = 60.0
 
@@ -30,7 +30,7 @@ class Migration(NamedTuple):
     checksum: str
 
 
-def migrations() -> list[Migration]:
+def load_migrations() -> list[Migration]:
     """The migrations of this version, in order."""
     folder = files("pipeline.database").joinpath("migrations")
     ours = []
@@ -42,14 +42,14 @@ def migrations() -> list[Migration]:
     return ours
 
 
-async def migrate(url: str, lock_seconds: float = _LOCK_SECONDS) -> list[str]:
+async def migrate_database(url: str, lock_seconds: float = _LOCK_SECONDS) -> list[str]:
     """Bring the database to this version; returns the names applied now.
 
     Raises MigrationMismatch, and changes nothing, when another version made the database. Raises
     MigrationLocked when another migrator holds the lock for longer than `lock_seconds`.
     """
     applied: list[str] = []
-    async with translated(), open_connection(url) as connection:
+    async with translate_errors(), open_connection(url) as connection:
         while (name := await _apply_next(connection, lock_seconds)) is not None:
             applied.append(name)
     return applied
@@ -60,12 +60,12 @@ async def require_migrated(pool: asyncpg.Pool) -> None:
 
     The database may be newer: old processes still serve while a system is upgraded.
     """
-    async with translated():
+    async with translate_errors():
         try:
             done = {row["name"] for row in await pool.fetch(_SQL["applied"])}
         except asyncpg.UndefinedTableError:
             done = set()
-    if missing := [m.name for m in migrations() if m.name not in done]:
+    if missing := [m.name for m in load_migrations() if m.name not in done]:
         raise MigrationMismatch(f"{missing[0]} is not applied yet: run `spendline migrate`")
 
 
@@ -75,7 +75,7 @@ async def _apply_next(connection: asyncpg.Connection, lock_seconds: float) -> st
         await _take_lock(connection, lock_seconds)
         await connection.execute(_SQL["make_journal"])
         done = dict(await connection.fetch(_SQL["applied"]))
-        ours = migrations()
+        ours = load_migrations()
         _verify_journal(done, {m.name: m.checksum for m in ours})
         migration = next((m for m in ours if m.name not in done), None)
         if migration is None:

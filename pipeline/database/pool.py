@@ -54,7 +54,7 @@ async def open_pool(url: str, *, size: int, name: str, timeout: float) -> asyncp
     """
     milliseconds = str(int(timeout * 1000))
     session = _SESSION | {"application_name": name, "statement_timeout": milliseconds}
-    async with translated():
+    async with translate_errors():
         return await asyncpg.create_pool(
             url,
             min_size=1,
@@ -75,7 +75,7 @@ async def open_connection(
     It prepares no statements, so it works behind a pooler that gives each transaction another
     session. Raises StoreUnavailable when PostgreSQL is away; later failures pass as they are.
     """
-    async with translated():
+    async with translate_errors():
         connection = await asyncpg.connect(
             url,
             timeout=_OPEN_SECONDS,
@@ -89,7 +89,7 @@ async def open_connection(
 
 
 @asynccontextmanager
-async def translated() -> AsyncIterator[None]:
+async def translate_errors() -> AsyncIterator[None]:
     """Raise StoreUnavailable for failures that another try can mend; defects pass unchanged."""
     try:
         yield

@@ -33,7 +33,7 @@ class Pushed(NamedTuple):
     removals: int
 
 
-def configure(level: str) -> None:
+def configure_logs(level: str) -> None:
     """Send the lines of `level` and above to standard error as JSON."""
     number = logging.getLevelNamesMapping()[level.upper()]
     common: list[structlog.typing.Processor] = [
@@ -64,7 +64,7 @@ def configure(level: str) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def request_answered(
+def log_request(
     request_id: str, route: str, status: int, seconds: float, pushed: Pushed | None
 ) -> None:
     """Log one answered request, and what it pushed."""
@@ -86,7 +86,7 @@ def request_answered(
     )
 
 
-def routine(line: str) -> bool:
+def is_routine(line: str) -> bool:
     """Whether a line reports work that succeeded, so that a terminal need not show it."""
     return '"event":"request"' in line or '"event":"chunk"' in line
 

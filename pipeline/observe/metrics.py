@@ -180,19 +180,19 @@ PARTITIONS_END: Final = _make_gauge(
 )
 
 
-def request_answered(route: str, status: int, seconds: float) -> None:
+def count_request(route: str, status: int, seconds: float) -> None:
     """Count one request under its route and status."""
     REQUESTS.labels(route, str(status)).inc()
     REQUEST_SECONDS.labels(route).observe(seconds)
 
 
-def ingest_accepted(rows: int, removals: int) -> None:
+def count_ingest(rows: int, removals: int) -> None:
     """Count the rows and removals that one answer 202 took over."""
     INGESTED.labels("accepted").inc(rows)
     INGESTED.labels("removed").inc(removals)
 
 
-def cache_looked_up(kind: str, *, hit: bool) -> None:
+def count_lookup(kind: str, *, hit: bool) -> None:
     """Count a read of the cache of a `position` or an `answer`."""
     CACHE.labels(kind, "hit" if hit else "miss").inc()
 
@@ -205,12 +205,12 @@ def watch_replicas(number: int, usable: Callable[[], int]) -> None:
         REPLICA_READS.labels(answered)
 
 
-def replica_asked(answered: str) -> None:
+def count_replica_read(answered: str) -> None:
     """Count a read that a `replica` answered, or the primary because it was behind, ahead, away."""
     REPLICA_READS.labels(answered).inc()
 
 
-def partitions_end(first_missing: date, table: str = "transactions") -> None:
+def set_partitions_end(first_missing: date, table: str = "transactions") -> None:
     """Set the first month for which `table` has no partition."""
     midnight = datetime.fromisoformat(f"{first_missing}T00:00:00+00:00")
     PARTITIONS_END.labels(table).set(midnight.timestamp())
@@ -228,14 +228,14 @@ def watch_model(model: Callable[[], Model]) -> None:
     REGISTRY.register(Serving(model))
 
 
-def queues_measured(ready: Mapping[str, int]) -> None:
+def set_queue_depths(ready: Mapping[str, int]) -> None:
     """Set the ready messages of each queue, and drop the queues that are not named."""
     QUEUE_MESSAGES.clear()
     for queue, messages in ready.items():
         QUEUE_MESSAGES.labels(queue).set(messages)
 
 
-def serve(host: str, port: int) -> int:
+def serve_metrics(host: str, port: int) -> int:
     """Serve `/metrics` on the first free port from `port` on, and return that port.
 
     Port 0 turns the metrics off. A process that finds no port logs it, works without metrics, and

@@ -40,7 +40,7 @@ _MESSAGING: Final[Mapping[Kind, Mapping[str, Value]]] = {
 _propagator: Final = TraceContextTextMapPropagator()
 
 
-def exporter(url: str) -> SpanProcessor:
+def make_exporter(url: str) -> SpanProcessor:
     """A processor that sends spans to the OTLP/HTTP endpoint `url`."""
     logging.getLogger("opentelemetry").setLevel(
         logging.ERROR
@@ -66,7 +66,7 @@ class Spans:
         self._tracer = self._provider.get_tracer("spendline")
 
     @contextmanager
-    def span(
+    def open_span(
         self,
         name: str,
         kind: Kind,
@@ -74,7 +74,7 @@ class Spans:
         among: Sequence[Span],
         attributes: Mapping[str, Value],
     ) -> Iterator[None]:
-        """Open a span; the arguments are those of `tracing.span`."""
+        """Open a span; the arguments are those of `tracing.open_span`."""
         context = None if after is None else _extract_context(after)
         others: list[Span] = []
         if among:
@@ -93,19 +93,19 @@ class Spans:
             try:
                 yield
             except BaseException as error:
-                self.note({"error.type": type(error).__name__})
+                self.add_attributes({"error.type": type(error).__name__})
                 raise
 
-    def note(self, attributes: Mapping[str, Value]) -> None:
-        span = self.here()
+    def add_attributes(self, attributes: Mapping[str, Value]) -> None:
+        span = self.get_span()
         span.set_attributes(_convert_attributes(attributes))
         if "error.type" in attributes:
             span.set_status(StatusCode.ERROR)
 
-    def here(self) -> Span:
+    def get_span(self) -> Span:
         return trace.get_current_span()
 
-    def carrier(self) -> dict[str, str]:
+    def make_carrier(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         _propagator.inject(headers)
         return {_PARENT: headers[_PARENT]} if headers else {}

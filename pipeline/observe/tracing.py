@@ -23,7 +23,7 @@ _spans: Spans | None = None
 
 
 @contextmanager
-def exporting(settings: Settings, service: str) -> Iterator[None]:
+def export_spans(settings: Settings, service: str) -> Iterator[None]:
     """Send the spans of this block to the collector that the settings name, if any.
 
     Raises InvalidSettings when OpenTelemetry is not installed.
@@ -32,17 +32,17 @@ def exporting(settings: Settings, service: str) -> Iterator[None]:
         yield
         return
     try:
-        from pipeline.observe.spans import Spans, exporter  # noqa: PLC0415 - see above
+        from pipeline.observe.spans import Spans, make_exporter  # noqa: PLC0415 - see above
     except ImportError as error:
         raise InvalidSettings(
             f"SPENDLINE_TRACES_URL needs OpenTelemetry ({error}): pip install 'spendline[traces]'"
         ) from None
-    with recording(Spans(exporter(settings.traces_url), service, settings.traces_share)):
+    with record_spans(Spans(make_exporter(settings.traces_url), service, settings.traces_share)):
         yield
 
 
 @contextmanager
-def recording(spans: Spans) -> Iterator[None]:
+def record_spans(spans: Spans) -> Iterator[None]:
     """Record the spans of all threads in this block, and send them at its end."""
     global _spans  # noqa: PLW0603 - one a process
     _spans = spans
@@ -53,7 +53,7 @@ def recording(spans: Spans) -> Iterator[None]:
         spans.stop()
 
 
-def span(
+def open_span(
     name: str,
     kind: Kind = "internal",
     *,
@@ -64,24 +64,24 @@ def span(
     """Open a span below the current one, or below another one.
 
     `after` is the headers or the `trace` of a message, which may name the parent. `among` are spans
-    from `here`: the first sampled one is the parent. Attributes without a dot get our prefix.
+    from `get_span`: the first sampled one is the parent. Attributes without a dot get our prefix.
     """
     if _spans is None:
         return _NOTHING
-    return _spans.span(name, kind, after, among, attributes)
+    return _spans.open_span(name, kind, after, among, attributes)
 
 
-def note(**attributes: Value) -> None:
+def add_attributes(**attributes: Value) -> None:
     """Add attributes to the current span; an `error.type` makes it a failed one."""
     if _spans is not None:
-        _spans.note(attributes)
+        _spans.add_attributes(attributes)
 
 
-def here() -> Any:
+def get_span() -> Any:
     """The current span, for `among`."""
-    return None if _spans is None else _spans.here()
+    return None if _spans is None else _spans.get_span()
 
 
-def carrier() -> dict[str, str]:
+def make_carrier() -> dict[str, str]:
     """A header that names the current span in another process: `traceparent`, or nothing."""
-    return {} if _spans is None else _spans.carrier()
+    return {} if _spans is None else _spans.make_carrier()

@@ -95,7 +95,7 @@ class RabbitBroker(Broker):
         self._sender.send(message.queue_name, body, {})
         return message
 
-    def bury(self, chunk: Chunk, error: SpendlineError) -> None:
+    def send_dead_letter(self, chunk: Chunk, error: SpendlineError) -> None:
         """Send a chunk to the dead letters with the reason. Raises BrokerUnavailable."""
         body = encode_envelope(chunk, self.names.ingest, int(time.time() * 1000))
         telemetry.FAILURES.labels(type(error).__name__).inc()

@@ -15,11 +15,11 @@ from dramatiq.errors import ConnectionClosed
 from pipeline.errors import BrokerUnavailable, InvalidMessage
 from pipeline.queue.connection import BLOCKING_LOST, connection_parameters
 from pipeline.queue.sender import Sender
-from pipeline.queue.topology import ATTEMPTS, Queues, declare_on
+from pipeline.queue.topology import ATTEMPTS, Queues, declare_queues_on
 from pipeline.settings import QueueBound
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import ACTOR, Envelope, decode_envelope, encode_envelope
-from pipeline.transactions.split import halves
+from pipeline.transactions.split import halve_chunk
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class RabbitConsumer(Consumer):
         self._connection = pika.BlockingConnection(connection_parameters(url))
         try:
             self._channel = self._connection.channel()
-            declare_on(self._channel, queues, bound)
+            declare_queues_on(self._channel, queues, bound)
             self._channel.basic_qos(prefetch_count=prefetch)
             self._deliveries = self._channel.consume(queue, inactivity_timeout=timeout / 1000)
         except BaseException:
@@ -152,7 +152,7 @@ class RabbitConsumer(Consumer):
             (chunk,) = envelope.args
             if len(chunk) < 2:
                 return False
-            for half in halves(chunk):
+            for half in halve_chunk(chunk):
                 said = encode_envelope(half, envelope.queue_name, envelope.message_timestamp)
                 self._sender.send(self._queues.suspects, said, {})
         except (InvalidMessage, BrokerUnavailable):

@@ -6,7 +6,7 @@ import asyncio
 
 from aio_pika.abc import AbstractChannel
 
-from pipeline.observe.metrics import queues_measured
+from pipeline.observe.metrics import set_queue_depths
 from pipeline.queue.connection import open_connection
 from pipeline.queue.topology import Queues
 from pipeline.supervise import keep_running
@@ -26,7 +26,7 @@ async def _measure_queues(url: str, queues: Queues) -> None:
             channel = await connection.channel()
             while True:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    queues_measured(
+                    set_queue_depths(
                         {
                             name.removeprefix(f"{queues.prefix}."): await _count_ready(
                                 channel, name
@@ -36,7 +36,7 @@ async def _measure_queues(url: str, queues: Queues) -> None:
                     )
                 await asyncio.sleep(_EVERY)
     finally:
-        queues_measured({})
+        set_queue_depths({})
 
 
 async def _count_ready(channel: AbstractChannel, name: str) -> int:

@@ -64,19 +64,19 @@ class Queues:
         return [self.ingest, self.suspects, *self.retries, self.dead]
 
 
-def declare(url: str, prefix: str, bound: QueueBound) -> None:
+def declare_queues(url: str, prefix: str, bound: QueueBound) -> None:
     """Create the queues that are missing.
 
     Raises BrokerUnavailable, or QueueMismatch when a queue exists with other arguments.
     """
     try:
         with open_blocking_connection(url) as connection:
-            declare_on(connection.channel(), Queues(prefix), bound)
+            declare_queues_on(connection.channel(), Queues(prefix), bound)
     except (AMQPError, OSError) as error:
         raise BrokerUnavailable(f"RabbitMQ: {type(error).__name__}") from error
 
 
-def declare_on(channel: BlockingChannel, queues: Queues, bound: QueueBound) -> None:
+def declare_queues_on(channel: BlockingChannel, queues: Queues, bound: QueueBound) -> None:
     """Create the missing queues on an open channel. Raises QueueMismatch and pika's errors."""
     for name, arguments in _make_arguments(queues, bound).items():
         try:

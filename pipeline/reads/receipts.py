@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from pipeline.reads.source import ReadSource
-from pipeline.transactions.ids import accepted_at
+from pipeline.transactions.ids import read_uuid7_time
 from pipeline.transactions.ticket import Ticket
 
 _COUNTS: Final = ("added", "modified", "unchanged", "removed", "discarded")
@@ -38,7 +38,7 @@ class Receipt:
 async def read_receipt(source: ReadSource, ticket: Ticket) -> Receipt:
     """The receipt of the ticket's ingest; an unknown ingest is queued. Raises StoreUnavailable."""
     ingest_id = UUID(bytes=ticket.ingest)
-    records = await source.fetch_rows("receipts", ingest_id, accepted_at(ticket.ingest))
+    records = await source.fetch_rows("receipts", ingest_id, read_uuid7_time(ticket.ingest))
     parts = [record for record in records if record["part"] is not None]
     counts = {name: sum(part[name] for part in parts) for name in _COUNTS}
     is_stored = sum(counts.values()) >= ticket.accepted + ticket.removed

@@ -36,7 +36,7 @@ _FAILURES: Final = (
 )
 
 
-class Replica:
+class ReplicaPool:
     """Connections to one replica, opened by `keep` and given up at the first failure."""
 
     def __init__(self, name: str, url: str, *, size: int, seconds: float, rest: float) -> None:
@@ -49,10 +49,12 @@ class Replica:
         self._lost = asyncio.Event()
 
     @property
-    def usable(self) -> bool:
+    def is_usable(self) -> bool:
         return self._pool is not None
 
-    async def fetch(self, statement: str, values: Sequence[Any]) -> list[asyncpg.Record] | None:
+    async def fetch_rows(
+        self, statement: str, values: Sequence[Any]
+    ) -> list[asyncpg.Record] | None:
         """The rows of the statement; None when the replica fails or takes longer than its seconds."""
         if (pool := self._pool) is None:
             return None
@@ -84,7 +86,7 @@ class Replica:
     async def _serve(self) -> None:
         """Return when a connection was lost, or could not be opened."""
         await self._open()
-        if self.usable:
+        if self.is_usable:
             await self._lost.wait()
             self._lost.clear()
 
@@ -111,11 +113,11 @@ class Replica:
 class Replicas:
     """All replicas of an API process, possibly none."""
 
-    def __init__(self, replicas: Sequence[Replica]) -> None:
+    def __init__(self, replicas: Sequence[ReplicaPool]) -> None:
         self._replicas = list(replicas)
         telemetry.watch_replicas(len(self._replicas), lambda: len(self._list_usable()))
 
-    async def fetch(
+    async def fetch_rows(
         self, statement: str, position: int, values: Sequence[Any]
     ) -> list[asyncpg.Record] | None:
         """The rows of a replica where the feed stands at `position`; None when the primary must answer.
@@ -127,13 +129,13 @@ class Replicas:
             return None
         usable = self._list_usable()
         chosen = random.choice(usable) if usable else None  # noqa: S311 - no secret
-        rows = await chosen.fetch(statement, values) if chosen else None
+        rows = await chosen.fetch_rows(statement, values) if chosen else None
         verdict = judge_rows(rows, position)
-        telemetry.replica_asked(verdict)
+        telemetry.count_replica_read(verdict)
         return rows if verdict == "replica" else None
 
-    def _list_usable(self) -> list[Replica]:
-        return [replica for replica in self._replicas if replica.usable]
+    def _list_usable(self) -> list[ReplicaPool]:
+        return [replica for replica in self._replicas if replica.is_usable]
 
 
 def judge_rows(rows: Sequence[Any] | None, position: int) -> Verdict:

@@ -11,15 +11,15 @@ from uuid import UUID
 
 import asyncpg
 
-from pipeline.database.pool import translated
-from pipeline.database.queries import queries
+from pipeline.database.pool import translate_errors
+from pipeline.database.queries import load_queries
 from pipeline.reads.replicas import Replicas
 from pipeline.transactions.columns import SELECT_LIST
 
 #: The blocks of `reads.sql` by name, with the columns of a transaction in place of `{columns}`.
 STATEMENTS: Final = {
     name: sql.replace("{columns}", SELECT_LIST)
-    for name, sql in queries("pipeline.reads", "reads").items()
+    for name, sql in load_queries("pipeline.reads", "reads").items()
 }
 
 
@@ -37,7 +37,7 @@ class ReadSource:
 
     async def fetch_rows(self, name: str, *values: Any) -> list[asyncpg.Record]:
         """The rows of the statement `name` on the primary."""
-        async with translated():
+        async with translate_errors():
             rows: list[asyncpg.Record] = await self._pool.fetch(STATEMENTS[name], *values)
             return rows
 
@@ -49,7 +49,7 @@ class ReadSource:
         The primary alone answers when `position` is None.
         """
         if position is not None and self._replicas is not None:
-            rows = await self._replicas.fetch(STATEMENTS[name], position, values)
+            rows = await self._replicas.fetch_rows(STATEMENTS[name], position, values)
             if rows is not None:
                 return rows
         return await self.fetch_rows(name, *values)

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from pipeline.reads.source import ReadSource
-from pipeline.transactions.identity import digest
+from pipeline.transactions.identity import digest_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ async def read_transaction(
 
     A replica may answer when `at` is the feed's position. Raises StoreUnavailable.
     """
-    key = (user_id, transaction, digest(user_id, transaction))
+    key = (user_id, transaction, digest_identity(user_id, transaction))
     records = await source.fetch_rows_at(at, "transaction", *key)
     if not records:
         return None

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from pipeline.database.pool import translated
-from pipeline.database.queries import queries
-from pipeline.transactions.ids import earliest_uuid7
+from pipeline.database.pool import translate_errors
+from pipeline.database.queries import load_queries
+from pipeline.transactions.ids import make_earliest_uuid7
 
-_SQL: Final = queries("pipeline.store", "retention")
+_SQL: Final = load_queries("pipeline.store", "retention")
 
 
 async def delete_old_receipts(pool: asyncpg.Pool, before: datetime) -> None:
@@ -21,7 +21,7 @@ async def delete_old_receipts(pool: asyncpg.Pool, before: datetime) -> None:
     A message that is redelivered later still changes nothing, because identities remain. Raises
     StoreUnavailable.
     """
-    bound = UUID(bytes=earliest_uuid7(before))
-    async with translated():
+    bound = UUID(bytes=make_earliest_uuid7(before))
+    async with translate_errors():
         await pool.execute(_SQL["delete_ledger_rows"], bound)
         await pool.execute(_SQL["delete_receipts"], bound)

@@ -18,13 +18,13 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.database.partitions import table_of
-from pipeline.database.pool import translated
-from pipeline.database.queries import queries
+from pipeline.database.partitions import name_partition
+from pipeline.database.pool import translate_errors
+from pipeline.database.queries import load_queries
 from pipeline.errors import NoPartition
 from pipeline.fail_point import NEVER, FailPoint
 from pipeline.store.binary_copy import encode
-from pipeline.transactions.changes import Changes, plan
+from pipeline.transactions.changes import Changes, plan_changes
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.columns import (
     IDENTITY_COLUMNS,
@@ -32,13 +32,13 @@ from pipeline.transactions.columns import (
     TRANSACTION_COLUMNS,
     Column,
     Values,
-    null_elements,
+    make_null_elements,
 )
-from pipeline.transactions.identity import digest
+from pipeline.transactions.identity import digest_identity
 from pipeline.transactions.lifecycle import Absent
 from pipeline.transactions.rows import Candidates, Row, Scored, make_candidates
 
-_SQL: Final = queries("pipeline.store", "store")
+_SQL: Final = load_queries("pipeline.store", "store")
 _RECEIPT: Final = (
     "added",
     "modified",
@@ -59,7 +59,7 @@ class Store:
         self._pool = pool
         self._fail_point = fail_point
 
-    async def write(self, chunk: Chunk, scored: Scored) -> dict[bytes, int]:
+    async def store_chunk(self, chunk: Chunk, scored: Scored) -> dict[bytes, int]:
         """Write the chunk unless it is stored; returns user id (16 bytes) -> feed position.
 
         Raises StoreUnavailable when another try can help, and NoPartition for a date outside the
@@ -80,7 +80,7 @@ class Store:
             self._fail_point.reach("copied")
         return {user: p for user, p in zip(pushed.users, positions, strict=True) if p >= 0}
 
-    async def rehearse(self, chunk: Chunk, scored: Scored) -> None:
+    async def rehearse_chunk(self, chunk: Chunk, scored: Scored) -> None:
         """Raise what a write of this chunk would raise, and write nothing."""
         pushed = make_candidates(chunk, scored)
         async with _translate_errors(), self._pool.acquire() as connection:
@@ -95,7 +95,7 @@ class Store:
 @asynccontextmanager
 async def _translate_errors() -> AsyncIterator[None]:
     """Raise StoreUnavailable or NoPartition for the errors of a write."""
-    async with translated():
+    async with translate_errors():
         try:
             yield
         except asyncpg.CheckViolationError as error:
@@ -109,7 +109,7 @@ async def _write_chunk(
     users = _encode_ids(pushed.users)
     feeds = await _lock_feeds(connection, users)
     stored = await _read_stored(connection, pushed)
-    changes = plan(pushed, stored, feeds)
+    changes = plan_changes(pushed, stored, feeds)
     await _replace_versions(connection, changes)
     positions: list[int] = changes.positions.tolist()
     await connection.execute(_SQL["advance_feeds"], _encode_array(users), _encode_array(positions))
@@ -142,7 +142,9 @@ async def _read_stored(
     others = [(pushed.user[index], key) for index, key in pushed.references.items()]
     others += [(removal.user, removal.id) for removal in pushed.removals]
     digests: list[int] = pushed.digest.tolist()
-    digests += [digest(UUID(bytes=pushed.users[user]), UUID(bytes=key)) for user, key in others]
+    digests += [
+        digest_identity(UUID(bytes=pushed.users[user]), UUID(bytes=key)) for user, key in others
+    ]
     identities = await connection.fetch(_SQL["find_identities"], _encode_array(digests))
     stored: dict[bytes, Row | Absent] = {
         row["id"].bytes: Absent(row["removed_at"]) for row in identities if row["booked_on"] is None
@@ -171,7 +173,7 @@ async def _copy_rows(
     values: Mapping[str, Values],
 ) -> None:
     if len(values["id"]):
-        names, data = encode(values, null_elements(columns))
+        names, data = encode(values, make_null_elements(columns))
         await connection.copy_to_table(table, source=data, columns=names, format="binary")
 
 
@@ -202,7 +204,7 @@ def _split_by_month(
     """The query on the table of each month, with the columns of its places."""
     months: dict[str, list[tuple[UUID, date, UUID]]] = {}
     for place in places:
-        months.setdefault(table_of(place[1]), []).append(place)
+        months.setdefault(name_partition(place[1]), []).append(place)
     for month, keys in months.items():
         yield _SQL[query].format(month=month, columns=SELECT_LIST), _transpose(keys)
 

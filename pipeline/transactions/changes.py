@@ -45,7 +45,7 @@ class Changes:
     fates: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 5), np.int64))
 
 
-def plan(
+def plan_changes(
     pushed: Candidates,
     stored: Mapping[bytes, Row | Absent],
     feeds: NDArray[np.int64],

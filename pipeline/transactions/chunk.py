@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidMessage
-from pipeline.transactions.columns import REQUIRED_COLUMNS, Column, chunk_column
+from pipeline.transactions.columns import REQUIRED_COLUMNS, Column, get_chunk_column
 
 SCHEMA: Final = 2
 PLACE: Final = "<i4"  # of an account among the accounts of a chunk
@@ -64,7 +64,7 @@ class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     def numbers(self, name: str) -> NDArray[Any]:
         """A read-only array of the column; an absent column gives NULL in each row."""
-        kind = chunk_column(name).kind
+        kind = get_chunk_column(name).kind
         data = self.columns.get(name)
         if data is None:
             return np.full(len(self), kind.null, kind.chunk_type)
@@ -108,7 +108,7 @@ class Chunk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 def _is_right(name: str, data: bytes | list[str | None], rows: int) -> bool:
     """Whether a column is known, of its type, and has one value for each row."""
     try:
-        column = chunk_column(name)
+        column = get_chunk_column(name)
     except KeyError:
         return False
     if isinstance(data, list):

@@ -143,16 +143,16 @@ SELECT_LIST: Final = ", ".join(_TRANSACTION)
 content_of: Final = attrgetter(*(c.name for c in TRANSACTION_COLUMNS if c.content))
 
 
-def chunk_column(name: str) -> Column:
+def get_chunk_column(name: str) -> Column:
     """The column of a chunk; KeyError for a name that no chunk may hold."""
     return _CHUNK[name]
 
 
-def transaction_column(name: str) -> Column:
+def get_transaction_column(name: str) -> Column:
     return _TRANSACTION[name]
 
 
-def null_elements(columns: Iterable[Column]) -> Mapping[str, int]:
+def make_null_elements(columns: Iterable[Column]) -> Mapping[str, int]:
     """The element that stands for NULL, by name of each nullable column that is an array."""
     return {c.name: c.kind.null for c in columns if c.nullable and c.kind.null is not None}
 
@@ -172,7 +172,7 @@ def to_values(column: Column, elements: Values, rows: NDArray[np.intp]) -> list[
     return [None if e == null else load(e) for e in elements[rows].tolist()]
 
 
-def to_table(column: Column, elements: NDArray[Any]) -> NDArray[Any]:
+def to_table_elements(column: Column, elements: NDArray[Any]) -> NDArray[Any]:
     """Elements of a chunk as elements of the table."""
     kind = column.kind
     if kind.shift:

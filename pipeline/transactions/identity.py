@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 _LAST = 0xFFFFFFFF
 
 
-def transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -> bytes:
+def make_transaction_ids(accounts: Sequence[bytes], transaction_ids: Sequence[str]) -> bytes:
     """UUIDv5 of each account (16 bytes) and bank-side id: 16 bytes each, joined."""
     digests = b"".join(
         [
@@ -32,7 +32,7 @@ def split_ids(joined: bytes) -> list[bytes]:
     return [joined[i : i + 16] for i in range(0, len(joined), 16)]
 
 
-def digests(users: NDArray[np.void], ids: NDArray[np.void]) -> NDArray[Any]:
+def digest_identities(users: NDArray[np.void], ids: NDArray[np.void]) -> NDArray[Any]:
     """Digests of transactions by user and id (V16 each), as big-endian int64.
 
     A digest is 32 bits of the user and 32 bits of the id. Two transactions may share one, and the
@@ -44,12 +44,12 @@ def digests(users: NDArray[np.void], ids: NDArray[np.void]) -> NDArray[Any]:
     return halves.view(">i8")[:, 0]
 
 
-def digest(user_id: UUID, transaction: UUID) -> int:
+def digest_identity(user_id: UUID, transaction: UUID) -> int:
     """The digest of one transaction of a user."""
     return int.from_bytes(user_id.bytes[:4] + transaction.bytes[:4], "big", signed=True)
 
 
-def user_digests(user_id: UUID) -> tuple[int, int]:
+def bound_user_digests(user_id: UUID) -> tuple[int, int]:
     """The first and the last digest that a transaction of the user can have."""
-    first = digest(user_id, UUID(int=0))
+    first = digest_identity(user_id, UUID(int=0))
     return first, first | _LAST

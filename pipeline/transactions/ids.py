@@ -20,18 +20,18 @@ def make_uuid7(micros: int) -> bytes:
     return (high << 64 | low).to_bytes(16, "big")
 
 
-def accepted_at(uuid7: bytes) -> datetime:
+def read_uuid7_time(uuid7: bytes) -> datetime:
     """The time held by one of our UUIDv7, to the microsecond."""
     high = int.from_bytes(uuid7[:8], "big")
     return _EPOCH + timedelta(milliseconds=high >> 16, microseconds=high & 0xFFF)
 
 
-def seconds_since(uuid7: bytes, now: datetime) -> float:
+def count_seconds_since(uuid7: bytes, now: datetime) -> float:
     """Seconds from the making of one of our UUIDv7 to `now`; 0 where a clock is behind."""
-    return max((now - accepted_at(uuid7)) / timedelta(seconds=1), 0.0)
+    return max((now - read_uuid7_time(uuid7)) / timedelta(seconds=1), 0.0)
 
 
-def earliest_uuid7(when: datetime) -> bytes:
+def make_earliest_uuid7(when: datetime) -> bytes:
     """The smallest id made at or after `when`: a lower bound for ranges of ids."""
     millis = int((when - _EPOCH).total_seconds() * 1000)
     return (millis << 80 | 0x7 << 76 | 1 << 63).to_bytes(16, "big")

@@ -17,7 +17,7 @@ import numpy as np
 from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
-from pipeline.transactions.identity import digest
+from pipeline.transactions.identity import digest_identity
 from pipeline.transactions.rows import Removal, Row, has_same_content
 
 FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -139,7 +139,7 @@ class Walk:
             if old is None or _locate_version(old) != _locate_version(new):
                 user, transaction = self._users[self.owner[key]], AsyncpgUUID(key)
                 entry = Identity(
-                    digest(user, transaction), *_locate_version(new), user, transaction
+                    digest_identity(user, transaction), *_locate_version(new), user, transaction
                 )
                 (differences.identities if old is None else differences.moves).append(entry)
         return differences

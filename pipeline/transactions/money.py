@@ -43,7 +43,7 @@ CURRENCIES: Final = {code: n for n, codes in _DECIMALS.items() for code in codes
 _AMOUNT: Final = re.compile(r"(-?)(0|[1-9]\d{0,14})(?:\.(\d{1,4}))?", re.ASCII)
 
 
-def minor_units(text: str, currency: str) -> int:
+def parse_amount(text: str, currency: str) -> int:
     """Convert the decimal `text` to minor units of `currency` (a code of CURRENCIES), exactly.
 
     Raises ValueError for a text that is no plain decimal, such as NaN or one with an exponent. The
@@ -62,7 +62,7 @@ def minor_units(text: str, currency: str) -> int:
     return -amount if sign else amount
 
 
-def decimal_text(amount: int, currency: str) -> str:
+def format_amount(amount: int, currency: str) -> str:
     """Minor units as the decimal string of the wire: `-450, "USD"` is `-4.50`."""
     decimals = CURRENCIES.get(currency, 2)
     if decimals == 0:

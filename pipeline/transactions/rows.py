@@ -24,13 +24,13 @@ from pipeline.transactions.columns import (
     Column,
     Values,
     content_of,
+    get_transaction_column,
     to_elements,
-    to_table,
+    to_table_elements,
     to_values,
-    transaction_column,
 )
-from pipeline.transactions.identity import digests, split_ids, transaction_ids
-from pipeline.transactions.ids import accepted_at
+from pipeline.transactions.identity import digest_identities, make_transaction_ids, split_ids
+from pipeline.transactions.ids import read_uuid7_time
 
 _namedtuple: Any = namedtuple  # noqa: PYI024 - the fields are those of the table
 _Columns: Any = _namedtuple("_Columns", [column.name for column in TRANSACTION_COLUMNS])
@@ -107,7 +107,7 @@ class Candidates:
         """These rows as versions whose positions are 0."""
         nowhere = [0] * len(chosen)
         columns = {
-            name: to_values(transaction_column(name), elements, chosen)
+            name: to_values(get_transaction_column(name), elements, chosen)
             for name, elements in self.columns.items()
         }
         values = (columns.get(column.name, nowhere) for column in TRANSACTION_COLUMNS)
@@ -118,13 +118,13 @@ def make_candidates(chunk: Chunk, scored: Scored) -> Candidates:
     """Convert the columns of a message to columns of the table."""
     users = sorted(set(chunk.users))
     account = chunk.account_places()
-    user = account_users(chunk, users)[account]
-    joined = transaction_ids(
+    user = index_account_users(chunk, users)[account]
+    joined = make_transaction_ids(
         [chunk.accounts[a] for a in account.tolist()], chunk.texts("transaction_id")
     )
     user_ids, ids = _join_uuids(users)[user], np.frombuffer(joined, "V16")
     part = np.repeat(np.arange(len(chunk.parts)), [p.rows for p in chunk.parts])
-    accepted = to_elements(TIMESTAMP, [accepted_at(p.ingest_id) for p in chunk.parts])
+    accepted = to_elements(TIMESTAMP, [read_uuid7_time(p.ingest_id) for p in chunk.parts])
     columns: dict[str, Values] = {
         **{column.name: _convert_column(chunk, column) for column in CHUNK_COLUMNS},
         **_make_columns(scored, len(chunk)),
@@ -137,7 +137,7 @@ def make_candidates(chunk: Chunk, scored: Scored) -> Candidates:
     return Candidates(
         columns=columns,
         ids=ids,
-        digest=digests(user_ids, ids),
+        digest=digest_identities(user_ids, ids),
         user=user,
         users=users,
         part=part,
@@ -152,7 +152,7 @@ def _convert_column(chunk: Chunk, column: Column) -> Values:
     if column.kind.is_text:
         nothing: list[str | None] = [None] * len(chunk)
         return chunk.optional_texts(column.name) or nothing
-    return to_table(column, chunk.numbers(column.name))
+    return to_table_elements(column, chunk.numbers(column.name))
 
 
 def _make_columns(scored: Scored, rows: int) -> dict[str, Values]:
@@ -178,11 +178,11 @@ def _list_removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
         return []
     account = chunk.removed_account_places()
     ids = split_ids(
-        transaction_ids([chunk.accounts[a] for a in account], chunk.removed_transaction_id)
+        make_transaction_ids([chunk.accounts[a] for a in account], chunk.removed_transaction_id)
     )
-    user = account_users(chunk, users)[account].tolist()
+    user = index_account_users(chunk, users)[account].tolist()
     part = np.repeat(np.arange(len(chunk.parts)), [p.removals for p in chunk.parts]).tolist()
-    when = [accepted_at(p.ingest_id) for p in chunk.parts]
+    when = [read_uuid7_time(p.ingest_id) for p in chunk.parts]
     return [Removal(i, u, p, when[p]) for i, u, p in zip(ids, user, part, strict=True)]
 
 
@@ -193,13 +193,13 @@ def _map_references(chunk: Chunk) -> dict[int, bytes]:
         return {}
     rows = [i for i, name in enumerate(names) if name is not None]
     account = chunk.account_places()[rows]
-    ids = transaction_ids(
+    ids = make_transaction_ids(
         [chunk.accounts[a] for a in account], [name for name in names if name is not None]
     )
     return dict(zip(rows, split_ids(ids), strict=True))
 
 
-def account_users(chunk: Chunk, users: list[bytes]) -> NDArray[np.intp]:
+def index_account_users(chunk: Chunk, users: list[bytes]) -> NDArray[np.intp]:
     """For each account of the chunk, the index of its user in `users`."""
     index = {user: i for i, user in enumerate(users)}
     return np.array([index[user] for user in chunk.users], np.intp)

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.transactions.chunk import CODE, Chunk, Part
-from pipeline.transactions.columns import chunk_column
+from pipeline.transactions.columns import get_chunk_column
 
 Rows = NDArray[np.intp]
 
 _OFFSET_BITS: Final = 16  # for the number of a part; an ingest has fewer parts
 
 
-def piece(chunk: Chunk, rows: Rows) -> Chunk:
+def cut_piece(chunk: Chunk, rows: Rows) -> Chunk:
     """A new chunk of these ascending rows, without the removals."""
     changed = _select_columns(chunk, rows) | {"chunk_id": _derive_id(chunk.chunk_id, rows)}
     parts = _cut_parts(chunk, rows, removals=False)
@@ -30,21 +30,21 @@ def piece(chunk: Chunk, rows: Rows) -> Chunk:
     return msgspec.structs.replace(chunk, parts=parts, **changed, **nothing)
 
 
-def rest(chunk: Chunk, rows: Rows) -> Chunk:
+def keep_rows(chunk: Chunk, rows: Rows) -> Chunk:
     """The chunk with these rows only; it keeps its id and its removals."""
     parts = _cut_parts(chunk, rows, removals=True)
     return msgspec.structs.replace(chunk, parts=parts, **_select_columns(chunk, rows))
 
 
-def halves(chunk: Chunk) -> tuple[Chunk, Chunk]:
+def halve_chunk(chunk: Chunk) -> tuple[Chunk, Chunk]:
     """Two new chunks, of which the first one has the removals."""
     rows = np.arange(len(chunk))
     first, second = rows[: len(chunk) // 2], rows[len(chunk) // 2 :]
     named = msgspec.structs.replace(chunk, chunk_id=_derive_id(chunk.chunk_id, first))
-    return rest(named, first), piece(chunk, second)
+    return keep_rows(named, first), cut_piece(chunk, second)
 
 
-def culprits(chunk: Chunk, fails: Callable[[Chunk], bool], most: int) -> list[int]:
+def find_culprits(chunk: Chunk, fails: Callable[[Chunk], bool], most: int) -> list[int]:
     """Find the rows that fail alone in a chunk that fails.
 
     The list is empty when no smaller piece fails, when more than `most` rows fail, or when all do.
@@ -56,7 +56,7 @@ def culprits(chunk: Chunk, fails: Callable[[Chunk], bool], most: int) -> list[in
         if len(rows) == 1:
             faulty.append(int(rows[0]))
         else:
-            failing += [half for half in np.array_split(rows, 2) if fails(piece(chunk, half))]
+            failing += [half for half in np.array_split(rows, 2) if fails(cut_piece(chunk, half))]
         if len(faulty) + len(failing) > most:
             return []
     return sorted(faulty) if len(faulty) < len(chunk) else []
@@ -71,7 +71,7 @@ def _select_columns(chunk: Chunk, rows: Rows) -> dict[str, Any]:
 
 
 def _select_values(chunk: Chunk, name: str, rows: Rows) -> bytes | list[str]:
-    if chunk_column(name).kind.is_text:
+    if get_chunk_column(name).kind.is_text:
         texts = chunk.texts(name)
         return [texts[row] for row in rows.tolist()]
     return chunk.numbers(name)[rows].tobytes()

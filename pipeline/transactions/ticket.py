@@ -39,7 +39,7 @@ class Signer:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def ingest_id(self, ticket: Ticket) -> str:
+    def make_ingest_id(self, ticket: Ticket) -> str:
         return self._seal(b"ingest", _TICKET.pack(*ticket))
 
     def read_ingest_id(self, text: str) -> Ticket:
@@ -47,7 +47,7 @@ class Signer:
         body = self._open(b"ingest", text)
         return Ticket(*_TICKET.unpack(body))
 
-    def cursor(self, user_id: bytes, kind: str, values: tuple[Value, ...]) -> str:
+    def make_cursor(self, user_id: bytes, kind: str, values: tuple[Value, ...]) -> str:
         return self._seal(user_id + kind.encode(), msgspec.msgpack.encode(values))
 
     def read_cursor(self, text: str, user_id: bytes, kind: str) -> list[Value]:

@@ -24,7 +24,7 @@ from pipeline.settings import Settings
 from tests.acceptance.flow import Flow
 from tests.support.programs import program
 from workers.local.supervisor import API, WORKERS, System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def migrate_system(settings: Settings, database_url: str) -> Iterator[Settings]:
     """Settings of a migrated system in that empty database, with queues and keys of its own."""
     prefix = f"test-{uuid4().hex[:8]}"
     ours = replace(settings, database_url=database_url, queue_prefix=prefix, key_prefix=prefix)
-    asyncio.run(bring_up(ours))
+    asyncio.run(prepare_system(ours))
     yield ours
     with closing(pika.BlockingConnection(pika.URLParameters(settings.broker_url))) as connection:
         for name in Queues(prefix).all:
@@ -55,10 +55,10 @@ def reader(
     folder = tmp_path_factory.mktemp("system")
     listening = replace(settings, api_port=find_free_port())
     with migrate_system(listening, make_database()) as ours, System(ours, folder) as processes:
-        processes.start("api", API)
-        processes.start("worker", WORKERS)
+        processes.start_process("api", API)
+        processes.start_process("worker", WORKERS)
         processes.wait_until_ready()
-        yield ours.environment_of_children() | {
+        yield ours.make_child_environment() | {
             "API": f"http://{ours.api_host}:{ours.api_port}",
             "TOKEN": asyncio.run(_create_token(ours.database_url)),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -74,7 +74,7 @@ def find_free_port() -> int:
 
 async def _create_token(url: str) -> str:
     async with await open_pool(url, size=1, name="test", timeout=10) as pool:
-        token = await Tokens(pool).create("reader", SCOPES, expires_in=timedelta(hours=1))
+        token = await Tokens(pool).create_token("reader", SCOPES, expires_in=timedelta(hours=1))
     assert token is not None
     return token.text
 

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.access.tokens import SCOPES, Created, Tokens
+from pipeline.access.tokens import SCOPES, NewToken, Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from tests.support.raw_client import RawClient, purchase
@@ -40,8 +40,8 @@ def serving(own: Settings) -> Settings:
 async def running(settings: Settings, folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """An API and a worker, and a way to talk to them."""
     with System(settings, folder) as system:
-        system.start("api", "api")
-        system.start("worker", "tests.support.doubles")
+        system.start_process("api", "api")
+        system.start_process("worker", "tests.support.doubles")
         system.wait_until_ready()
         async with aiohttp.ClientSession(
             f"http://{settings.api_host}:{settings.api_port}", auto_decompress=False
@@ -49,9 +49,9 @@ async def running(settings: Settings, folder: Path) -> AsyncIterator[aiohttp.Cli
             yield http
 
 
-async def new_token(settings: Settings) -> Created:
+async def new_token(settings: Settings) -> NewToken:
     async with await open_pool(settings.database_url, size=1, name="test", timeout=10) as pool:
-        made = await Tokens(pool).create("test", SCOPES)
+        made = await Tokens(pool).create_token("test", SCOPES)
     assert made is not None
     return made
 

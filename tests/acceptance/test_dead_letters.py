@@ -35,7 +35,7 @@ async def spendline(settings: Settings, *arguments: str, status: int = 0) -> Any
     done = await asyncio.to_thread(
         subprocess.run,
         [SPENDLINE, "dead-letters", *arguments, "--json"],
-        env=settings.environment_of_children(),
+        env=settings.make_child_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -70,7 +70,7 @@ async def test_a_row_without_a_month_dies_alone_and_is_replayed_once_there_is_on
     assert (told.status, told.added, told.reason) == ("failed", 99, listed["reason"])
     # And when the month is made, and it is replayed
     async with pool.acquire() as connection:
-        await partitions.ensure(connection, LONG_AGO, LONG_AGO)
+        await partitions.ensure_months(connection, LONG_AGO, LONG_AGO)
     became = await spendline(own, "replay", "--all")
     assert became["dead_letters"] == [{"letter_id": listed["letter_id"], "became": "replayed"}]
     # Then it is in the feed, and its ingest is stored

@@ -34,21 +34,21 @@ def served(own: Settings, tmp_path: Path) -> Iterator[Settings]:
     settings = replace(own, api_port=port)
     asyncio.run(_cover(settings, date(2014, 3, 1)))
     with System(settings, tmp_path) as processes:
-        processes.start("api", "api")
-        processes.start("worker", "tests.support.doubles")
+        processes.start_process("api", "api")
+        processes.start_process("worker", "tests.support.doubles")
         processes.wait_until_ready()
         yield settings
 
 
 async def _cover(settings: Settings, first: date) -> None:
     connection = await asyncpg.connect(settings.database_url)
-    await partitions.ensure(connection, first, first)
+    await partitions.ensure_months(connection, first, first)
     await connection.close()
 
 
 async def _token(settings: Settings, *scopes: str) -> str:
     async with await open_pool(settings.database_url, size=1, name="test", timeout=10) as pool:
-        made = await Tokens(pool).create("demo", scopes)
+        made = await Tokens(pool).create_token("demo", scopes)
     assert made is not None
     return made.text
 

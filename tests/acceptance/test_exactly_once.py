@@ -43,10 +43,10 @@ async def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(
         if where:
             async with batches_held(pool, where):
                 await until(pool, _IN_BATCH)
-                system.kill("worker")
+                system.kill_process("worker")
         else:
             await until(pool, "count(*) > $1 FROM ledger", before)
-            system.kill("worker")
+            system.kill_process("worker")
         # And the next one comes
         start_worker(system, "worker")
         await sending
@@ -69,7 +69,7 @@ async def test_two_workers_that_write_for_the_same_users_give_gapless_positions(
     # Then the positions of every user are exactly 1..n
     await flow.check()
     for name in ("worker-1", "worker-2"):
-        assert system.stop(name) == 0
+        assert system.stop_process(name) == 0
 
 
 async def test_the_same_file_pushed_three_times_in_any_order_changes_nothing(

@@ -50,7 +50,7 @@ def serving(own, tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with System(replace(own, api_port=port), tmp_path) as system:
-        system.start("api", "api")
+        system.start_process("api", "api")
         start_worker(system, "worker")
         system.wait_until_ready()
         yield system
@@ -65,7 +65,7 @@ def caller(serving):
 
 async def _create_token(url: str) -> str:
     async with await open_pool(url, size=1, name="test", timeout=10) as pool:
-        token = await Tokens(pool).create("examples", SCOPES, expires_in=timedelta(hours=1))
+        token = await Tokens(pool).create_token("examples", SCOPES, expires_in=timedelta(hours=1))
     assert token is not None
     return token.text
 
@@ -87,7 +87,7 @@ def user(caller, sample):
 
 def test_a_push_waits_for_an_api_that_is_away(serving, caller, sample, tmp_path):
     # Given a system whose API has died
-    serving.kill("api")
+    serving.kill_process("api")
     complaints = tmp_path / "complaints"
     # When a file is pushed, and the API comes back after the first try
     with complaints.open("w") as errors:
@@ -99,7 +99,7 @@ def test_a_push_waits_for_an_api_that_is_away(serving, caller, sample, tmp_path)
             text=True,
         )
     until(lambda: "POST /v1/users is tried again" in complaints.read_text(), seconds=SECONDS)
-    serving.mend()
+    serving.restart_ended()
     output, _ = push.communicate(timeout=SECONDS)
     # Then all rows are stored
     assert push.returncode == 0, complaints.read_text()

@@ -28,7 +28,7 @@ async def test_only_the_poison_becomes_a_dead_letter(
     # When workers take it, one after the other
     for _ in range(DEATHS):
         worker = start_worker(system, "worker")
-        while worker.alive and not await _letters(pool):  # noqa: ASYNC110
+        while worker.is_alive and not await _letters(pool):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         if await _letters(pool):
             break

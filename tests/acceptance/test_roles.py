@@ -16,14 +16,14 @@ import pytest
 
 from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database import partitions
-from pipeline.database.migrate import migrate, migrations
+from pipeline.database.migrate import load_migrations, migrate_database
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.store.dead_letters import Letters
+from pipeline.store.dead_letters import DeadLetters
 from tests.support.raw_client import RawClient, purchase
-from workers.jobs.upkeep import look_after
+from workers.jobs.upkeep import maintain_database
 from workers.local.supervisor import System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 
 def as_role(settings: Settings, role: str) -> Settings:
@@ -40,7 +40,7 @@ def own(settings: Settings, make_database: Callable[[], str]) -> Settings:
         settings, database_url=make_database(), queue_prefix=prefix, key_prefix=prefix,
         api_port=port,
     )  # fmt: skip
-    asyncio.run(bring_up(ours))
+    asyncio.run(prepare_system(ours))
     return ours
 
 
@@ -70,7 +70,7 @@ async def test_a_system_of_the_roles_does_all_of_its_work(
     system: System, own: Settings, pool: asyncpg.Pool
 ) -> None:
     # Given
-    made = await Tokens(pool).create("roles", SCOPES)
+    made = await Tokens(pool).create_token("roles", SCOPES)
     assert made is not None
     async with aiohttp.ClientSession(f"http://{own.api_host}:{own.api_port}") as http:
         client = RawClient(http, made.text, made.token_id)
@@ -101,14 +101,14 @@ async def test_a_system_of_the_roles_does_all_of_its_work(
 async def test_a_workers_upkeep_makes_months_that_it_can_write(own: Settings) -> None:
     worker = replace(as_role(own, "spendline_worker"), months_ahead=5)
     async with await open_pool(worker.database_url, size=1, name="test", timeout=30) as pool:
-        before = await partitions.months(pool)
-        await look_after(pool, worker)
-        await Letters(pool).bury(b"body", None, "reason")
-        after = await partitions.months(pool)
+        before = await partitions.list_months(pool)
+        await maintain_database(pool, worker)
+        await DeadLetters(pool).keep_dead_letter(b"body", None, "reason")
+        after = await partitions.list_months(pool)
         assert len(after) == len(before) + 2
         for month in after:
             await pool.execute(
-                f"DELETE FROM {partitions.table_of(month.first)} WHERE user_id = $1",  # noqa: S608
+                f"DELETE FROM {partitions.name_partition(month.first)} WHERE user_id = $1",  # noqa: S608
                 UUID(int=0),
             )
 
@@ -180,7 +180,7 @@ async def test_a_user_who_may_not_make_roles_can_migrate(plain: str) -> None:
             "CREATE TABLE migrations (name text, checksum text, applied_at timestamptz)"
         )
         # When
-        for migration in migrations():
+        for migration in load_migrations():
             await connection.execute(migration.sql.replace("spendline_", f"absent_{uuid4().hex}_"))
         # Then there are none, and the rest works
         await connection.execute("SELECT create_month('2026-11-01'), grant_roles()")
@@ -191,7 +191,7 @@ async def test_a_user_who_may_not_make_roles_can_migrate(plain: str) -> None:
 
 
 async def test_roles_that_are_there_already_are_used(plain: str, pool: asyncpg.Pool) -> None:
-    await migrate(plain)
+    await migrate_database(plain)
     connection = await asyncpg.connect(plain)
     try:
         for role, table in (("spendline_api", "tokens"), ("spendline_worker", "ledger")):

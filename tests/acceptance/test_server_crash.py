@@ -15,7 +15,7 @@ from tests.acceptance.workers import start_worker, wait_until_working
 from tests.support.ledger import until
 from workers.local.stack import LocalStack, ServerUrls
 from workers.local.supervisor import System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 ROWS = 200
 PACE = 0.02  # seconds between chunks
@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> str:
 def stack(server: str, servers: ServerUrls, tmp_path: Path) -> Iterator[LocalStack]:
     """That server alone, for this test alone; the others are those of the run."""
     given = servers._replace(**{"database" if server == "postgres" else "broker": ""})
-    breakable = LocalStack(tmp_path / "stack", given=given, keep=False, say=lambda _: None)
+    breakable = LocalStack(tmp_path / "stack", external=given, keep=False, say=lambda _: None)
     with breakable:
         yield breakable
 
@@ -42,7 +42,7 @@ def own(own: Settings, server: str, stack: LocalStack) -> Settings:
     field = "database_url" if server == "postgres" else "broker_url"
     urls = {"database_url": stack.urls.database, "broker_url": stack.urls.broker}
     ours = replace(own, **{field: urls[field]})
-    asyncio.run(bring_up(ours))
+    asyncio.run(prepare_system(ours))
     return ours
 
 
@@ -67,17 +67,17 @@ async def test_a_server_that_crashes_and_restarts_costs_nothing(
     # Given a worker in the middle of a flow
     start_worker(system, "worker")
     wait_until_working(system, "worker")
-    for end in (stack.kill, stack.stop):
+    for end in (stack.kill_server, stack.stop_server):
         before = await flow.written()
         await until(flow.pool, "count(*) > $1 + 5 FROM ledger", before)
         # When the server crashes, then is restarted in good order
         await asyncio.to_thread(end, server)
-        await asyncio.to_thread(stack.start, server)
+        await asyncio.to_thread(stack.start_server, server)
         # Then the same worker goes on with the flow
         away = await flow.written()
         await until(flow.pool, "count(*) > $1 + 10 FROM ledger", away)
-        assert system.child("worker").alive
+        assert system.get_child("worker").is_alive
     endless.cancel()
     await flow.drained()
     await flow.check()
-    assert system.stop("worker") == 0
+    assert system.stop_process("worker") == 0

@@ -17,7 +17,7 @@ def test_a_simulated_user_base_loses_nothing_and_says_what_it_cost(
     arguments = ["--users", "100000", "--scale-to", "200000", "--days", "1", "--minutes", "0.1"]
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.simulation", "--json", *arguments],
-        env=own.environment_of_children() | {"SPENDLINE_DATA_FOLDER": str(tmp_path)},
+        env=own.make_child_environment() | {"SPENDLINE_DATA_FOLDER": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,

@@ -94,12 +94,12 @@ async def serving(
     ours = replace(
         own, api_port=port, api_metrics_port=0, worker_metrics_port=0, traces_url=traces_url
     )
-    made = await Tokens(pool).create("traces", SCOPES)
+    made = await Tokens(pool).create_token("traces", SCOPES)
     assert made is not None
     async with aiohttp.ClientSession(f"http://{ours.api_host}:{port}") as http:
         with System(ours, folder) as system:
-            system.start("api", "api")
-            system.start("worker", "workers")
+            system.start_process("api", "api")
+            system.start_process("worker", "workers")
             system.wait_until_ready()
             client = RawClient(http, made.text, made.token_id)
             yield system, client, await client.new_account("somebody")
@@ -116,7 +116,7 @@ async def test_a_push_is_one_trace_across_the_queue(
         receipt = await client.get(accepted.headers["Location"], wait=20)
         assert receipt.body["status"] == "stored"
         # And the processes end, which sends what is left
-        assert [system.stop(name) for name in ("api", "worker")] == [0, 0]
+        assert [system.stop_process(name) for name in ("api", "worker")] == [0, 0]
     # Then one trace goes from the client over both processes to the event
     mine = {span.name: span for span in collector.spans if span.trace == CALLER[3:35]}
     publish, process = mine["publish chunk"], mine["process chunk"]
@@ -142,4 +142,4 @@ async def test_a_collector_that_is_away_costs_nothing(
             for _ in range(5):
                 await client.push(purchase(account))
             # Then they are stored, and the processes end in good order
-            assert [system.stop(name) for name in ("api", "worker")] == [0, 0]
+            assert [system.stop_process(name) for name in ("api", "worker")] == [0, 0]

@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.settings import Settings
 from tests.support.waiting import until
-from workers.local.pid_files import birth
+from workers.local.pid_files import identify_process
 
 UP = (
     "import workers.commands.system.up as up\n"
@@ -37,7 +37,7 @@ class Up:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", UP],
-                env=settings.environment_of_children(),
+                env=settings.make_child_environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -107,9 +107,9 @@ def test_what_is_killed_is_started_again(up: Up) -> None:
 def test_nothing_is_left_behind(up: Up, end: signal.Signals) -> None:
     up.wait_until_up()
     children = [up.pid(name) for name in ("api-1", "api-2", "worker-1", "worker-2")]
-    assert all(map(birth, children))
+    assert all(map(identify_process, children))
 
     up.process.send_signal(end)
 
     assert up.process.wait(60) == (-end if end == signal.SIGKILL else 0)
-    until(lambda: not any(map(birth, children)), seconds=60)
+    until(lambda: not any(map(identify_process, children)), seconds=60)

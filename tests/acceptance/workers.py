@@ -12,7 +12,7 @@ _BOOT_SECONDS = 60.0
 
 
 def start_worker(system: System, name: str) -> Child:
-    return system.start(name, _MODULE)
+    return system.start_process(name, _MODULE)
 
 
 def wait_until_working(system: System, *names: str) -> None:
@@ -20,6 +20,6 @@ def wait_until_working(system: System, *names: str) -> None:
     waiting = set(names)
     deadline = time.monotonic() + _BOOT_SECONDS
     while waiting:
-        waiting -= {name for name, line in system.lines() if "working:" in line}
+        waiting -= {name for name, line in system.read_new_lines() if "working:" in line}
         assert time.monotonic() < deadline, f"{waiting} did not start"
         time.sleep(0.02)

@@ -17,7 +17,7 @@ from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
 from tests.support.raw_client import RawClient
 from workers.local.supervisor import System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +36,15 @@ def own(settings: Settings, make_database: Callable[[], str]) -> Settings:
         chunk_rows=50,
         unconfirmed_chunks=2,
     )
-    asyncio.run(bring_up(ours))
+    asyncio.run(prepare_system(ours))
     return ours
 
 
 @pytest.fixture(scope="session")
 def system(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with System(own, tmp_path_factory.mktemp("contract")) as processes:
-        processes.start("api", "api")
-        processes.start("worker", "tests.support.doubles")
+        processes.start_process("api", "api")
+        processes.start_process("worker", "tests.support.doubles")
         processes.wait_until_ready()
         yield processes
 
@@ -74,7 +74,7 @@ def client_of(
 
     async def make(*scopes: str, user_id: str | None = None) -> RawClient:
         bound = UUID(user_id) if user_id else None
-        made = await Tokens(pool).create("test", scopes or SCOPES, user_id=bound)
+        made = await Tokens(pool).create_token("test", scopes or SCOPES, user_id=bound)
         assert made is not None
         return RawClient(http, made.text, made.token_id)
 

@@ -21,12 +21,12 @@ async def test_a_token_that_was_in_use_is_refused_soon_after_its_revocation(
 ) -> None:
     used = await client_of("read")
     assert (await used.get("/v1/taxonomy")).status == 200
-    await Tokens(pool).revoke(used.token_id)
+    await Tokens(pool).revoke_token(used.token_id)
     tries = 0
     while (await used.get("/v1/taxonomy")).status == 200:
         tries += 1
         assert tries < 20_000
-    last_used = [row["last_used_at"] for row in await Tokens(pool).list()]
+    last_used = [row["last_used_at"] for row in await Tokens(pool).list_tokens()]
     assert any(last_used)
 
 

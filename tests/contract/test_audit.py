@@ -31,7 +31,7 @@ async def test_tokens_are_noted_without_their_text(
     token_id = await pool.fetchval("SELECT token_id FROM tokens WHERE user_id = $1", UUID(user))
     # When
     for _ in range(2):
-        await Tokens(pool).revoke(token_id, "operator x")
+        await Tokens(pool).revoke_token(token_id, "operator x")
     # Then
     created, revoked = await lines(pool, str(token_id))
     assert (created["act"], created["actor"]) == ("token.created", f"token {client.token_id}")

@@ -25,7 +25,7 @@ def second(own: Settings, tmp_path: Path) -> Iterator[System]:
         probe.bind((own.api_host, 0))
         port = probe.getsockname()[1]
     with System(replace(own, api_port=port), tmp_path) as processes:
-        processes.start("api", "api")
+        processes.start_process("api", "api")
         processes.wait_until_ready()
         yield processes
 
@@ -54,7 +54,7 @@ async def test_ready_names_the_part_that_fails(own: Settings, tmp_path: Path) ->
         port = probe.getsockname()[1]
     elsewhere = replace(own, api_port=port, queue_prefix="nowhere", confirm_seconds=1.0)
     with System(elsewhere, tmp_path) as processes:
-        processes.start("api", "api")
+        processes.start_process("api", "api")
         async with aiohttp.ClientSession(f"http://{own.api_host}:{port}") as http:
             answer = await _first_answer(http, "/readyz")
             assert answer["status"] == 503

@@ -138,7 +138,7 @@ async def test_upkeep_forgets_what_is_a_day_old(client: RawClient, pool: asyncpg
     await pool.execute(
         "UPDATE idempotency SET created_at = now() - interval '25 hours' WHERE key = $1", old
     )
-    await Idempotency(pool).forget()
+    await Idempotency(pool).delete_old_keys()
     left = await pool.fetch("SELECT key FROM idempotency WHERE key = ANY($1)", [old, young])
     assert [row["key"] for row in left] == [young]
 
@@ -156,7 +156,7 @@ async def test_a_revoked_token_is_given_nothing_again(
 ) -> None:
     headers, manager = keyed(), await client_of("manage")
     assert (await manager.post("/v1/users", {}, headers)).status == 201
-    await Tokens(pool).revoke(manager.token_id)
+    await Tokens(pool).revoke_token(manager.token_id)
     while (again := await manager.post("/v1/users", {}, headers)).status != 401:
         assert again.status == 201
 

@@ -31,8 +31,8 @@ def talkative(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     prefix = f"{own.key_prefix}-leaks"
     settings = replace(own, api_port=port, key_prefix=prefix, log_level="debug")
     with System(settings, tmp_path_factory.mktemp("leaks")) as processes:
-        processes.start("api", "api")
-        processes.start("worker", "tests.support.doubles")
+        processes.start_process("api", "api")
+        processes.start_process("worker", "tests.support.doubles")
         processes.wait_until_ready()
         yield processes
 

@@ -194,8 +194,8 @@ async def invalid(
         callers[what] = await client_of()
         callers[what].headers = {"Authorization": header} if header else {}
     callers["a revoked token"] = await client_of()
-    await tokens.revoke(callers["a revoked token"].token_id)
-    old = await tokens.create("old", SCOPES, expires_in=timedelta(seconds=-1))
+    await tokens.revoke_token(callers["a revoked token"].token_id)
+    old = await tokens.create_token("old", SCOPES, expires_in=timedelta(seconds=-1))
     assert old is not None
     callers["an expired token"] = await client_of()
     callers["an expired token"].headers = {"Authorization": f"Bearer {old.text}"}

@@ -63,7 +63,7 @@ def shared_stack() -> Iterator[LocalStack]:
 def stack(shared_stack: LocalStack) -> Iterator[LocalStack]:
     """The stack, whole again after the test."""
     yield shared_stack
-    shared_stack.mend()
+    shared_stack.restart_ended()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import asyncpg
 from pipeline.access.tokens import Tokens
 from pipeline.database.pool import open_pool
 from pipeline.settings import Settings
-from pipeline.transactions.ids import earliest_uuid7
+from pipeline.transactions.ids import make_earliest_uuid7
 from tests.faults.insights import recomputed, served
 from tests.faults.report import Row
 from tests.faults.traffic import Traffic
@@ -27,9 +27,9 @@ from tests.support.chunks import chunk, register
 from tests.support.ledger import Ledger
 from workers.local.child import Child
 from workers.local.stack import LocalStack, ServerUrls
-from workers.local.stack.server import free_ports
+from workers.local.stack.server import find_free_ports
 from workers.local.supervisor import System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 _MODULES = {"api": "api", "worker": "tests.support.doubles"}
 _POLL = 0.05
@@ -54,7 +54,7 @@ class Site:
     def start(self, *names: str) -> None:
         """Start processes: `api...` and `worker...`; what dies stays dead unless told else."""
         for name in names:
-            self.system.start(name, _MODULES[name.rstrip("-0123456789")])
+            self.system.start_process(name, _MODULES[name.rstrip("-0123456789")])
 
     async def ready(self) -> None:
         """Wait until the API is ready and every worker works."""
@@ -89,7 +89,7 @@ class Site:
     async def recovered(self) -> None:
         """The fault is over: wait until something accepted from now on is committed."""
         began = time.monotonic()
-        now = UUID(bytes=earliest_uuid7(datetime.now(UTC)))
+        now = UUID(bytes=make_earliest_uuid7(datetime.now(UTC)))
         await self.eventually(
             lambda: self.true("EXISTS (SELECT FROM ledger WHERE chunk_id > $1)", now), seconds=90
         )
@@ -114,13 +114,13 @@ class Site:
 
         It is started by this thread, with which it would die.
         """
-        self.stack.process(server).start()
-        await self.eventually(lambda: asyncio.to_thread(self.stack.servers[server].ready))
+        self.stack.get_process(server).start()
+        await self.eventually(lambda: asyncio.to_thread(self.stack.servers[server].is_ready))
 
     @contextmanager
     def frozen(self, server: str) -> Iterator[None]:
         """A server whose processes all stand still."""
-        tree = family(self.stack.process(server))
+        tree = family(self.stack.get_process(server))
         for pid in tree:
             signal_to(pid, signal.SIGSTOP)
         try:
@@ -193,16 +193,16 @@ async def open_site(
         redis_url=urls.redis,
         queue_prefix=prefix,
         key_prefix=prefix,
-        api_port=free_ports(1)[0],
+        api_port=find_free_ports(1)[0],
         environment="test",
         **({"api_metrics_port": 0, "worker_metrics_port": 0} | settings),
     )
     direct = _in_database(stack.urls.database, prefix)
-    await bring_up(replace(ours, database_url=direct, broker_url=stack.urls.broker))
+    await prepare_system(replace(ours, database_url=direct, broker_url=stack.urls.broker))
     async with await open_pool(direct, size=4, name="test", timeout=30) as pool:
         site = Site(stack, ours, folder, pool)
         await register(pool, chunk(users=site.ledger.users))
-        token = await Tokens(pool).create("faults", ("ingest", "read"))
+        token = await Tokens(pool).create_token("faults", ("ingest", "read"))
         address = f"http://{ours.api_host}:{ours.api_port}"
         with site.system:
             async with Traffic(

@@ -82,12 +82,12 @@ class Soak:
         print(f"recovered in {site.recoveries[-1]:.1f} s", flush=True)  # noqa: T201
 
     async def _kill(self, kind: str) -> None:
-        self.site.system.kill(f"{kind}-{self._chance.choice((1, 2))}")
+        self.site.system.kill_process(f"{kind}-{self._chance.choice((1, 2))}")
 
     async def _end(self, server: str, how: signal.Signals) -> None:
-        process = self.site.stack.process(server)
-        process.signal(how)
-        await asyncio.to_thread(process.end, 15)
+        process = self.site.stack.get_process(server)
+        process.send_signal(how)
+        await asyncio.to_thread(process.wait_or_kill, 15)
         await asyncio.sleep(1)
         await self.site.restart(server)
 
@@ -115,7 +115,7 @@ class Soak:
 async def mend(site: Site) -> None:
     """Start again what has died, as an operator's supervisor would."""
     while True:
-        site.system.mend()
+        site.system.restart_ended()
         await asyncio.sleep(0.2)
 
 

@@ -27,14 +27,14 @@ async def test_callers_hear_503_and_workers_return_by_themselves(
 ) -> None:
     for _ in range(2):
         # When the broker ends under load
-        ending = stack.kill if end == "4 broker crash" else stack.stop
+        ending = stack.kill_server if end == "4 broker crash" else stack.stop_server
         await asyncio.to_thread(ending, "rabbitmq")
         # Then pushes are refused until it is back, and the same workers go on
         await site.refused()
         await site.restart("rabbitmq")
         await site.recovered()
-        assert site.system.child("worker-1").alive
-        assert site.system.child("worker-2").alive
+        assert site.system.get_child("worker-1").is_alive
+        assert site.system.get_child("worker-2").is_alive
     rows.append(await site.outcome(end))
 
 
@@ -90,7 +90,7 @@ async def test_a_full_queue_is_never_answered_with_202(
 
 
 def open_files(site: Site) -> int:
-    pid = site.system.child("api").process.pid
+    pid = site.system.get_child("api").process.pid
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 

@@ -15,7 +15,7 @@ from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
 from workers.local.stack import LocalStack
-from workers.local.stack.server import free_ports
+from workers.local.stack.server import find_free_ports
 
 PAUSED_SECONDS = 10
 LIFE_SECONDS = 3  # of a position in the cache
@@ -38,7 +38,7 @@ async def test_readers_go_to_sql_and_hear_nothing_stale_afterwards(
 ) -> None:
     for _ in range(1 if fault == "paused 10 s" else 3):
         if fault == "killed":
-            await asyncio.to_thread(stack.kill, "redis")
+            await asyncio.to_thread(stack.kill_server, "redis")
             await asyncio.sleep(1)
             await site.restart("redis")
         else:
@@ -73,7 +73,7 @@ async def test_a_lost_event_is_stale_for_the_time_to_live_at_most(
 async def test_a_stampede_computes_an_insight_twice_at_most(
     make_site: OpenSite, rows: list[Row]
 ) -> None:
-    (port,) = free_ports(1)
+    (port,) = find_free_ports(1)
     async with make_site(api_metrics_port=port) as site:
         # Given two processes of the API and a feed
         site.start("api-1", "api-2", "worker")

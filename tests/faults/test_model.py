@@ -25,8 +25,8 @@ async def test_a_worker_with_a_corrupt_artifact_does_not_start(
     weights.write_bytes(content)
     async with make_site(model_folder=str(broken.absolute())) as site:
         # When a worker starts with it
-        worker = site.system.start("worker", "workers")
-        await site.eventually(lambda: not worker.alive)
+        worker = site.system.start_process("worker", "workers")
+        await site.eventually(lambda: not worker.is_alive)
         # Then it ends, and says why
         assert worker.wait() == 1
         assert "worker cannot start" in (site.folder / "worker.log").read_text()

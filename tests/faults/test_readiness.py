@@ -31,15 +31,15 @@ async def test_each_part_that_fails_is_named_until_it_is_well(make_site: OpenSit
         # Given a database without the month of today
         today = await site.ask("now()::date")
         this_month = today.replace(day=1)
-        for month in await partitions.months(site.pool):
+        for month in await partitions.list_months(site.pool):
             if month.first >= this_month:
-                await site.pool.execute(f"DROP TABLE {partitions.table_of(month.first)}")
+                await site.pool.execute(f"DROP TABLE {partitions.name_partition(month.first)}")
         site.start("api")
         ahead = f"no partition ahead of {this_month - timedelta(days=1)}"
         await site.eventually(lambda: says(site, ready=False, partitions=ahead))
         # When there is one again, it is ready
         async with site.pool.acquire() as connection:
-            await partitions.ensure(connection, today, partitions.months_back(today, -1))
+            await partitions.ensure_months(connection, today, partitions.go_months_back(today, -1))
         await site.eventually(lambda: says(site, ready=True, partitions="ok", dead_letters="ok"))
         # When many dead letters come at once, and then no more
         await site.pool.execute(_LETTERS)

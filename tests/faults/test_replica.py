@@ -19,7 +19,7 @@ from tests.faults.conftest import OpenSite
 from tests.faults.report import Row
 from tests.faults.site import Site
 from workers.local.stack import LocalStack
-from workers.local.stack.server import free_ports
+from workers.local.stack.server import find_free_ports
 
 NAME = "replica-1"
 FAULT_SECONDS = 3
@@ -30,8 +30,8 @@ Page = TypeVar("Page", ChangePage, TransactionPage)
 @pytest.fixture
 def replica(stack: LocalStack) -> Iterator[str]:
     """The URL of a replica that is gone after the test."""
-    yield stack.replicate()
-    stack.kill(NAME)
+    yield stack.start_replica()
+    stack.kill_server(NAME)
     del stack.servers[NAME]
 
 
@@ -85,7 +85,7 @@ async def reading(site: Site) -> AsyncIterator[Reader]:
 async def test_readers_are_told_nothing_old_and_nobody_fails(
     make_site: OpenSite, stack: LocalStack, replica: str, rows: list[Row], fault: str
 ) -> None:
-    (port,) = free_ports(1)
+    (port,) = find_free_ports(1)
     async with make_site(replica=replica, replica_rest_seconds=0.5, api_metrics_port=port) as site:
         # Given a system under load whose readers are answered by a replica too
         site.start("api", "worker-1", "worker-2")
@@ -116,7 +116,7 @@ async def test_readers_are_told_nothing_old_and_nobody_fails(
 async def failing(site: Site, stack: LocalStack, url: str, fault: str) -> None:
     """The fault for some seconds."""
     if fault == "killed":
-        await asyncio.to_thread(stack.kill, NAME)
+        await asyncio.to_thread(stack.kill_server, NAME)
         await asyncio.sleep(FAULT_SECONDS)
         await site.restart(NAME)
     elif fault == "frozen":

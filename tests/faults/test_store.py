@@ -33,8 +33,8 @@ async def test_a_crash_of_postgres_kills_no_letter(
     site: Site, stack: LocalStack, rows: list[Row]
 ) -> None:
     for _ in range(2):
-        stack.process("postgres").signal(signal.SIGQUIT)  # pg_ctl stop -m immediate
-        await asyncio.to_thread(stack.process("postgres").end, 15)
+        stack.get_process("postgres").send_signal(signal.SIGQUIT)  # pg_ctl stop -m immediate
+        await asyncio.to_thread(stack.get_process("postgres").wait_or_kill, 15)
         await asyncio.sleep(2)
         await site.restart("postgres")
         await site.recovered()

@@ -25,7 +25,7 @@ async def die_at(site: Site, place: Place, folder: Path) -> None:
     broken = replace(site.settings, fail_point=place)
     with System(broken, folder) as other:
         worker = other.start("broken", "tests.support.doubles")
-        await site.eventually(lambda: not worker.alive)
+        await site.eventually(lambda: not worker.is_alive)
         assert worker.wait() == EXIT
     await site.recovered()
 
@@ -60,7 +60,7 @@ async def test_workers_killed_at_random_lose_nothing(site: Site, rows: list[Row]
     for _ in range(KILLS):
         await asyncio.sleep(chance.uniform(0, 0.5))
         name = chance.choice(["worker-1", "worker-2"])
-        site.system.kill(name)
+        site.system.kill_process(name)
         site.start(name)
         await site.recovered()
     rows.append(await site.outcome("1 worker killed at random"))
@@ -73,7 +73,7 @@ async def test_the_same_request_after_a_dead_api_makes_no_second_row(
     chance = random.Random(7)
     for _ in range(5):
         await asyncio.sleep(chance.uniform(0.2, 0.7))
-        site.system.kill("api")
+        site.system.kill_process("api")
         site.start("api")
         await site.recovered()
     rows.append(await site.outcome("3 API killed before the 202"))
@@ -119,7 +119,7 @@ async def test_a_graceful_stop_under_load_is_noticed_by_nobody(
         await site.flowing()
         # When one of each is asked to stop
         for name in ("worker-1", "api-1"):
-            assert await asyncio.to_thread(site.system.stop, name) == 0
+            assert await asyncio.to_thread(site.system.stop_process, name) == 0
             await site.recovered()
         # Then every client was answered as if nothing had happened
         assert set(site.traffic.statuses) == {202}
@@ -158,6 +158,6 @@ async def test_of_a_poisonous_batch_only_the_bad_row_dies(
 async def mend(site: Site) -> None:
     """Start the worker whenever it is dead."""
     while True:
-        if not site.system.child("worker").alive:
+        if not site.system.get_child("worker").is_alive:
             site.start("worker")
         await asyncio.sleep(0.1)

@@ -75,7 +75,7 @@ class Traffic:
     async def open(
         cls, observed: Observed, http: aiohttp.ClientSession, pool: asyncpg.Pool
     ) -> Traffic:
-        made = await Tokens(pool).create("test", SCOPES)
+        made = await Tokens(pool).create_token("test", SCOPES)
         assert made is not None
         observed.tokens.append(made.text)
         return cls(observed, http, pool, RawClient(http, made.text, made.token_id))

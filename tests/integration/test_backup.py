@@ -21,7 +21,7 @@ from tests.support.chunks import chunk, register
 from tests.unit.pipeline.builders import scored
 from workers.commands import main
 from workers.commands.data import restore
-from workers.preparation import bring_up_database
+from workers.preparation import prepare_database
 
 T = TypeVar("T")
 ROWS = 40
@@ -54,11 +54,11 @@ def databases(settings: Settings) -> set[str]:
 
 
 async def fill(url: str) -> None:
-    await bring_up_database(url, 1)
+    await prepare_database(url, 1)
     async with await open_pool(url, size=2, name="test", timeout=20) as pool:
         message = chunk(ROWS, users=[b"%16d" % n for n in range(3)])
         await register(pool, message)
-        await Store(pool).write(message, scored(message))
+        await Store(pool).store_chunk(message, scored(message))
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_a_restore_that_fails_half_way_leaves_everything_as_it_was(
     async def fail(*_: object) -> None:
         raise RuntimeError("half way")
 
-    monkeypatch.setattr(restore, "bring_up_database", fail)
+    monkeypatch.setattr(restore, "prepare_database", fail)
     before = databases(full)
     # When
     done = spendline(full, "restore", file, "--replace")

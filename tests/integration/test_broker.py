@@ -25,7 +25,7 @@ from pipeline.queue.topology import (
     RETRY_SECONDS,
     SHARED_DELIVERIES,
     Queues,
-    declare,
+    declare_queues,
 )
 from pipeline.settings import QueueBound
 from pipeline.transactions.chunk import Chunk
@@ -39,7 +39,7 @@ BOUND = QueueBound(LENGTH, megabytes=1)
 @pytest.fixture
 def queues(broker_url: str) -> Iterator[Queues]:
     names = Queues(f"test-{uuid4().hex[:12]}")
-    declare(broker_url, names.prefix, BOUND)
+    declare_queues(broker_url, names.prefix, BOUND)
     yield names
     with opened(broker_url) as channel:
         for name in names.all:
@@ -296,7 +296,7 @@ def test_a_retry_without_confirm_holds_the_chunk_until_it_is_safe(
         publish(broker_url, queues.ingest, encoded(queues))
         until(lambda: "no confirm" in caplog.text)
         # When it is there again
-        declare(broker_url, queues.prefix, BOUND)
+        declare_queues(broker_url, queues.prefix, BOUND)
         # Then the chunk arrives there, after a single attempt
         until(lambda: count(broker_url, queues.retries[0]) == 1)
         assert len(attempts) == 1
@@ -365,9 +365,9 @@ def test_a_queue_with_other_arguments_says_what_to_do(
     broker_url: str, queues: Queues, other: QueueBound
 ) -> None:
     with pytest.raises(QueueMismatch, match="SPENDLINE_QUEUE_LENGTH, SPENDLINE_QUEUE_MEGABYTES"):
-        declare(broker_url, queues.prefix, other)
+        declare_queues(broker_url, queues.prefix, other)
 
 
 def test_an_absent_broker_is_an_error_of_ours() -> None:
     with pytest.raises(BrokerUnavailable):
-        declare("amqp://guest:guest@127.0.0.1:1/", "test", BOUND)
+        declare_queues("amqp://guest:guest@127.0.0.1:1/", "test", BOUND)

@@ -213,13 +213,13 @@ async def test_events_wake_those_who_wait_when_all_parts_are_named(
 ):
     # Given a reader who waits for one ingest of two parts
     ann, ingest, events = uuid4(), uuid4().bytes, Events(redis, prefix, positions)
-    with waiters.listening(ingest) as heard:
-        waiting = asyncio.create_task(heard.more(0, {0, 1}, 20))
+    with waiters.collect_parts(ingest) as heard:
+        waiting = asyncio.create_task(heard.wait_for_more(0, {0, 1}, 20))
         # When events name the parts among others
         for number in (0, 1):
             assert not waiting.done()
             parts = [Part(uuid4().bytes, 1, 5, 0), Part(ingest, number, 5, 0)]
-            assert await events.announce({ann.bytes: 7 + number}, parts)
+            assert await events.publish_event({ann.bytes: 7 + number}, parts)
         # Then the reader goes on at once and finds the new position
         await asyncio.wait_for(waiting, 10)
     assert heard.parts == {0, 1}
@@ -227,17 +227,17 @@ async def test_events_wake_those_who_wait_when_all_parts_are_named(
 
 
 async def test_a_wait_is_bounded_and_leaves_nothing_behind(waiters):
-    with waiters.listening(uuid4().bytes) as heard:
-        await heard.more(0, {0}, 0.01)
+    with waiters.collect_parts(uuid4().bytes) as heard:
+        await heard.wait_for_more(0, {0}, 0.01)
     assert heard.parts == set()
     assert waiters._heard == {}
 
 
 async def test_what_was_heard_before_wakes_only_those_who_did_not_know_it(waiters):
     # Given a part that was named
-    with waiters.listening(uuid4().bytes) as heard:
-        heard.add(0)
+    with waiters.collect_parts(uuid4().bytes) as heard:
+        heard.add_part(0)
         # Then who had not counted it goes on at once, and who had waits for more
-        await asyncio.wait_for(heard.more(0, {0}, 20), 10)
+        await asyncio.wait_for(heard.wait_for_more(0, {0}, 20), 10)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(heard.more(1, set(), 20), 0.01)
+            await asyncio.wait_for(heard.wait_for_more(1, set(), 20), 0.01)

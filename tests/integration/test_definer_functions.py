@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.access.accounts import Accounts
 from pipeline.access.tokens import Tokens
-from pipeline.database.migrate import migrate
+from pipeline.database.migrate import migrate_database
 from pipeline.database.pool import open_pool
 
 ROLES = ("spendline_api", "spendline_worker", "spendline_migrate")
@@ -21,7 +21,7 @@ ROLES = ("spendline_api", "spendline_worker", "spendline_migrate")
 @pytest.fixture
 def url(make_database: Callable[[], str]) -> str:
     url = make_database()
-    asyncio.run(migrate(url))
+    asyncio.run(migrate_database(url))
     return url
 
 
@@ -71,7 +71,7 @@ async def test_an_act_leaves_its_line_whatever_temporary_tables_its_session_has(
 ) -> None:
     # Given a login of the API that has made temporary tables of all names
     user = await Accounts(pool).create_user("somebody")
-    token = await Tokens(pool).create("one", ("read",))
+    token = await Tokens(pool).create_token("one", ("read",))
     assert token is not None
     connection = await asyncpg.connect(url)
     await shadow(connection, "spendline_api")

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.database import partitions
-from pipeline.database.migrate import migrate
+from pipeline.database.migrate import migrate_database
 from pipeline.database.pool import open_pool
 from pipeline.reads.feed import FeedFilter, read_feed_page
 from pipeline.reads.source import ReadSource
@@ -169,7 +169,7 @@ class Bench:
             return
         message = chunk(*ingests)
         before = await self._positions(message)
-        after = await self.store.write(message, scored(message))
+        after = await self.store.store_chunk(message, scored(message))
         given = await self.pool.fetch(
             "SELECT t.user_id, array_agg(t.position ORDER BY t.position) AS positions "
             "FROM unnest($1::uuid[], $2::bigint[]) AS f (user_id, position) "
@@ -183,7 +183,7 @@ class Bench:
             if after[owner] > position
         }
         if any(step.again for _, step in steps):
-            assert await self.store.write(message, scored(message)) == after
+            assert await self.store.store_chunk(message, scored(message)) == after
             assert await self._positions(message) == after
 
     async def _positions(self, message: Chunk) -> dict[bytes, int]:
@@ -228,10 +228,10 @@ def added_up(contents: Iterator[tuple[Any, Content]]) -> dict[Any, tuple[int, in
 
 
 async def opened(url: str) -> Bench:
-    await migrate(url)
+    await migrate_database(url)
     pool = await open_pool(url, size=2, name="test", timeout=20)
     async with pool.acquire() as connection:
-        await partitions.ensure(connection, FIRST, LAST)
+        await partitions.ensure_months(connection, FIRST, LAST)
     return Bench(pool)
 
 

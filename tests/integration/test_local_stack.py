@@ -26,8 +26,8 @@ from pipeline.settings import Settings
 from tests.support import children
 from tests.support.waiting import until
 from workers.commands.system.down import command as down
-from workers.local.pid_files import birth
-from workers.local.stack import LocalStack, ServerUrls, discover
+from workers.local.pid_files import identify_process
+from workers.local.stack import LocalStack, ServerUrls, discover_servers
 
 ONLY_REDIS = ServerUrls(database="postgresql://given", broker="amqp://given")
 ONLY_POSTGRES = ServerUrls(broker="amqp://given", redis="redis://given")
@@ -93,7 +93,7 @@ def ping(url: str) -> bool:
 def running(folder: Path) -> list[int]:
     """The processes that the pid files of a stack name truly."""
     pairs = [file.read_text().split() for file in (folder / "pids").glob("*.pid")]
-    return [int(pid) for pid, born in pairs if birth(int(pid)) == born]
+    return [int(pid) for pid, born in pairs if identify_process(int(pid)) == born]
 
 
 def test_all_three_servers_answer(stack: LocalStack) -> None:
@@ -146,7 +146,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(stack: LocalStack) -> None
 
 
 def test_a_stack_in_another_folder_does_not_collide(stack: LocalStack, folder: Path) -> None:
-    with LocalStack(folder, given=ONLY_REDIS, keep=False, say=quiet) as urls:
+    with LocalStack(folder, external=ONLY_REDIS, keep=False, say=quiet) as urls:
         assert urls.redis != stack.urls.redis
         assert ping(urls.redis)
         assert ping(stack.urls.redis)
@@ -156,9 +156,9 @@ def test_a_stack_in_another_folder_does_not_collide(stack: LocalStack, folder: P
 
 def test_a_killed_server_comes_back_where_it_was(stack: LocalStack) -> None:
     for name in ("redis", "postgres", "rabbitmq"):
-        stack.kill(name)
+        stack.kill_server(name)
 
-    mended = stack.mend()
+    mended = stack.restart_ended()
 
     assert sorted(mended) == ["postgres", "rabbitmq", "redis"]
     assert query(stack.urls.database, "SELECT 1") == 1
@@ -166,20 +166,20 @@ def test_a_killed_server_comes_back_where_it_was(stack: LocalStack) -> None:
 
 
 def test_data_survives_until_the_next_start(folder: Path) -> None:
-    with LocalStack(folder, given=ONLY_POSTGRES, say=quiet) as urls:
+    with LocalStack(folder, external=ONLY_POSTGRES, say=quiet) as urls:
         query(urls.database, "CREATE TABLE kept AS SELECT 42 AS answer")
 
-    with LocalStack(folder, given=ONLY_POSTGRES, keep=False, say=quiet) as urls:
+    with LocalStack(folder, external=ONLY_POSTGRES, keep=False, say=quiet) as urls:
         assert query(urls.database, "SELECT answer FROM kept") == 42
 
 
 def test_a_server_that_cannot_start_is_named_with_its_last_words(folder: Path) -> None:
-    with LocalStack(folder, given=ONLY_POSTGRES, say=quiet):
+    with LocalStack(folder, external=ONLY_POSTGRES, say=quiet):
         pass
     (folder / "postgres/data/PG_VERSION").write_text("9.6\n")
 
     with pytest.raises(ServerFailed, match=r"postgres did not start(.|\n)*initialized"):
-        LocalStack(folder, given=ONLY_POSTGRES, keep=False, say=quiet).__enter__()
+        LocalStack(folder, external=ONLY_POSTGRES, keep=False, say=quiet).__enter__()
 
     assert not folder.exists()
 
@@ -208,7 +208,7 @@ def test_no_server_outlives_its_owner(
 @contextmanager
 def owning(folder: Path, given: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that has a stack in the folder, ready; killed in the end."""
-    script = f"{RUN}with LocalStack(Path(sys.argv[1]), given={given}): sys.stdin.read()"
+    script = f"{RUN}with LocalStack(Path(sys.argv[1]), external={given}): sys.stdin.read()"
     with children.running(
         [sys.executable, "-u", "-c", script, folder],
         stdin=subprocess.PIPE,
@@ -248,7 +248,7 @@ def test_down_ends_what_a_crash_has_left(any_folder: Path) -> None:
     result = CliRunner().invoke(down, env={"SPENDLINE_DATA_FOLDER": str(any_folder.parent)})
 
     assert result.output == "ended: redis\n"
-    until(lambda: not birth(survivor))
+    until(lambda: not identify_process(survivor))
 
 
 def test_down_ends_a_stack_that_is_up(any_folder: Path) -> None:
@@ -269,7 +269,7 @@ def test_settings_with_all_urls_start_nothing(servers: ServerUrls, folder: Path)
         database_url=servers.database, broker_url=servers.broker, redis_url=servers.redis
     )
 
-    with discover(settings, folder, say=told.append) as urls:
+    with discover_servers(settings, folder, say=told.append) as urls:
         assert urls == servers
 
     assert not folder.exists()

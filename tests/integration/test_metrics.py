@@ -30,7 +30,7 @@ from tests.support.programs import program
 from tests.support.prometheus import Prometheus
 from tests.support.waiting import until
 from workers.local.supervisor import System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docker/prometheus/alerts.yaml"
@@ -57,12 +57,12 @@ def observed(
         api_metrics_port=first + 1,
         worker_metrics_port=first + 2,
     )
-    asyncio.run(bring_up(own))
+    asyncio.run(prepare_system(own))
     folder = tmp_path_factory.mktemp("observed")
     with System(own, folder) as system:
-        system.start("api", "api")
-        system.start("worker-1", "tests.support.doubles")
-        system.start("worker-2", "tests.support.doubles")
+        system.start_process("api", "api")
+        system.start_process("worker-1", "tests.support.doubles")
+        system.start_process("worker-2", "tests.support.doubles")
         system.wait_until_ready()
         apis, workers = [first + 1], [first + 2, first + 3]
         for port in apis + workers:
@@ -188,7 +188,7 @@ async def test_top_shows_the_processes_of_its_settings(
     # Given traffic while `spendline top` measures
     top = await asyncio.create_subprocess_exec(
         *(str(BIN / "spendline"), "top", "--once", "--json", "--every", "4"),
-        env=observed.settings.environment_of_children(),
+        env=observed.settings.make_child_environment(),
         stdout=asyncio.subprocess.PIPE,
     )
     telling = asyncio.create_task(top.communicate())

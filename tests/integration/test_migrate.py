@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from pipeline.database import migrate as module
-from pipeline.database.migrate import Migration, migrate, migrations
+from pipeline.database.migrate import Migration, load_migrations, migrate_database
 from pipeline.errors import MigrationLocked
 
 
@@ -32,9 +32,9 @@ async def locks(url: str) -> int:
 
 async def test_of_migrators_at_once_each_migration_is_applied_by_one(empty_url: str) -> None:
     # When
-    runs = await asyncio.gather(*(migrate(empty_url) for _ in range(3)))
+    runs = await asyncio.gather(*(migrate_database(empty_url) for _ in range(3)))
     # Then
-    assert sorted(name for run in runs for name in run) == [m.name for m in migrations()]
+    assert sorted(name for run in runs for name in run) == [m.name for m in load_migrations()]
     assert await locks(empty_url) == 0
 
 
@@ -44,12 +44,12 @@ async def test_a_lock_that_somebody_else_holds_is_a_clear_error(empty_url: str) 
     await holder.execute("SELECT pg_advisory_lock($1)", module._LOCK)
     # When
     with pytest.raises(MigrationLocked, match="run this again") as raised:
-        await asyncio.wait_for(migrate(empty_url, lock_seconds=0.05), 30)
+        await asyncio.wait_for(migrate_database(empty_url, lock_seconds=0.05), 30)
     # Then the session is the one that the message tells to look for, and its end is enough
     query = str(raised.value).split("`")[3]
     assert await holder.fetchval(query) == holder.get_server_pid()
     await holder.close()
-    assert await migrate(empty_url) == [m.name for m in migrations()]
+    assert await migrate_database(empty_url) == [m.name for m in load_migrations()]
 
 
 async def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(
@@ -57,13 +57,13 @@ async def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(
 ) -> None:
     # Given
     broken = Migration("9999_broken", "CREATE TABLE half (); SELECT 1 / 0", "0")
-    monkeypatch.setattr(module, "migrations", lambda: [*migrations(), broken])
+    monkeypatch.setattr(module, "load_migrations", lambda: [*load_migrations(), broken])
     # When
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await migrate(empty_url)
+        await migrate_database(empty_url)
     monkeypatch.undo()
     # Then
-    assert await migrate(empty_url) == []
+    assert await migrate_database(empty_url) == []
     connection = await asyncpg.connect(empty_url)
     assert await connection.fetchval("SELECT to_regclass('half')") is None
     await connection.close()

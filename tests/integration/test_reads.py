@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pipeline.database import partitions
-from pipeline.database.migrate import migrate
+from pipeline.database.migrate import migrate_database
 from pipeline.database.pool import open_pool
 from pipeline.reads.feed import START, FeedFilter, read_feed_page
 from pipeline.reads.source import STATEMENTS, ReadSource
@@ -29,10 +29,10 @@ def url(make_database):
 
 @pytest.fixture
 async def pool(url):
-    await migrate(url)
+    await migrate_database(url)
     pool = await open_pool(url, size=3, name="test", timeout=20)
     async with pool.acquire() as connection:
-        await partitions.ensure(connection, date(2025, 10, 1), max(date(2026, 4, 1), TODAY))
+        await partitions.ensure_months(connection, date(2025, 10, 1), max(date(2026, 4, 1), TODAY))
     await pool.execute("INSERT INTO feeds VALUES ($1), ($2)", ANN, UUID(bytes=user("bob")))
     yield pool
     await pool.execute(
@@ -43,7 +43,7 @@ async def pool(url):
 
 async def write(pool, *items):
     message = chunk(Ingest(items))
-    await Store(pool).write(message, scored(message))
+    await Store(pool).store_chunk(message, scored(message))
 
 
 async def synced(reads, cursor=SyncCursor(), limit=7):  # noqa: B008 - frozen

@@ -25,7 +25,7 @@ from tests.support.raw_client import RawClient, purchase
 from tests.support.waiting import until
 from workers.local.stack import LocalStack, ServerUrls
 from workers.local.supervisor import System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 MONTH = {"from": "2026-11-01", "to": "2026-11-30"}
 REPLICA = "replica-1"
@@ -90,8 +90,8 @@ def stack() -> Iterator[LocalStack]:
     """A PostgreSQL of our own with a replica; the other servers are those of the run."""
     folder = Path(Settings.from_environment().data_folder).absolute() / f"test-{uuid4().hex[:8]}"
     others = ServerUrls(broker="given", redis="given")
-    with (stack := LocalStack(folder, given=others, keep=False, say=lambda _: None)):
-        stack.replicate()
+    with (stack := LocalStack(folder, external=others, keep=False, say=lambda _: None)):
+        stack.start_replica()
         yield stack
 
 
@@ -112,11 +112,11 @@ def observed(
         api_metrics_port=first + 1,
         worker_metrics_port=0,
     )
-    asyncio.run(bring_up(own))
+    asyncio.run(prepare_system(own))
     folder = tmp_path_factory.mktemp("replicas")
     with System(own, folder) as system:
-        system.start("api", "api")
-        system.start("worker", "tests.support.doubles")
+        system.start_process("api", "api")
+        system.start_process("worker", "tests.support.doubles")
         system.wait_until_ready()
         yield Observed(own, system, folder, [first + 1], [])
 
@@ -130,14 +130,14 @@ async def system(stack: LocalStack, observed: Observed) -> AsyncIterator[Replica
             f"http://{own.api_host}:{own.api_port}", auto_decompress=False
         ) as http,
     ):
-        token = await Tokens(pool).create("test", SCOPES)
+        token = await Tokens(pool).create_token("test", SCOPES)
         standby = await asyncpg.connect(own.replica_urls)
         client = RawClient(http, token.text, token.token_id)
         yield Replicated(stack, observed, client, standby, pool)
         if not standby.is_closed():
             await standby.execute("SELECT pg_wal_replay_resume()")
             await standby.close()
-        stack.mend()
+        stack.restart_ended()
 
 
 async def test_a_replica_that_has_caught_up_answers_every_read(system: Replicated) -> None:
@@ -241,7 +241,7 @@ async def test_a_replica_that_dies_or_freezes_is_not_missed(
     await system.read(account, "first")
     away = system.answered("away")
     # When it ends or stands still
-    everything = family(system.stack.process(REPLICA))
+    everything = family(system.stack.get_process(REPLICA))
     for pid in everything:
         signal_to(pid, end)
     # Then all reads go on, and only the first may wait a moment
@@ -255,5 +255,5 @@ async def test_a_replica_that_dies_or_freezes_is_not_missed(
     # And it is used again when it is back
     for pid in everything:
         signal_to(pid, signal.SIGCONT)
-    system.stack.mend()
+    system.stack.restart_ended()
     await asyncio.to_thread(until, system.usable)

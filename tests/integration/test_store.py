@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 
 from pipeline.database import partitions
-from pipeline.database.migrate import migrate, migrations
+from pipeline.database.migrate import load_migrations, migrate_database
 from pipeline.database.pool import open_pool
-from pipeline.database.queries import queries
+from pipeline.database.queries import load_queries
 from pipeline.errors import NoPartition
 from pipeline.reads.receipts import read_receipt
 from pipeline.reads.source import ReadSource
-from pipeline.store.dead_letters import Letters
+from pipeline.store.dead_letters import DeadLetters
 from pipeline.store.retention import delete_old_receipts
 from pipeline.store.writer import Store
 from pipeline.transactions.chunk import Part
 from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS
-from pipeline.transactions.identity import digest, transaction_ids
+from pipeline.transactions.identity import digest_identity, make_transaction_ids
 from pipeline.transactions.ticket import Ticket
 from tests.unit.pipeline.builders import (
     Ingest,
@@ -51,10 +51,10 @@ def older_url(make_database):
 
 @pytest.fixture
 async def pool(url):
-    await migrate(url)
+    await migrate_database(url)
     pool = await open_pool(url, size=6, name="test", timeout=20)
     async with pool.acquire() as connection:
-        await partitions.ensure(connection, date(2025, 12, 1), date(2026, 6, 1))
+        await partitions.ensure_months(connection, date(2025, 12, 1), date(2026, 6, 1))
     yield pool
     await pool.execute(
         "TRUNCATE transactions, identity, feeds, receipts, failures, dead_letters, ledger"
@@ -75,7 +75,7 @@ async def add_users(pool, *names):
 
 async def write(store, *ingests):
     message = chunk(*ingests)
-    return message, await store.write(message, scored(message))
+    return message, await store.store_chunk(message, scored(message))
 
 
 async def feed(pool):
@@ -109,7 +109,7 @@ async def test_a_chunk_is_written_with_its_positions_and_receipts(pool, store):
 
 async def test_a_redelivered_chunk_changes_nothing_and_tells_the_same(pool, store):
     message, positions = await write(store, Ingest([Push("t1"), Push("t2")]))
-    again = await store.write(message, scored(message))
+    again = await store.store_chunk(message, scored(message))
     assert again == positions
     assert await pool.fetchval("SELECT count(*) FROM transactions") == 2
 
@@ -159,28 +159,32 @@ async def test_transactions_that_share_a_digest_are_not_confused(pool, store, mo
 async def test_identities_are_looked_up_by_index_even_when_the_plan_was_made_for_few(pool, store):
     await write(store, Ingest([Push("t1")]))
     await pool.execute("ANALYZE identity")
-    sql = queries("pipeline.store", "store")["find_identities"]
+    sql = load_queries("pipeline.store", "store")["find_identities"]
     plan = [row[0] for row in await pool.fetch(f"EXPLAIN (COSTS OFF) {sql}", "{1,2,3}")]
     assert "identity_digest" in "\n".join(plan)
 
 
 async def test_identities_of_an_older_database_are_found(older_url, monkeypatch):
     # Given a database whose identities have no digests yet
-    ann, t1 = UUID(bytes=user("ann")), UUID(bytes=transaction_ids([account("checking")], ["t1"]))
-    older = [m for m in migrations() if m.name < "0005"]
+    ann, t1 = (
+        UUID(bytes=user("ann")),
+        UUID(bytes=make_transaction_ids([account("checking")], ["t1"])),
+    )
+    older = [m for m in load_migrations() if m.name < "0005"]
     with monkeypatch.context() as patched:
         patched.setattr("pipeline.database.migrate.migrations", lambda: older)
-        await migrate(older_url)
+        await migrate_database(older_url)
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
         await pool.execute(
             "INSERT INTO identity (booked_on, user_id, id) VALUES ('2026-03-01', $1, $2)", ann, t1
         )
     # When it is brought to this version
-    await migrate(older_url)
+    await migrate_database(older_url)
     # Then they are looked up as new ones are
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
         found = await pool.fetch(
-            queries("pipeline.store", "store")["find_identities"], f"{{{digest(ann, t1)}}}"
+            load_queries("pipeline.store", "store")["find_identities"],
+            f"{{{digest_identity(ann, t1)}}}",
         )
     assert [tuple(row) for row in found] == [(t1, ann, date(2026, 3, 1), None)]
 
@@ -239,7 +243,7 @@ async def test_many_writers_of_the_same_users_leave_gap_free_positions(pool, sto
     async def writer():
         while not waiting.empty():
             message = waiting.get_nowait()
-            await store.write(message, scored(message))
+            await store.store_chunk(message, scored(message))
 
     await asyncio.gather(*(writer() for _ in range(6)))
     # Then no position of a user is taken twice, the last one is the feed's, no row is doubled
@@ -260,7 +264,7 @@ async def test_chunks_in_any_order_end_in_the_same_feed(pool, store):
     ]
     # When they are written in another order
     for message in random.Random(3).sample(messages, len(messages)):
-        await store.write(message, scored(message))
+        await store.store_chunk(message, scored(message))
     # Then the version accepted last is in the feed
     assert {row["amount"] for row in (await feed(pool)).values()} == {4}
 
@@ -268,12 +272,12 @@ async def test_chunks_in_any_order_end_in_the_same_feed(pool, store):
 async def test_a_dead_letter_is_kept_once_and_its_ingest_says_why(pool, store):
     message = chunk(Ingest([Push("t1")]))
     for _ in range(2):
-        await Letters(pool).bury(b"body", message, "NoPartition")
+        await DeadLetters(pool).keep_dead_letter(b"body", message, "NoPartition")
     failed = await receipt(pool, message)
     assert (failed.status, failed.reason) == ("failed", "NoPartition")
     assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 1
     # and when it is replayed with success, the receipt says that
-    await store.write(message, scored(message))
+    await store.store_chunk(message, scored(message))
     assert (await receipt(pool, message)).status == "stored"
 
 
@@ -286,7 +290,7 @@ async def test_old_ledger_rows_are_forgotten_and_a_late_replay_still_changes_not
     message, _ = await write(store, Ingest([Push("t1")]))
     await delete_old_receipts(pool, datetime(2030, 1, 1, tzinfo=UTC))
     assert await pool.fetchval("SELECT count(*) FROM ledger") == 0
-    await store.write(message, scored(message))
+    await store.store_chunk(message, scored(message))
     assert await pool.fetchval("SELECT position FROM feeds WHERE position > 0") == 1
 
 
@@ -305,14 +309,14 @@ async def test_optional_columns_come_back_as_they_were(pool, store):
         "metadata": [None, '{"a": 1}'],
     }
     message = msgspec.structs.replace(bare, columns=bare.columns | optional)
-    await store.write(message, scored(message))
+    await store.store_chunk(message, scored(message))
     rows = await feed(pool)
     assert (rows["t1"]["mcc"], rows["t2"]["mcc"]) == (5814, None)
     assert (rows["t1"]["merchant_name"], rows["t2"]["merchant_name"]) == ("Bottle é", None)
     assert rows["t2"]["metadata"] == '{"a": 1}'
     # and the same again is unchanged
     again = msgspec.structs.replace(message, chunk_id=tick(), parts=[Part(tick(), 0, 2, 0)])
-    await store.write(again, scored(again))
+    await store.store_chunk(again, scored(again))
     assert max(r["position"] for r in (await feed(pool)).values()) == 2
 
 

@@ -20,7 +20,7 @@ from pipeline.database.pool import open_pool
 from pipeline.errors import BrokerUnavailable, StoreUnavailable
 from pipeline.queue.connection import connection_parameters
 from pipeline.queue.publisher import Publisher
-from pipeline.queue.topology import Queues, declare
+from pipeline.queue.topology import Queues, declare_queues
 from pipeline.settings import Settings
 
 _SSL_REQUEST = 8  # bytes with which a client of PostgreSQL asks for TLS
@@ -96,7 +96,7 @@ async def test_redis_over_tls(settings: Settings, certificate: Path) -> None:
 
 
 async def test_rabbitmq_over_tls(settings: Settings, certificate: Path) -> None:
-    declare(settings.broker_url, settings.queue_prefix, settings.queue_bound)
+    declare_queues(settings.broker_url, settings.queue_prefix, settings.queue_bound)
     queue = Queues(settings.queue_prefix).ingest
     async with tls_before(settings.broker_url, certificate) as address:
         url = f"amqps://{address}?cafile={certificate}"
@@ -113,4 +113,4 @@ async def test_rabbitmq_over_tls(settings: Settings, certificate: Path) -> None:
         finally:
             await publisher.stop()
         with pytest.raises(BrokerUnavailable):
-            await asyncio.to_thread(declare, f"amqps://{address}", "tls", 10)
+            await asyncio.to_thread(declare_queues, f"amqps://{address}", "tls", 10)

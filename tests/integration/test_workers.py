@@ -19,20 +19,20 @@ from pipeline.database.pool import open_pool
 from pipeline.errors import StoreUnavailable
 from pipeline.queue.topology import REASON, Queues
 from pipeline.settings import Settings
-from pipeline.store.dead_letters import Letters
+from pipeline.store.dead_letters import DeadLetters
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import encode_envelope
 from tests.support.children import running
 from tests.support.chunks import chunk, register
-from workers.jobs.dead_letters import bury_letters
-from workers.preparation import bring_up
+from workers.jobs.dead_letters import store_dead_letters
+from workers.preparation import prepare_system
 
 
 @pytest.fixture
 async def system(settings: Settings) -> Settings:
     """A system of its own queues on the migrated database of this run."""
     ours = replace(settings, queue_prefix=f"{settings.queue_prefix}-{uuid4().hex[:6]}")
-    await bring_up(ours)
+    await prepare_system(ours)
     yield ours
     _delete(ours)
 
@@ -214,7 +214,7 @@ async def test_a_letter_is_kept_with_its_reason_and_fails_its_ingests(
     body = encode_envelope(sent, queues.ingest, 0)
     _publish(system, queues.dead, body, reason="NoPartition: because")
     # When it is buried
-    async with _burying(system, Letters(pool)):
+    async with _burying(system, DeadLetters(pool)):
         await _until(lambda: _failure(pool, sent))
     # Then it is kept whole, and gone from the queue
     letter = await pool.fetchrow(
@@ -229,7 +229,7 @@ async def test_a_letter_that_cannot_be_read_is_kept_too(
 ) -> None:
     body = uuid4().bytes
     _publish(system, Queues(system.queue_prefix).dead, body)
-    async with _burying(system, Letters(pool)):
+    async with _burying(system, DeadLetters(pool)):
         await _until(
             lambda: pool.fetchval(
                 "SELECT reason LIKE 'InvalidMessage: %' FROM dead_letters WHERE body = $1", body
@@ -239,14 +239,14 @@ async def test_a_letter_that_cannot_be_read_is_kept_too(
 
 async def test_a_letter_waits_while_the_store_is_away(system: Settings, pool: asyncpg.Pool) -> None:
     # Given a store that is away at first
-    class Unsteady(Letters):
+    class Unsteady(DeadLetters):
         tries = 0
 
-        async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
+        async def keep_dead_letter(self, body: bytes, chunk: Chunk | None, reason: str) -> None:
             self.tries += 1
             if self.tries == 1:
                 raise StoreUnavailable("away")
-            await super().bury(body, chunk, reason)
+            await super().keep_dead_letter(body, chunk, reason)
 
     queues = Queues(system.queue_prefix)
     sent = chunk(1)
@@ -260,8 +260,8 @@ async def test_a_letter_waits_while_the_store_is_away(system: Settings, pool: as
 class _burying:  # noqa: N801 - reads as a verb
     """The undertaker at work for the length of the block."""
 
-    def __init__(self, settings: Settings, letters: Letters) -> None:
-        self._work = bury_letters(settings.broker_url, Queues(settings.queue_prefix), letters)
+    def __init__(self, settings: Settings, letters: DeadLetters) -> None:
+        self._work = store_dead_letters(settings.broker_url, Queues(settings.queue_prefix), letters)
 
     async def __aenter__(self) -> None:
         self._task = asyncio.create_task(self._work)

@@ -39,8 +39,8 @@ def chunk(
     }
     default = Chunk(
         schema=SCHEMA,
-        chunk_id=clock.uuid7(),
-        parts=[Part(clock.uuid7(), 0, rows, 0)],
+        chunk_id=clock.make_uuid7(),
+        parts=[Part(clock.make_uuid7(), 0, rows, 0)],
         accounts=accounts,
         users=users,
         currencies=["GBP"],

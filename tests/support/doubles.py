@@ -37,7 +37,7 @@ class ConstantScorer:
     metrics: ClassVar[dict[str, Any]] = {"nobody": {"ece": 0.5}}
 
     def __init__(self) -> None:
-        self.taxonomy = taxonomy.load()
+        self.taxonomy = taxonomy.load_taxonomy()
         self.groceries = self.taxonomy.index["FOOD_AND_DRINK_GROCERIES"]
 
     def categorize(self, columns: Columns) -> Verdicts:
@@ -76,5 +76,5 @@ def _take_all_memory() -> None:
 
 if __name__ == "__main__":
     settings = Settings.from_environment()
-    logs.configure(settings.log_level)
-    sys.exit(app.run(settings, lambda _: ModelSlot(ConstantScorer())))
+    logs.configure_logs(settings.log_level)
+    sys.exit(app.run_worker(settings, lambda _: ModelSlot(ConstantScorer())))

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from pipeline.errors import ServersMissing
-from workers.local.stack.binaries import SERVERS, missing
-from workers.local.stack.install import install
+from workers.local.stack.binaries import SERVERS, list_missing
+from workers.local.stack.install import install_servers
 
 PROGRAMS = {"prometheus": "prometheus", "promtool": "prometheus", "curl": "curl"}
 
@@ -20,7 +20,7 @@ def program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
         try:
-            install((PROGRAMS[name],), print)
+            install_servers((PROGRAMS[name],), print)
         except ServersMissing as error:
             message = f"no {name} on this machine: {error}"
             pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
@@ -32,8 +32,8 @@ def program(name: str) -> str:
 def install_missing() -> None:
     """Install all that the tests need in one go; ServersMissing has the command to type."""
     absent = {package for name, package in PROGRAMS.items() if not shutil.which(name)}
-    if packages := [*missing(SERVERS), *sorted(absent)]:
-        install(packages, print)
+    if packages := [*list_missing(SERVERS), *sorted(absent)]:
+        install_servers(packages, print)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Prometheus:
         return [float(series["value"][1]) for series in self.get("query", query=query)["result"]]
 
     def _ready(self) -> bool:
-        assert self._child.alive, "Prometheus did not start"
+        assert self._child.is_alive, "Prometheus did not start"
         try:
             return self._ask("/-/ready")[0] == 200
         except OSError:

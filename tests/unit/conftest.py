@@ -23,7 +23,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
     root, stream = logging.getLogger(), StringIO()
     before = root.level, root.handlers[:]
     monkeypatch.setattr(sys, "stderr", stream)
-    logs.configure("info")
+    logs.configure_logs("info")
     monkeypatch.setattr(logs, "log", structlog.get_logger())
     yield stream
     root.setLevel(before[0])

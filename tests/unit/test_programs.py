@@ -11,7 +11,7 @@ def test_all_that_is_missing_is_installed_at_once(monkeypatch: pytest.MonkeyPatc
     # Given a machine that has promtool alone
     installed: list[list[str]] = []
     monkeypatch.setattr(programs.shutil, "which", {"promtool": "/usr/bin/promtool"}.get)
-    monkeypatch.setattr(programs, "missing", list)
+    monkeypatch.setattr(programs, "list_missing", list)
     monkeypatch.setattr(programs, "install", lambda packages, _: installed.append(packages))
     # When
     programs.install_missing()
@@ -22,7 +22,7 @@ def test_all_that_is_missing_is_installed_at_once(monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_installed_where_all_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     installed: list[list[str]] = []
     monkeypatch.setattr(programs.shutil, "which", "/usr/bin/{}".format)
-    monkeypatch.setattr(programs, "missing", lambda _: [])
+    monkeypatch.setattr(programs, "list_missing", lambda _: [])
     monkeypatch.setattr(programs, "install", lambda packages, _: installed.append(packages))
 
     programs.install_missing()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.local.pid_files import birth
+from workers.local.pid_files import identify_process
 
 pytestmark = pytest.mark.slow
 
@@ -74,4 +74,4 @@ def test_a_hung_test_is_named_and_ends_alone(tmp_path: Path) -> None:
     # And no child is left
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
-    assert not any(map(birth, pids))
+    assert not any(map(identify_process, pids))

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from pipeline.database.pool import open_pool, translated
+from pipeline.database.pool import open_pool, translate_errors
 from pipeline.settings import Settings
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ async def _ask(settings: Settings, name: str, ask: Callable[[asyncpg.Pool], Awai
     url = settings.database_url
     async with (
         await open_pool(url, size=1, name=f"spendline-{name}", timeout=10) as pool,
-        translated(),
+        translate_errors(),
     ):
         return await ask(pool)
 

@@ -23,61 +23,63 @@ from pipeline.transactions.envelope import decode_envelope
 
 logger = logging.getLogger(__name__)
 
-_PAUSE = 1.0  # seconds between looks at an empty queue
+_PAUSE_SECONDS = 1.0  # seconds between looks at an empty queue
 _ANSWER_SECONDS = 10.0
-_LONGEST_REASON = 300
+_MAX_REASON_LENGTH = 300
 
 
-class Grave(Protocol):
-    """Where letters are kept."""
+class DeadLetterStore(Protocol):
+    """Where dead letters are stored."""
 
-    async def bury(self, body: bytes, chunk: Chunk | None, reason: str) -> None: ...
-
-
-async def bury_letters(url: str, queues: Queues, grave: Grave) -> None:
-    """Bury every dead letter, until cancelled; what cannot be buried now stays in the queue."""
-    await keep_running("storing dead letters", lambda: _bury_from(url, queues, grave))
+    async def keep_dead_letter(self, body: bytes, chunk: Chunk | None, reason: str) -> None: ...
 
 
-async def _bury_from(url: str, queues: Queues, grave: Grave) -> None:
+async def store_dead_letters(url: str, queues: Queues, store: DeadLetterStore) -> None:
+    """Store every dead letter until cancelled; one that cannot be stored now stays in the queue."""
+    await keep_running("storing dead letters", lambda: _store_from_queue(url, queues, store))
+
+
+async def _store_from_queue(url: str, queues: Queues, store: DeadLetterStore) -> None:
     async with open_connection(url, _ANSWER_SECONDS) as connection:
         channel = await connection.channel()
-        dead = await channel.get_queue(queues.dead, ensure=False)
+        queue = await channel.get_queue(queues.dead, ensure=False)
         while True:
-            letter = await _next(dead)
-            if letter is None:
-                await asyncio.sleep(_PAUSE)
+            dead_letter = await _get_dead_letter(queue)
+            if dead_letter is None:
+                await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                await _bury(letter, queues, grave)
+                await _store_dead_letter(dead_letter, queues, store)
 
 
-async def _next(dead: AbstractQueue) -> AbstractIncomingMessage | None:
+async def _get_dead_letter(queue: AbstractQueue) -> AbstractIncomingMessage | None:
     async with asyncio.timeout(
         _ANSWER_SECONDS
     ):  # the library's own time-out may swallow a cancellation
-        return await dead.get(no_ack=False, fail=False)
+        return await queue.get(no_ack=False, fail=False)
 
 
-async def _bury(letter: AbstractIncomingMessage, queues: Queues, grave: Grave) -> None:
-    chunk = _chunk(letter.body)
-    reason = reason_of(letter.body, letter.headers, queues)
+async def _store_dead_letter(
+    dead_letter: AbstractIncomingMessage, queues: Queues, store: DeadLetterStore
+) -> None:
+    chunk = _decode_chunk(dead_letter.body)
+    reason = read_reason(dead_letter.body, dead_letter.headers, queues)
     try:
-        await grave.bury(letter.body, chunk, reason)
+        await store.keep_dead_letter(dead_letter.body, chunk, reason)
     except Transient:
         raise
     except Exception as error:  # noqa: BLE001 - its content is at fault: store it as bytes
         logger.warning("dead letter stored as bytes: %s", type(error).__name__)
-        await grave.bury(letter.body, None, reason)
-    await letter.ack()
+        await store.keep_dead_letter(dead_letter.body, None, reason)
+    await dead_letter.ack()
     telemetry.DEAD_LETTERS.inc()
-    logger.warning("stored a dead letter of %d bytes: %s", len(letter.body), reason)
+    logger.warning("stored a dead letter of %d bytes: %s", len(dead_letter.body), reason)
 
 
-def reason_of(body: bytes, headers: Mapping[str, Any], queues: Queues) -> str:
+def read_reason(body: bytes, headers: Mapping[str, Any], queues: Queues) -> str:
     """Why a message is a dead letter: what its worker wrote, else what is wrong with it."""
     reason = headers.get(REASON)
     if isinstance(reason, str):
-        return reason[:_LONGEST_REASON].replace("\0", "")
+        return reason[:_MAX_REASON_LENGTH].replace("\0", "")
     try:
         read_envelope(body, queues.ingest)
     except InvalidMessage as error:
@@ -88,7 +90,7 @@ def reason_of(body: bytes, headers: Mapping[str, Any], queues: Queues) -> str:
     return "Rejected"
 
 
-def _chunk(body: bytes) -> Chunk | None:
+def _decode_chunk(body: bytes) -> Chunk | None:
     try:
         return decode_envelope(body).args[0]
     except InvalidMessage:

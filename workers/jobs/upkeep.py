@@ -1,4 +1,4 @@
-"""What a running system must not forget: months ahead, and ledgers that have served their time."""
+"""Hourly maintenance of the database: partitions for coming months, and removal of old rows."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ import asyncpg
 
 from pipeline.access.idempotency import Idempotency
 from pipeline.database import partitions
-from pipeline.database.pool import translated
+from pipeline.database.pool import translate_errors
 from pipeline.settings import Settings
 from pipeline.store.retention import delete_old_receipts
 from pipeline.supervise import keep_running
 
-_EVERY = 3600.0  # seconds; every process does it, and doing it twice changes nothing
+_PERIOD_SECONDS = 3600.0  # seconds; every process does it, because a repetition changes nothing
 
 
-async def keep_up(pool: asyncpg.Pool, settings: Settings) -> None:
-    """Look after the database every hour, until cancelled."""
+async def keep_database_maintained(pool: asyncpg.Pool, settings: Settings) -> None:
+    """Maintain the database every hour, until cancelled."""
     await keep_running(
-        "upkeep", lambda: look_after(pool, settings), every=_EVERY, longest_pause=_EVERY
+        "upkeep",
+        lambda: maintain_database(pool, settings),
+        every=_PERIOD_SECONDS,
+        longest_pause=_PERIOD_SECONDS,
     )
 
 
-async def look_after(pool: asyncpg.Pool, settings: Settings) -> None:
-    """Create the months ahead; forget ledger rows older than the setting says, and answers of a day ago.
+async def maintain_database(pool: asyncpg.Pool, settings: Settings) -> None:
+    """Create the coming months, and delete old ledger rows and answers to idempotent requests.
 
-    The time is PostgreSQL's: a machine with a wrong clock must not create months or forget.
+    The time is PostgreSQL's: a machine with a wrong clock must create and delete nothing.
     """
-    async with translated(), pool.acquire() as connection:
+    async with translate_errors(), pool.acquire() as connection:
         now: datetime = await connection.fetchval("SELECT now()")
-        ahead = partitions.months_back(now.date(), -settings.months_ahead)
-        await partitions.ensure(connection, now.date(), ahead)
+        ahead = partitions.go_months_back(now.date(), -settings.months_ahead)
+        await partitions.ensure_months(connection, now.date(), ahead)
     await delete_old_receipts(pool, now - timedelta(days=settings.ledger_days))
-    await Idempotency(pool).forget()
+    await Idempotency(pool).delete_old_keys()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
-from workers.local.pid_files import birth
+from workers.local.pid_files import identify_process
 
 
 class Child:
@@ -54,14 +54,14 @@ class Child:
                 start_new_session=True,
             )
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
-        self._pid_file.write_text(f"{self.process.pid} {birth(self.process.pid)}")
+        self._pid_file.write_text(f"{self.process.pid} {identify_process(self.process.pid)}")
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the process has started and not ended."""
         return self.process is not None and self.process.poll() is None
 
-    def signal(self, number: Signals) -> None:
+    def send_signal(self, number: Signals) -> None:
         """Send a signal to the process itself; an ended process gets none."""
         if self.process is not None:
             self.process.send_signal(number)
@@ -74,10 +74,10 @@ class Child:
 
     def stop(self, grace_seconds: float) -> int | None:
         """Send `stop_signal`, kill the process after the grace time, and return its exit status."""
-        self.signal(self.stop_signal)
-        return self.end(grace_seconds)
+        self.send_signal(self.stop_signal)
+        return self.wait_or_kill(grace_seconds)
 
-    def end(self, grace_seconds: float) -> int | None:
+    def wait_or_kill(self, grace_seconds: float) -> int | None:
         """Wait for the end, kill the process after the grace time, and return its exit status."""
         if self.process is None:
             return None

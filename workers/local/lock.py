@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.errors import AlreadyUp
 
 
-class Lock:
+class FolderLock:
     """A lock file in a folder, which contains the process id of the owner."""
 
     def __init__(self, folder: Path) -> None:
@@ -20,7 +20,7 @@ class Lock:
         self._file = folder / "lock"
         self._descriptor: int | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Take the lock. Raises AlreadyUp with the process id of the owner."""
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -48,7 +48,7 @@ class Lock:
         """
         deadline = time.monotonic() + grace_seconds
         owner_asked = None
-        while (owner := self._try_to_take()) is not None:
+        while (owner := self._try_to_acquire()) is not None:
             if owner != owner_asked or time.monotonic() > deadline:
                 late = time.monotonic() > deadline
                 with contextlib.suppress(ProcessLookupError):
@@ -57,10 +57,10 @@ class Lock:
             time.sleep(0.05)
         return owner_asked
 
-    def _try_to_take(self) -> int | None:
+    def _try_to_acquire(self) -> int | None:
         """The owner of the lock; None when it is ours now."""
         try:
-            self.take()
+            self.acquire()
         except AlreadyUp:
             return self._read_owner()
         return None

@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 
 from workers.local.scraped_metrics import (
-    Look,
     ProcessSamples,
+    Scrape,
     collect_samples,
     compute_increases,
-    quantile,
+    estimate_quantile,
 )
 
 _TIMES: Final = {
@@ -62,7 +62,7 @@ class Machine(msgspec.Struct, frozen=True):
     connections_allowed: int
 
 
-class Figures(msgspec.Struct, frozen=True):
+class MetricsSummary(msgspec.Struct, frozen=True):
     """The whole system. `dead_letters` and `events_lost` count from the start of the processes."""
 
     processes: int
@@ -79,12 +79,12 @@ class Figures(msgspec.Struct, frozen=True):
     machine: Machine
 
 
-def figures(before: Look, after: Look) -> Figures:
+def summarize_metrics(before: Scrape, after: Scrape) -> MetricsSummary:
     """Rates and quantiles between two scrapes, and the state at the second."""
     seconds = max(after.at - before.at, 1e-9)
     increases = compute_increases(before, after)
     current = collect_samples(after)
-    return Figures(
+    return MetricsSummary(
         processes=len(after.samples),
         silent=after.silent,
         seconds=round(seconds, 3),
@@ -146,7 +146,7 @@ def _compute_days_ahead(current: ProcessSamples) -> float | None:
 def _estimate_quantiles(increases: ProcessSamples, metric: str) -> Quantiles:
     buckets = increases.group_by_label(f"{metric}_bucket", "le")
     bounds = sorted((float(bound), count) for bound, count in buckets.items())
-    return Quantiles(quantile(0.5, bounds), quantile(0.99, bounds))
+    return Quantiles(estimate_quantile(0.5, bounds), estimate_quantile(0.99, bounds))
 
 
 def _divide(part: float, whole: float) -> float | None:

@@ -13,7 +13,7 @@ from signal import Signals
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-def birth(pid: int) -> str:
+def identify_process(pid: int) -> str:
     """What distinguishes this process from a later one with its id; empty when it has ended."""
     # psutil's creation time follows the wall clock, whose corrections would disown a process.
     try:
@@ -24,7 +24,7 @@ def birth(pid: int) -> str:
     return "" if ended else f"{_BOOT.read_text().strip()}/{fields[19]}"
 
 
-def clear(pids: Path, grace_seconds: float = 10.0) -> list[str]:
+def end_survivors(pids: Path, grace_seconds: float = 10.0) -> list[str]:
     """End every process that the pid files of a folder name, and return the names.
 
     Files of ended processes, and of ids that now belong to other processes, are only removed.
@@ -44,7 +44,7 @@ def clear(pids: Path, grace_seconds: float = 10.0) -> list[str]:
 def _read_survivor(file: Path) -> int:
     """The process id in a pid file; 0 when that process has ended."""
     pid, _, born = file.read_text().partition(" ")
-    return int(pid) if pid.isdigit() and born and birth(int(pid)) == born else 0
+    return int(pid) if pid.isdigit() and born and identify_process(int(pid)) == born else 0
 
 
 def _signal_group(pid: int, number: Signals) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,18 +14,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import click
-
 from pipeline.access.tokens import Tokens
 from pipeline.database import partitions
-from pipeline.database.pool import open_connection, open_pool, translated
-from pipeline.errors import ServerFailed
+from pipeline.database.pool import open_connection, open_pool, translate_errors
+from pipeline.errors import InvalidSettings, ServerFailed
 from pipeline.settings import Settings
 from workers.local.child import Child
-from workers.local.stack import LocalStack, discover
+from workers.local.stack import LocalStack, discover_servers
 from workers.local.supervisor import API, WORKERS, System
-from workers.local.usage import cpu_seconds
-from workers.preparation import bring_up
+from workers.local.usage import measure_cpu_seconds
+from workers.preparation import prepare_system
 
 T = TypeVar("T")
 _CORES = len(os.sched_getaffinity(0))
@@ -34,7 +33,7 @@ _API = "api-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class RunningSystem:
     """The place of a running system. Only a private one has a database URL and processes to see.
 
     `watch` raises ServerFailed when a process has ended. `cpu` gives the CPU seconds so far by
@@ -48,7 +47,7 @@ class Site:
     cpu: Callable[[], dict[str, float]] = dict
 
 
-async def watched(work: Coroutine[Any, Any, T], watch: Callable[[], None]) -> T:
+async def run_watched(work: Coroutine[Any, Any, T], watch: Callable[[], None]) -> T:
     """Return the result of `work`. When `watch` raises, cancel the work and raise the error."""
     task = asyncio.create_task(work)
     try:
@@ -61,14 +60,14 @@ async def watched(work: Coroutine[Any, Any, T], watch: Callable[[], None]) -> T:
 
 
 @contextmanager
-def system(
+def open_system(
     name: str,
     api: str | None,
     token: str | None,
     span: tuple[date, date],
     times: dict[str, float],
     **changed: Any,
-) -> Iterator[Site]:
+) -> Iterator[RunningSystem]:
     """Yield the system at `api`, or a private one that has the months of `span`.
 
     The private one keeps its files in the folder `name` and differs from the settings by `changed`.
@@ -78,19 +77,19 @@ def system(
         with _start_private_system(name, span, times, changed) as site:
             yield site
     elif token is None:
-        raise click.UsageError("--api needs --token")
+        raise InvalidSettings("--api needs --token")
     else:
-        yield Site(url=api, token=token)
+        yield RunningSystem(url=api, token=token)
 
 
 @contextmanager
 def _start_private_system(
     name: str, span: tuple[date, date], times: dict[str, float], changed: dict[str, Any]
-) -> Iterator[Site]:
+) -> Iterator[RunningSystem]:
     settings = Settings.from_environment()
     folder = Path(settings.data_folder) / name
     began = time.monotonic()
-    stack = discover(settings, folder / "stack", keep=False, say=_print_notice)
+    stack = discover_servers(settings, folder / "stack", keep=False, say=_print_notice)
     with stack as urls:
         settings = replace(
             settings,
@@ -101,12 +100,12 @@ def _start_private_system(
             **changed,
         )
         asyncio.run(_prepare(settings, *span))
-        lap(times, "stack", began)
+        record_seconds(times, "stack", began)
         began = time.monotonic()
         with System(settings, folder / "system") as processes:
             workers = _start_processes(processes)
-            lap(times, "processes", began)
-            yield Site(
+            record_seconds(times, "processes", began)
+            yield RunningSystem(
                 url=f"http://{settings.api_host}:{settings.api_port}",
                 token=asyncio.run(_create_token(settings.database_url)),
                 database_url=settings.database_url,
@@ -118,9 +117,9 @@ def _start_private_system(
 def _start_processes(processes: System) -> list[str]:
     """Start one API process and a worker for each core; return the names of the workers."""
     workers = [f"worker-{number}" for number in range(1, _CORES + 1)]
-    processes.start(_API, API)
+    processes.start_process(_API, API)
     for worker in workers:
-        processes.start(worker, WORKERS)
+        processes.start_process(worker, WORKERS)
     _print_notice("processes: starting; the first start of a checkout compiles the categorizer")
     processes.wait_until_ready()
     return workers
@@ -128,9 +127,12 @@ def _start_processes(processes: System) -> list[str]:
 
 def _sum_cpu(stack: LocalStack, processes: System, workers: Sequence[str]) -> dict[str, float]:
     """Sum the CPU seconds by kind of process; only servers of the private stack count."""
-    children = {"api": [processes.child(_API)], "workers": [processes.child(w) for w in workers]}
-    children |= {name: [stack.process(name)] for name in stack.servers}
-    return {kind: cpu_seconds(map(_get_pid, some)) for kind, some in children.items()}
+    children = {
+        "api": [processes.get_child(_API)],
+        "workers": [processes.get_child(w) for w in workers],
+    }
+    children |= {name: [stack.get_process(name)] for name in stack.servers}
+    return {kind: measure_cpu_seconds(map(_get_pid, some)) for kind, some in children.items()}
 
 
 def _get_pid(child: Child) -> int:
@@ -139,26 +141,26 @@ def _get_pid(child: Child) -> int:
 
 def _require_alive(system: System, names: Sequence[str]) -> None:
     for name in names:
-        if not system.child(name).alive:
+        if not system.get_child(name).is_alive:
             raise ServerFailed(f"{name} has ended; see {system.folder / name}.log")
 
 
 async def _prepare(settings: Settings, first: date, last: date) -> None:
     """Apply migrations, declare queues, and create the months from `first` to `last`."""
-    await bring_up(settings)
-    async with translated(), open_connection(settings.database_url) as connection:
-        await partitions.ensure(connection, first, last)
+    await prepare_system(settings)
+    async with translate_errors(), open_connection(settings.database_url) as connection:
+        await partitions.ensure_months(connection, first, last)
 
 
 async def _create_token(url: str) -> str:
     async with await open_pool(url, size=1, name="spendline-client", timeout=10) as pool:
-        token = await Tokens(pool).create("client", _SCOPES)
+        token = await Tokens(pool).create_token("client", _SCOPES)
     if token is None:
         raise ServerFailed("no token was created")
     return token.text
 
 
-def lap(times: dict[str, float], name: str, began: float) -> None:
+def record_seconds(times: dict[str, float], name: str, began: float) -> None:
     """Write down the seconds since `began`, of time.monotonic(), under this name."""
     times[name] = round(time.monotonic() - began, 2)
 
@@ -171,4 +173,4 @@ def _find_free_port(host: str) -> int:
 
 
 def _print_notice(line: str) -> None:
-    click.echo(line, err=True)
+    print(line, file=sys.stderr)

@@ -25,7 +25,7 @@ Labels = frozenset[tuple[str, str]]
 Samples = dict[str, dict[Labels, float]]
 
 
-class Look(NamedTuple):
+class Scrape(NamedTuple):
     """Samples by URL at a monotonic time in seconds, and the URLs that did not answer."""
 
     at: float
@@ -33,7 +33,7 @@ class Look(NamedTuple):
     silent: list[str]
 
 
-def look(urls: Iterable[str]) -> Look:
+def scrape_processes(urls: Iterable[str]) -> Scrape:
     """Scrape all URLs in parallel; each has two seconds to answer."""
     targets = list(urls)
     at = time.monotonic()
@@ -42,7 +42,7 @@ def look(urls: Iterable[str]) -> Look:
     samples_by_url = {
         url: samples for url, samples in zip(targets, answers, strict=True) if samples
     }
-    return Look(at, samples_by_url, [url for url in targets if url not in samples_by_url])
+    return Scrape(at, samples_by_url, [url for url in targets if url not in samples_by_url])
 
 
 class ProcessSamples:
@@ -74,7 +74,7 @@ class ProcessSamples:
                 yield own_labels, value
 
 
-def collect_samples(scrape: Look) -> ProcessSamples:
+def collect_samples(scrape: Scrape) -> ProcessSamples:
     """The samples of all processes as they are now."""
     return ProcessSamples(
         (name, labels, value)
@@ -84,7 +84,7 @@ def collect_samples(scrape: Look) -> ProcessSamples:
     )
 
 
-def compute_increases(before: Look, after: Look) -> ProcessSamples:
+def compute_increases(before: Scrape, after: Scrape) -> ProcessSamples:
     """How much the counters of all processes have grown between two scrapes.
 
     A process that restarted meanwhile counts from zero; one that is new adds nothing of its past.
@@ -99,7 +99,7 @@ def compute_increases(before: Look, after: Look) -> ProcessSamples:
     )
 
 
-def quantile(share: float, buckets: list[tuple[float, float]]) -> float | None:
+def estimate_quantile(share: float, buckets: list[tuple[float, float]]) -> float | None:
     """The value below which `share` of the observations lie; None without observations.
 
     Buckets are pairs of upper bound and cumulative count. As in Prometheus, the value is linear

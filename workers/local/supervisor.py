@@ -1,11 +1,11 @@
 """Starts, watches, restarts and ends the processes of a whole system on one machine.
 
     with System(settings, folder) as system:
-        system.start("api-1", API)
-        system.start("worker-1", WORKERS)
+        system.start_process("api-1", API)
+        system.start_process("worker-1", WORKERS)
         system.wait_until_ready()
         while serving:
-            system.mend()
+            system.restart_ended()
 
 One thread owns a System: the children die with that thread, even when it is killed. Their output
 goes to `<folder>/<name>.log`.
@@ -31,8 +31,8 @@ from pipeline.queue.connection import open_blocking_connection
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from workers.local.child import Child
-from workers.local.lock import Lock
-from workers.local.pid_files import clear
+from workers.local.lock import FolderLock
+from workers.local.pid_files import end_survivors
 
 API = "api"
 WORKERS = "workers"
@@ -61,53 +61,53 @@ class System:
         self.settings = settings
         self.folder = folder
         self._processes: dict[str, SupervisedProcess] = {}
-        self._lock = Lock(folder)
+        self._lock = FolderLock(folder)
 
     def __enter__(self) -> Self:
         """Take the folder. Raises AlreadyUp when another System has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock.take()
-        clear(self.folder / "pids")
+        self._lock.acquire()
+        end_survivors(self.folder / "pids")
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, name: str, module: str, *arguments: str) -> Child:
-        """Start `python -m module arguments`; `mend` restarts it after its end."""
+    def start_process(self, name: str, module: str, *arguments: str) -> Child:
+        """Start `python -m module arguments`; `restart_ended` restarts it after its end."""
         log = self.folder / f"{name}.log"
         log.unlink(missing_ok=True)
         child = Child(
             name,
             [sys.executable, "-m", module, *arguments],
             pids=self.folder / "pids",
-            environment=self.settings.environment_of_children(),
+            environment=self.settings.make_child_environment(),
             output=log,
         )
         child.start()
         self._processes[name] = SupervisedProcess(child, module, log, time.monotonic())
         return child
 
-    def child(self, name: str) -> Child:
+    def get_child(self, name: str) -> Child:
         """The process of this name."""
         return self._processes[name].child
 
-    def stop(self, name: str) -> int | None:
+    def stop_process(self, name: str) -> int | None:
         """Stop one child for good, and return its exit status."""
         return self._processes.pop(name).child.stop(STOP_SECONDS)
 
-    def kill(self, name: str) -> None:
-        """Kill one child, as a crash would; the next `mend` restarts it."""
+    def kill_process(self, name: str) -> None:
+        """Kill one child, as a crash would; the next `restart_ended` restarts it."""
         self._processes[name].child.kill()
 
-    def mend(self) -> list[str]:
+    def restart_ended(self) -> list[str]:
         """Restart the children that have ended, and return their names.
 
         The pauses grow for a child that ends soon after its start.
         """
         return [name for name, process in self._processes.items() if _restart_if_ended(process)]
 
-    def lines(self) -> Iterator[tuple[str, str]]:
+    def read_new_lines(self) -> Iterator[tuple[str, str]]:
         """Pairs of name and line that the children have written since the last call."""
         for name, process in self._processes.items():
             for line in _read_new_lines(process):
@@ -119,15 +119,15 @@ class System:
         Raises ServerFailed with the end of the log of a child that did not start.
         """
         deadline = time.monotonic() + seconds
-        while not self.ready():
+        while not self.is_ready():
             for name, process in self._processes.items():
-                if not process.child.alive:
+                if not process.child.is_alive:
                     raise ServerFailed(f"{name} did not start:\n{_read_log_end(process.log)}")
             if time.monotonic() > deadline:
                 raise ServerFailed(f"not ready after {seconds:.0f} s; see {self.folder}")
             time.sleep(0.05)
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether the API is ready and every other child consumes the ingest queue."""
         modules = [process.module for process in self._processes.values()]
         consumers = len(modules) - modules.count(API)
@@ -139,9 +139,9 @@ class System:
         """Stop all children in parallel, and kill those that do not drain in time."""
         deadline = time.monotonic() + STOP_SECONDS
         for process in self._processes.values():
-            process.child.signal(signal.SIGTERM)
+            process.child.send_signal(signal.SIGTERM)
         for process in self._processes.values():
-            process.child.end(max(0.0, deadline - time.monotonic()))
+            process.child.wait_or_kill(max(0.0, deadline - time.monotonic()))
         self._lock.release()
 
 
@@ -167,7 +167,7 @@ def _count_consumers(settings: Settings) -> int:
 
 
 def _restart_if_ended(process: SupervisedProcess) -> bool:
-    if process.child.alive:
+    if process.child.is_alive:
         return False
     now = time.monotonic()
     if now - process.started > _STEADY_SECONDS + process.pause:

@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 
 
-def cpu_seconds(pids: Iterable[int]) -> float:
+def measure_cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time of these processes, their descendants, and children they have reaped."""
     return sum(map(_read_cpu_seconds, _find_family(pids)))
 
 
-def peak_megabytes(pid: int) -> float:
+def measure_peak_megabytes(pid: int) -> float:
     """The largest resident memory that one process has had, in MiB."""
     # On Linux psutil has only the present memory.
     status = Path(f"/proc/{pid}/status").read_text()

@@ -18,7 +18,7 @@ from api.lookups import CATEGORIES
 from api.resources.insights.period import Period, read_period
 from api.services import READS
 from pipeline.reads.spending import SpendingSums, read_spending
-from pipeline.transactions.money import decimal_text
+from pipeline.transactions.money import format_amount
 
 Decimal = Annotated[str, Meta(description="decimal; in sums of a feed negative = money out")]
 
@@ -142,7 +142,7 @@ def _render_sum(row: Mapping[str, Any]) -> tuple[str, str, int]:
 
 
 def _format_amount(row: Mapping[str, Any], name: str) -> str:
-    return decimal_text(row[name], row["currency"])
+    return format_amount(row[name], row["currency"])
 
 
 def _largest_first(row: Mapping[str, Any]) -> tuple[int, str, str]:

@@ -21,7 +21,7 @@ from api.services import READS, SIGNER
 from api.wire import FeedItem, PageSize
 from pipeline.reads.feed import FeedFilter, FeedPlace, read_feed_page
 from pipeline.reads.recent import FIRST_DAY, LAST_DAY
-from pipeline.transactions.money import minor_units
+from pipeline.transactions.money import parse_amount
 from pipeline.transactions.ticket import Signer
 
 _MOST_DECIMALS: Final = "CLF"
@@ -87,7 +87,7 @@ async def _build_filter(categories: Categories, query: FeedQuery) -> FeedFilter:
 def _read_amount(name: str, text: str | None) -> Decimal | None:
     if text is None:
         return None
-    parse_parameter(name, text, lambda amount: minor_units(amount, _MOST_DECIMALS))
+    parse_parameter(name, text, lambda amount: parse_amount(amount, _MOST_DECIMALS))
     return Decimal(text)
 
 
@@ -102,4 +102,4 @@ def _read_cursor(signer: Signer, user_id: UUID, text: str | None) -> FeedPlace |
 
 def _write_cursor(signer: Signer, user_id: UUID, last: Mapping[str, Any]) -> str:
     place = (last["booked_on"].toordinal(), str(last["id"]))
-    return signer.cursor(user_id.bytes, "feed", place)
+    return signer.make_cursor(user_id.bytes, "feed", place)

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from api.wire import Category, Details, FeedItem, RemovedItem
 from pipeline.transactions.columns import CHUNK_COLUMNS, JSON, SMALLINT
-from pipeline.transactions.money import decimal_text
+from pipeline.transactions.money import format_amount
 
 _RENDERERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     SMALLINT.name: lambda code: None if code is None else f"{code:04d}",
@@ -40,7 +40,7 @@ def render_item(row: Row, primaries: Mapping[str, str]) -> FeedItem:
         transaction_id=row["transaction_id"],
         account_id=row["account_id"],
         date=row["booked_on"],
-        amount=decimal_text(row["amount"], row["currency"]),
+        amount=format_amount(row["amount"], row["currency"]),
         currency=row["currency"],
         description=row["description"],
         merchant=row["merchant"],

@@ -79,4 +79,4 @@ def _read_cursor(signer: Signer, user_id: UUID, text: str | None) -> SyncCursor:
 
 
 def _write_cursor(signer: Signer, user_id: UUID, cursor: SyncCursor) -> str:
-    return signer.cursor(user_id.bytes, "sync", (cursor.position, cursor.base, cursor.seen))
+    return signer.make_cursor(user_id.bytes, "sync", (cursor.position, cursor.base, cursor.seen))

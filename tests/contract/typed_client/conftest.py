@@ -27,7 +27,7 @@ async def connect(base: str, pool: asyncpg.Pool, tries: list[Exchange]) -> Async
 
     async def open_client(*scopes: str, token: str | None = None) -> Client:
         if token is None:
-            created = await Tokens(pool).create("test", scopes or SCOPES)
+            created = await Tokens(pool).create_token("test", scopes or SCOPES)
             assert created is not None
             token = created.text
         opened.append(await Client(base, token, observe=tries.append).__aenter__())

@@ -136,7 +136,7 @@ async def test_the_example_of_the_readme_runs(
     assert example is not None
     script = tmp_path / "example.py"
     script.write_text(example[1])
-    token = await Tokens(pool).create("example", SCOPES)
+    token = await Tokens(pool).create_token("example", SCOPES)
     assert token is not None
     # When
     done = await asyncio.to_thread(

@@ -26,7 +26,7 @@ class FakeAccounts:
         self.known = {str(UUID(bytes=o.account_id)): o for o in owners}
         self.asked: list[list[str]] = []
 
-    async def owners(self, account_ids: list[str]) -> dict[str, Owner]:
+    async def find_owners(self, account_ids: list[str]) -> dict[str, Owner]:
         self.asked.append(account_ids)
         return {a: self.known[a] for a in account_ids if a in self.known}
 
@@ -59,7 +59,7 @@ async def test_an_account_is_not_forgotten_while_its_request_asks_for_another() 
             await answered.wait()
         return {a: accounts.known[a] for a in account_ids}
 
-    owners = Owners(SimpleNamespace(owners=find), size=1)  # type: ignore[arg-type]
+    owners = Owners(SimpleNamespace(find_owners=find), size=1)  # type: ignore[arg-type]
     await owners.find_owners(known[:1], None)
     waiting = asyncio.create_task(owners.find_owners(known[:2], None))
     await asyncio.sleep(0)
@@ -83,7 +83,7 @@ async def test_months_are_read_again_only_for_a_date_that_misses(
         reads += 1
         return known
 
-    monkeypatch.setattr("api.lookups.managed", managed)
+    monkeypatch.setattr("api.lookups.read_managed_range", managed)
     months = Months(None)
     # When
     for day in (date(2026, 5, 5), date(2026, 6, 6), date(2030, 1, 1), date(2030, 1, 1)):

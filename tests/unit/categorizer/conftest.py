@@ -34,7 +34,7 @@ def columns(descriptions, amounts=None, mccs=None, currencies=None):
 
 def write_model(folder: Path, model: Categorizer, threshold: float = 0.5) -> Path:
     rules = Rules(np.full(MCC_COUNT, -1, np.int16), np.zeros(MCC_COUNT, np.float32))
-    rules.mcc_codes[FAST_FOOD_MCC] = taxonomy.load().fold_code("FOOD_AND_DRINK_FAST_FOOD")
+    rules.mcc_codes[FAST_FOOD_MCC] = taxonomy.load_taxonomy().fold_code("FOOD_AND_DRINK_FAST_FOOD")
     rules.mcc_confidences[FAST_FOOD_MCC] = 0.95
     manifest = {
         **artifact.describe_format(),
@@ -50,7 +50,7 @@ def write_model(folder: Path, model: Categorizer, threshold: float = 0.5) -> Pat
 @pytest.fixture(scope="session")
 def examples():
     """Texts and amounts of every category, with their codes."""
-    categories = taxonomy.load().detailed
+    categories = taxonomy.load_taxonomy().detailed
     texts = [c.name for c in categories] + [f"{c.name} {c.description}" for c in categories]
     incoming = {"INCOME", "TRANSFER_IN", "LOAN_DISBURSEMENTS"}
     amounts = [90_000 if c.primary in incoming else -1_250 for c in categories]

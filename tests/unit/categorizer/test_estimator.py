@@ -54,7 +54,7 @@ def test_probabilities_add_up(estimator, examples):
     batch, _ = examples
     detailed, primaries = estimator.predict_proba(batch), estimator.predict_primary_proba(batch)
     assert np.allclose(detailed.sum(axis=1), 1.0)
-    of_class = taxonomy.load().primary_of[estimator.classes_]
+    of_class = taxonomy.load_taxonomy().primary_of[estimator.classes_]
     for primary in range(18):
         assert np.allclose(detailed[:, of_class == primary].sum(axis=1), primaries[:, primary])
 
@@ -62,7 +62,7 @@ def test_probabilities_add_up(estimator, examples):
 def test_the_direction_of_the_money_counts(estimator):
     both = columns(["transfer", "transfer"], amounts=[50_000, -50_000])
     incoming, outgoing = estimator.predict(both)
-    primaries = [taxonomy.load().detailed[code].primary for code in (incoming, outgoing)]
+    primaries = [taxonomy.load_taxonomy().detailed[code].primary for code in (incoming, outgoing)]
     assert primaries[0] in {"TRANSFER_IN", "INCOME", "LOAN_DISBURSEMENTS"}
     assert primaries[1] not in {"TRANSFER_IN", "INCOME", "LOAN_DISBURSEMENTS"}
 

@@ -14,7 +14,7 @@ from categorizer import taxonomy
 from categorizer.columns import MODEL, RULE, Columns
 from categorizer.errors import CorruptArtifact, IncompatibleModel
 from categorizer.scorer import Scorer
-from categorizer.training.export import restore
+from categorizer.training.export import restore_estimator
 from tests.unit.categorizer.conftest import FAST_FOOD_MCC, columns
 
 REAL = [
@@ -90,7 +90,7 @@ def test_no_row_is_refused(scorer, rows):
 
 def test_a_restored_estimator_answers_as_the_one_that_was_exported(scorer, estimator):
     batch = many(500)
-    restored = restore(scorer.weights)
+    restored = restore_estimator(scorer.weights)
     assert (restored.predict(batch) == estimator.predict(batch)).all()
     proba = estimator.predict_primary_proba(batch)
     assert np.allclose(restored.predict_primary_proba(batch), proba)
@@ -135,7 +135,7 @@ def test_a_rule_beats_the_model(scorer):
     verdicts = scorer.categorize(batch)
     # Then the rule decides about the first
     assert verdicts.sources.tolist() == [RULE, MODEL]
-    assert taxonomy.load().detailed[verdicts.codes[0]].code == "FOOD_AND_DRINK_FAST_FOOD"
+    assert taxonomy.load_taxonomy().detailed[verdicts.codes[0]].code == "FOOD_AND_DRINK_FAST_FOOD"
     assert not verdicts.needs_review[0]
 
 

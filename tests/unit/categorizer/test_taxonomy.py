@@ -4,7 +4,7 @@ from categorizer import taxonomy
 
 
 def test_it_holds_the_codes_of_both_versions():
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     assert (len(categories.primaries), len(categories.detailed)) == (18, 123)
     assert len({category.v1 for category in categories.detailed}) == 104
     v1_primaries = {
@@ -16,7 +16,7 @@ def test_it_holds_the_codes_of_both_versions():
 
 
 def test_every_category_has_a_name_and_one_line_of_its_own():
-    descriptions = [category.description for category in taxonomy.load().detailed]
+    descriptions = [category.description for category in taxonomy.load_taxonomy().detailed]
     assert len(set(descriptions)) == 123
     assert all(text.endswith(".") and "\n" not in text for text in descriptions)
 
@@ -34,12 +34,12 @@ def test_every_category_has_a_name_and_one_line_of_its_own():
     ],
 )
 def test_any_code_folds_to_a_known_one(code, expected):
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     assert categories.detailed[categories.fold_code(code)].code == expected
 
 
 def test_a_code_without_twin_in_v1_is_flagged():
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     flagged = {category.code for category in categories.detailed if category.ambiguous}
     assert len(flagged) == 19
     assert {"INCOME_GIG_ECONOMY", "TRANSFER_IN_WIRE", "OTHER_OTHER"} <= flagged
@@ -48,11 +48,13 @@ def test_a_code_without_twin_in_v1_is_flagged():
 
 
 def test_direction_decides_what_other_is_in_v1():
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     other = categories.index["OTHER_OTHER"]
     assert categories.to_v1_primary(other, money_in=True) == "TRANSFER_IN"
     assert categories.to_v1_primary(other, money_in=False) == "TRANSFER_OUT"
 
 
 def test_the_hash_is_that_of_the_content():
-    assert taxonomy.load().content_hash == taxonomy.load.__wrapped__().content_hash
+    assert (
+        taxonomy.load_taxonomy().content_hash == taxonomy.load_taxonomy.__wrapped__().content_hash
+    )

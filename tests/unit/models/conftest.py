@@ -10,4 +10,4 @@ from models import evaluate
 
 @pytest.fixture(scope="session")
 def scorer() -> Scorer:
-    return evaluate.load()
+    return evaluate.load_model()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_merchant_category_code_has_a_known_category() -> None:
-    categories = taxonomy.load().index
+    categories = taxonomy.load_taxonomy().index
     judged = list(tables.read_rows("mcc.tsv"))
     assert len({row["mcc"] for row in judged}) == 981
     assert {row["category"] for row in judged} <= categories.keys()
@@ -25,14 +25,14 @@ def test_every_merchant_category_code_has_a_known_category() -> None:
 
 def test_only_codes_that_settle_a_category_become_rules() -> None:
     rules = build_rules()
-    categories = taxonomy.load()
+    categories = taxonomy.load_taxonomy()
     assert categories.detailed[rules.mcc_codes[5411]].code == "FOOD_AND_DRINK_GROCERIES"
     assert rules.mcc_codes[0] == -1
     assert ((rules.mcc_confidences > 0) == (rules.mcc_codes >= 0)).all()
 
 
 def test_tags_and_weak_labels_name_known_categories() -> None:
-    categories = taxonomy.load().index
+    categories = taxonomy.load_taxonomy().index
     for table in ("tags.tsv", "purchase_cards.tsv", "amounts.tsv"):
         assert {row["category"] for row in tables.read_rows(table)} <= categories.keys()
 
@@ -40,7 +40,7 @@ def test_tags_and_weak_labels_name_known_categories() -> None:
 def test_the_lexicon_is_large_and_names_known_categories() -> None:
     entries = lexicon.read_entries()
     assert len(entries) > 20_000
-    assert {entry.category for entry in entries} <= taxonomy.load().index.keys()
+    assert {entry.category for entry in entries} <= taxonomy.load_taxonomy().index.keys()
     assert {entry.kind for entry in entries} == {"word", "merchant", "biller", "bank"}
     assert {entry.direction for entry in entries} == {"out", "in", "any"}
 

@@ -18,7 +18,7 @@ def _file(folder: Path, text: str) -> Path:
 
 def test_optional_columns_may_be_missing(tmp_path: Path) -> None:
     path = _file(tmp_path, "description,amount,category\nTESCO,-4.50,FOOD_AND_DRINK\n")
-    labelled = dataset.read([path])
+    labelled = dataset.read_labelled([path])
     assert labelled.columns.amounts.tolist() == [-450]
     assert labelled.columns.currencies == ["USD"]
     assert labelled.primaries == ["FOOD_AND_DRINK"]
@@ -27,7 +27,7 @@ def test_optional_columns_may_be_missing(tmp_path: Path) -> None:
 
 def test_a_detailed_label_gives_its_primary_too(tmp_path: Path) -> None:
     path = _file(tmp_path, "description,amount,category\nX,-1,FOOD_AND_DRINK_COFFEE\n")
-    labelled = dataset.read([path])
+    labelled = dataset.read_labelled([path])
     assert (labelled.primaries, labelled.detailed) == (
         ["FOOD_AND_DRINK"],
         ["FOOD_AND_DRINK_COFFEE"],
@@ -36,12 +36,12 @@ def test_a_detailed_label_gives_its_primary_too(tmp_path: Path) -> None:
 
 def test_labels_of_v1_stay_in_v1(tmp_path: Path) -> None:
     path = _file(tmp_path, "description,amount,category\nX,9,TRANSFER_IN_CASH_ADVANCES_AND_LOANS\n")
-    assert dataset.read([path], "v1").primaries == ["TRANSFER_IN"]
+    assert dataset.read_labelled([path], "v1").primaries == ["TRANSFER_IN"]
 
 
 def test_rows_can_be_taken(tmp_path: Path) -> None:
     path = _file(tmp_path, "description,amount,category\nA,-1,TRAVEL\nB,-2,INCOME\n")
-    taken = dataset.read([path]).take_rows(np.array([1]))
+    taken = dataset.read_labelled([path]).take_rows(np.array([1]))
     assert (taken.columns.descriptions, taken.primaries) == (["B"], ["INCOME"])
 
 
@@ -58,10 +58,10 @@ def test_a_value_that_cannot_be_read_is_named_by_its_line(
 ) -> None:
     path = _file(tmp_path, f"description,amount,category,mcc\n{row}\n")
     with pytest.raises(dataset.UnreadableDataset, match=problem):
-        dataset.read([path])
+        dataset.read_labelled([path])
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     path = _file(tmp_path, "description,amount\nX,-1\n")
     with pytest.raises(dataset.UnreadableDataset, match="no column category"):
-        dataset.read([path])
+        dataset.read_labelled([path])

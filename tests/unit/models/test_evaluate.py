@@ -12,11 +12,11 @@ from models.dataset import Labelled
 
 @pytest.fixture(scope="module")
 def many_banks() -> Labelled:
-    return dataset.read([train.DEVELOPMENT / "many_banks.csv"], "v1")
+    return dataset.read_labelled([train.DEVELOPMENT / "many_banks.csv"], "v1")
 
 
 def test_the_shipped_model_keeps_its_promises(scorer: Scorer, many_banks: Labelled) -> None:
-    figures = evaluate.figures(many_banks, evaluate.answer(scorer, many_banks, "v1"))
+    figures = evaluate.measure_answers(many_banks, evaluate.answer_rows(scorer, many_banks, "v1"))
     assert figures["accuracy"] > 0.85
     assert figures["macro_f1"] > 0.85
     assert figures["ece"] < 0.08

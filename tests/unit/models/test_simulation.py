@@ -9,10 +9,10 @@ from models.train import DEVELOPMENT
 
 def test_memory_removes_a_third_of_the_mistakes_from_the_second_month_on(scorer: Scorer) -> None:
     # Given two years of one household
-    household = dataset.read([DEVELOPMENT / "household.csv"], "v1")
+    household = dataset.read_labelled([DEVELOPMENT / "household.csv"], "v1")
 
     # When each month's mistakes are set right at its end
-    years = simulation.user_years(scorer, household, "v1")
+    years = simulation.simulate_years(scorer, household, "v1")
 
     # Then most later rows are of merchants it knows, and a third of the mistakes is gone
     assert years["covered"] > 0.5

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 
-from pipeline.transactions.changes import Changes, plan
+from pipeline.transactions.changes import Changes, plan_changes
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.columns import IDENTITY_COLUMNS, TRANSACTION_COLUMNS, to_values
 from pipeline.transactions.lifecycle import Absent
@@ -30,7 +30,7 @@ class MemoryStore:
     def write(self, chunk: Chunk, scored: Scored) -> Changes:
         pushed = make_candidates(chunk, scored)
         feeds = np.array([self.feeds.get(user, -1) for user in pushed.users], np.int64)
-        changes = plan(pushed, self._stored(), feeds)
+        changes = plan_changes(pushed, self._stored(), feeds)
         self._carry_out(changes)
         for user, position in zip(pushed.users, changes.positions.tolist(), strict=True):
             if position >= 0:

@@ -8,20 +8,20 @@ from pipeline.database.clock import Clock
 from pipeline.errors import NoPartition, StoreUnavailable
 from tests.support.chunks import chunk
 from tests.support.doubles import DEFECT, ConstantScorer
-from workers.chunk_processor import Defect, Work, run_guarded
+from workers.chunk_processor import ChunkProcessor, Defect, run_guarded
 from workers.model_slot import ModelSlot
 
 ROWS = 20
 
 
 class Broker:
-    """Keeps what is buried."""
+    """Keeps the dead letters."""
 
     def __init__(self) -> None:
-        self.buried: list[tuple[list[str], str]] = []
+        self.dead_letters: list[tuple[list[str], str]] = []
 
-    def bury(self, letter, error):
-        self.buried.append((letter.columns["transaction_id"], type(error).__name__))
+    def send_dead_letter(self, chunk, error):
+        self.dead_letters.append((chunk.columns["transaction_id"], type(error).__name__))
 
 
 class Store:
@@ -47,45 +47,47 @@ class Store:
 
 def work(store):
     broker = Broker()
-    return broker, Work(broker, store, ModelSlot(ConstantScorer()))
+    return broker, ChunkProcessor(broker, store, ModelSlot(ConstantScorer()))
 
 
 @pytest.mark.parametrize("bad", [{0}, {7}, {3, 4, 19}])
 def test_rows_that_the_store_refuses_die_alone(bad):
     store = Store(*(f"t{row}" for row in bad))
     broker, doing = work(store)
-    doing.do(chunk(ROWS))
-    assert broker.buried == [([f"t{row}"], "NoPartition") for row in sorted(bad)]
+    doing.process_chunk(chunk(ROWS))
+    assert broker.dead_letters == [([f"t{row}"], "NoPartition") for row in sorted(bad)]
     assert store.stored == [f"t{row}" for row in range(ROWS) if row not in bad]
 
 
 def test_a_row_that_the_categorizer_cannot_take_dies_alone():
     store = Store()
     broker, doing = work(store)
-    doing.do(chunk(ROWS, description=[DEFECT if n == 11 else "TEA" for n in range(ROWS)]))
-    assert broker.buried == [(["t11"], "Defect")]
+    doing.process_chunk(
+        chunk(ROWS, description=[DEFECT if n == 11 else "TEA" for n in range(ROWS)])
+    )
+    assert broker.dead_letters == [(["t11"], "Defect")]
     assert len(store.stored) == ROWS - 1
 
 
 def test_when_every_row_fails_no_row_is_blamed():
     broker, doing = work(Store())
     with pytest.raises(Defect):
-        doing.do(chunk(ROWS, description=[DEFECT] * ROWS))
-    assert broker.buried == []
+        doing.process_chunk(chunk(ROWS, description=[DEFECT] * ROWS))
+    assert broker.dead_letters == []
 
 
 def test_a_store_that_is_away_is_nobodys_fault():
     broker, doing = work(Store(away=True))
     with pytest.raises(StoreUnavailable):
-        doing.do(chunk(ROWS))
-    assert broker.buried == []
+        doing.process_chunk(chunk(ROWS))
+    assert broker.dead_letters == []
 
 
 def test_a_chunk_whose_id_is_not_ours_is_a_defect_without_words():
     broker, doing = work(Store())
     with pytest.raises(Defect, match="OverflowError at"):
-        doing.do(chunk(ROWS, chunk_id=b"\xff" * 16))
-    assert broker.buried == []
+        doing.process_chunk(chunk(ROWS, chunk_id=b"\xff" * 16))
+    assert broker.dead_letters == []
 
 
 def test_a_defect_tells_its_kind_and_place_but_none_of_its_words() -> None:

@@ -50,24 +50,24 @@ def test_what_was_spent_is_money_out(tmp_path: Path, suffix: str) -> None:
     text = HEADER + "2014-04-02,0984,kfc,33.73,GBP\n2014-04-03,0984,kfc,-5.00,GBP\n"
     path = tmp_path / f"feed{suffix}"
     path.write_bytes(gzip.compress(text.encode()) if suffix == ".csv.gz" else text.encode())
-    purchases = cards.read(path, None)
+    purchases = cards.read_purchases(path, None)
     assert [p.amount for p in purchases] == [Decimal("-33.73"), Decimal("5.00")]
     assert cards.find_date_range(purchases) == (date(2014, 4, 2), date(2014, 4, 3))
-    assert len(cards.read(path, 1)) == 1
+    assert len(cards.read_purchases(path, 1)) == 1
 
 
 def test_the_shipped_feed_has_twenty_thousand_rows_with_ids_of_their_own() -> None:
-    purchases = cards.read(cards.FEED, None)
+    purchases = cards.read_purchases(cards.FEED, None)
     assert len(purchases) >= 20_000
     assert len({p.to_transaction(UUID(int=1)).transaction_id for p in purchases}) == len(purchases)
 
 
 def test_a_wrong_feed_is_named(tmp_path: Path) -> None:
     with pytest.raises(cards.UnreadableFeed, match="cannot read"):
-        cards.read(tmp_path / "none.csv", None)
+        cards.read_purchases(tmp_path / "none.csv", None)
     (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
     with pytest.raises(cards.UnreadableFeed, match="no column amount, card"):
-        cards.read(tmp_path / "wrong.csv", None)
+        cards.read_purchases(tmp_path / "wrong.csv", None)
 
 
 def test_the_verdict_is_one_line(right: DemoOutcome) -> None:

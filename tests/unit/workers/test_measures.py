@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.observe import metrics as telemetry
 from pipeline.transactions.chunk import Part
-from pipeline.transactions.ids import accepted_at
+from pipeline.transactions.ids import read_uuid7_time
 from pipeline.transactions.rows import Scored
 from tests.support.chunks import chunk, clock
 from workers.measures import measure_commit, measure_scoring, measure_wait
@@ -64,9 +64,9 @@ def test_a_scored_chunk_is_counted_by_source(change: Callable[..., Change]) -> N
 
 def test_the_oldest_ingest_of_a_chunk_tells_its_delay(change: Callable[..., Change]) -> None:
     # Given a chunk of two ingests, the older one from a minute before the commit
-    older, newer = clock.uuid7(), clock.uuid7()
+    older, newer = clock.make_uuid7(), clock.make_uuid7()
     sent = chunk(2, parts=[Part(newer, 0, 1, 0), Part(older, 0, 1, 0)])
-    committed = accepted_at(older) + timedelta(seconds=60)
+    committed = read_uuid7_time(older) + timedelta(seconds=60)
     commit, visible = change("commit_delay_seconds_sum"), change("visible_delay_seconds_sum")
     # When it is stored
     measure_commit(sent, committed, committed + timedelta(seconds=1))
@@ -83,10 +83,10 @@ def test_a_clock_that_is_behind_makes_no_negative_delay(change: Callable[..., Ch
 
 def test_a_chunk_is_told_with_the_requests_of_its_ingests(lines: Lines) -> None:
     # Given a chunk of two ingests, one of which names its request
-    one, other = clock.uuid7(), clock.uuid7()
+    one, other = clock.make_uuid7(), clock.make_uuid7()
     sent = chunk(3, parts=[Part(one, 0, 1, 0), Part(other, 0, 2, 0)], trace={one.hex(): "r-1"})
     # When it is stored
-    committed = accepted_at(one) + timedelta(milliseconds=250)
+    committed = read_uuid7_time(one) + timedelta(milliseconds=250)
     measure_commit(sent, committed, committed)
     # Then its line names both, and no row
     (line,) = lines()

@@ -16,8 +16,8 @@ from pipeline.errors import AlreadyUp, ServersMissing
 from tests.support.children import running
 from tests.support.waiting import until
 from workers.local.child import Child
-from workers.local.lock import Lock
-from workers.local.pid_files import birth, clear
+from workers.local.lock import FolderLock
+from workers.local.pid_files import end_survivors, identify_process
 from workers.local.stack import install as installing
 from workers.local.stack.account import ServerAccount, choose_account
 
@@ -34,7 +34,7 @@ DEAF = [
 @pytest.fixture
 def pids(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "pids"
-    clear(tmp_path / "pids", grace_seconds=0)
+    end_survivors(tmp_path / "pids", grace_seconds=0)
 
 
 def started(command: list[str], pids: Path) -> Child:
@@ -49,7 +49,7 @@ def test_a_child_that_listens_ends_in_good_order(pids: Path) -> None:
     child = started(SLEEP, pids)
 
     assert child.stop(grace_seconds=10) == -signal.SIGTERM
-    assert not child.alive
+    assert not child.is_alive
     assert list(pids.iterdir()) == []
 
 
@@ -62,7 +62,7 @@ def test_a_child_that_does_not_listen_is_killed(pids: Path) -> None:
 def test_clear_ends_what_the_pid_files_name(pids: Path) -> None:
     child = started(DEAF, pids)
 
-    assert clear(pids, grace_seconds=0.1) == ["sleeper"]
+    assert end_survivors(pids, grace_seconds=0.1) == ["sleeper"]
 
     assert child.wait(10) == -signal.SIGKILL
     assert list(pids.iterdir()) == []
@@ -71,12 +71,12 @@ def test_clear_ends_what_the_pid_files_name(pids: Path) -> None:
 @pytest.mark.parametrize("born", ["", " ", " another-boot/1", " {boot}/1"])
 def test_clear_spares_a_stranger_that_got_the_number(tmp_path: Path, born: str) -> None:
     with running(["sleep", "600"], start_new_session=True) as stranger:
-        boot = birth(stranger.pid).partition("/")[0]
+        boot = identify_process(stranger.pid).partition("/")[0]
         pids = tmp_path / "pids"
         pids.mkdir()
         (pids / "redis.pid").write_text(f"{stranger.pid}{born.format(boot=boot)}")
 
-        assert clear(pids) == []
+        assert end_survivors(pids) == []
 
         assert stranger.poll() is None
         assert list(pids.iterdir()) == []
@@ -84,36 +84,36 @@ def test_clear_spares_a_stranger_that_got_the_number(tmp_path: Path, born: str) 
 
 def test_an_ended_process_has_no_birth() -> None:
     with subprocess.Popen(["true"]) as process:
-        until(lambda: not birth(process.pid))  # a zombie has ended, too
+        until(lambda: not identify_process(process.pid))  # a zombie has ended, too
 
-    assert birth(os.getpid())
+    assert identify_process(os.getpid())
 
 
 def test_a_lock_has_one_owner(tmp_path: Path) -> None:
-    first, second = Lock(tmp_path), Lock(tmp_path)
-    first.take()
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
+    first.acquire()
 
     with pytest.raises(AlreadyUp, match=str(os.getpid())):
-        second.take()
+        second.acquire()
 
     first.release()
-    second.take()
+    second.acquire()
     second.release()
 
 
 @pytest.mark.parametrize("deaf", [False, True])
 def test_taking_over_a_lock_ends_its_owner(tmp_path: Path, *, deaf: bool) -> None:
     script = (
-        "import signal, sys, time; from pathlib import Path; from workers.local.lock import Lock\n"
+        "import signal, sys, time; from pathlib import Path; from workers.local.lock import FolderLock\n"
         "signal.signal(15, signal.SIG_IGN) if sys.argv[2] == 'True' else None\n"
-        "Lock(Path(sys.argv[1])).take() or print('taken', flush=True); time.sleep(600)"
+        "FolderLock(Path(sys.argv[1])).acquire() or print('taken', flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script, tmp_path, str(deaf)]
     with running(command, stdout=subprocess.PIPE) as owner:
         assert owner.stdout
         assert owner.stdout.readline() == b"taken\n"
 
-        lock = Lock(tmp_path)
+        lock = FolderLock(tmp_path)
         assert lock.take_over(grace_seconds=0.3) == owner.pid
 
         assert owner.wait(10) == (-signal.SIGKILL if deaf else -signal.SIGTERM)
@@ -163,7 +163,7 @@ def test_installing_starts_no_service(
 
     monkeypatch.setattr(installing, "_run_apt", apt)
 
-    installing.install(["redis"], lambda _: None)
+    installing.install_servers(["redis"], lambda _: None)
 
     assert commands[-1][-1] == "redis-server"
     assert (policy.read_text() if policy.exists() else None) == before
@@ -178,7 +178,7 @@ def test_the_policy_is_restored_when_installing_fails(
     monkeypatch.setattr(installing, "_run_apt", apt)
 
     with pytest.raises(ServersMissing):
-        installing.install(["redis"], lambda _: None)
+        installing.install_servers(["redis"], lambda _: None)
 
     assert not policy.exists()
 
@@ -189,4 +189,4 @@ def test_who_may_not_install_is_told_what_to_type(
     monkeypatch.setattr(installing.os, "geteuid", lambda: 1000)
 
     with pytest.raises(ServersMissing, match=r"sudo apt-get install .*postgresql redis-server"):
-        installing.install(["postgres", "redis"], lambda _: None)
+        installing.install_servers(["postgres", "redis"], lambda _: None)

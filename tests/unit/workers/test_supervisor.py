@@ -38,7 +38,7 @@ def said(system: System, count: int = 1) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
 
     def enough() -> bool:
-        lines.extend(system.lines())
+        lines.extend(system.read_new_lines())
         return len(lines) >= count
 
     until(enough)
@@ -46,23 +46,23 @@ def said(system: System, count: int = 1) -> list[tuple[str, str]]:
 
 
 def test_lines_come_whole_and_with_the_name_of_who_wrote_them(system: System) -> None:
-    system.start("worker-1", "script", "stay")
+    system.start_process("worker-1", "script", "stay")
 
     assert said(system) == [("worker-1", "up")]
 
 
 def test_a_killed_child_is_started_again(system: System) -> None:
-    first = system.start("worker-1", "script", "stay").process
+    first = system.start_process("worker-1", "script", "stay").process
     said(system)
 
-    system.kill("worker-1")
+    system.kill_process("worker-1")
 
-    until(system.mend)
-    second = system.child("worker-1").process
+    until(system.restart_ended)
+    second = system.get_child("worker-1").process
     assert first
     assert second
     assert second.pid != first.pid
-    assert system.child("worker-1").alive
+    assert system.get_child("worker-1").is_alive
 
 
 def test_a_child_that_ends_at_once_is_started_again_after_growing_pauses(
@@ -70,12 +70,12 @@ def test_a_child_that_ends_at_once_is_started_again_after_growing_pauses(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(processes.time, "monotonic", lambda: now)
-    child = system.start("worker-1", "script")
+    child = system.start_process("worker-1", "script")
     starts = []
 
     while now < 1016:
         child.wait(20)
-        if system.mend():
+        if system.restart_ended():
             starts.append(now)
         now += 0.5
 
@@ -83,12 +83,12 @@ def test_a_child_that_ends_at_once_is_started_again_after_growing_pauses(
 
 
 def test_a_stopped_child_stays_away(system: System) -> None:
-    system.start("worker-1", "script", "stay")
+    system.start_process("worker-1", "script", "stay")
     said(system)
 
-    assert system.stop("worker-1") == -signal.SIGTERM
+    assert system.stop_process("worker-1") == -signal.SIGTERM
 
-    assert system.mend() == []
+    assert system.restart_ended() == []
 
 
 def test_the_end_of_the_system_ends_all_children(
@@ -96,8 +96,8 @@ def test_the_end_of_the_system_ends_all_children(
 ) -> None:
     monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
     children = [
-        system.start("worker-1", "script", "stay"),
-        system.start("worker-2", "script", "stay", "deaf"),
+        system.start_process("worker-1", "script", "stay"),
+        system.start_process("worker-2", "script", "stay", "deaf"),
     ]
     said(system, 2)
 
@@ -112,7 +112,7 @@ def test_one_system_has_a_folder(system: System) -> None:
 
 
 def test_who_does_not_start_is_named_with_its_last_words(system: System) -> None:
-    system.start("api-1", "no_such_module")
+    system.start_process("api-1", "no_such_module")
 
     with pytest.raises(ServerFailed, match=r"api-1 did not start:\n.*No module named"):
         system.wait_until_ready()
@@ -124,7 +124,7 @@ def test_children_get_the_settings_and_not_those_of_the_parent(
     monkeypatch.setenv("SPENDLINE_DATABASE_URL_FILE", "/run/secrets/database")
     monkeypatch.setenv("LANG", "C.UTF-8")
 
-    environment = Settings(database_url="postgresql://ours").environment_of_children()
+    environment = Settings(database_url="postgresql://ours").make_child_environment()
 
     assert environment["SPENDLINE_DATABASE_URL"] == "postgresql://ours"
     assert "SPENDLINE_DATABASE_URL_FILE" not in environment

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.support.children import running
-from workers.local.usage import cpu_seconds, peak_megabytes
+from workers.local.usage import measure_cpu_seconds, measure_peak_megabytes
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +31,8 @@ def test_the_cost_of_a_process_includes_its_descendants_and_those_it_has_reaped(
         assert parent.stdout
         assert parent.stdout.readline() == b"up\n"
         # When its cost is asked for once, and twice in one call
-        once = cpu_seconds([parent.pid])
-        twice = cpu_seconds([parent.pid, parent.pid])
+        once = measure_cpu_seconds([parent.pid])
+        twice = measure_cpu_seconds([parent.pid, parent.pid])
     # Then the cost of both children is in it, and counts once
     assert once >= 0.6
     assert twice < 1.5 * once
@@ -41,8 +41,8 @@ def test_the_cost_of_a_process_includes_its_descendants_and_those_it_has_reaped(
 def test_a_process_that_has_ended_costs_nothing() -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    assert cpu_seconds([process.pid]) == 0
+    assert measure_cpu_seconds([process.pid]) == 0
 
 
 def test_the_peak_of_memory_is_that_of_the_process() -> None:
-    assert 10 < peak_megabytes(os.getpid()) < 100_000
+    assert 10 < measure_peak_megabytes(os.getpid()) < 100_000

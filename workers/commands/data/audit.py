@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from pipeline.access.audit import acts
+from pipeline.access.audit import list_acts
 from workers.commands.output import json_option, print_result, print_rows
 from workers.commands.setup import ask_database
 
@@ -30,7 +30,7 @@ def command(*, limit: int, as_json: bool) -> None:
     """
     rows = [
         dict(row) | {"details": msgspec.Raw((row["details"] or "null").encode())}
-        for row in ask_database("audit", lambda pool: acts(pool, limit))
+        for row in ask_database("audit", lambda pool: list_acts(pool, limit))
     ]
     print_result({"acts": rows}, _print_acts, as_json=as_json)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.backup.backup import back_up, figures
+from pipeline.backup.backup import back_up, list_figures
 from workers.commands.output import json_option, print_figures, print_notice, print_result
 from workers.commands.setup import name_operator, read_settings
 
@@ -38,6 +38,6 @@ def command(*, file: Path | None, as_json: bool) -> None:
         "file": str(file),
         "bytes": file.stat().st_size,
         "seconds": round(time.monotonic() - began, 1),
-        **figures(manifest),
+        **list_figures(manifest),
     }
     print_result(written, print_figures, as_json=as_json)

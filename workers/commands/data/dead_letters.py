@@ -14,13 +14,13 @@ from pipeline.errors import BrokerUnavailable
 from pipeline.queue.publisher import Publisher
 from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
-from pipeline.store.dead_letters import Letter, Letters
+from pipeline.store.dead_letters import DeadLetter, DeadLetters
 from workers.commands.output import json_option, print_result, print_rows
 from workers.commands.setup import ask_database, read_settings
 
 T = TypeVar("T")
 
-Treat = Callable[[Letter], Awaitable[str]]
+Treat = Callable[[DeadLetter], Awaitable[str]]
 Results = dict[str, list[dict[str, Any]]]
 
 _COLUMNS: Final = ("letter_id", "died_at", "rows", "bytes", "reason")
@@ -44,7 +44,10 @@ def command() -> None:
 @json_option
 def list_dead_letters(*, as_json: bool) -> None:
     """List all dead letters, the oldest first."""
-    rows = [dict(row) for row in _ask_dead_letters(lambda dead_letters: dead_letters.list())]
+    rows = [
+        dict(row)
+        for row in _ask_dead_letters(lambda dead_letters: dead_letters.list_dead_letters())
+    ]
     print_result({"dead_letters": rows}, _print_list, as_json=as_json)
 
 
@@ -53,7 +56,7 @@ def list_dead_letters(*, as_json: bool) -> None:
 @json_option
 def show_dead_letter(*, letter_id: int, as_json: bool) -> None:
     """Show why a dead letter died, and which users and ingests it belongs to."""
-    dead_letter = _ask_dead_letters(lambda dead_letters: dead_letters.read(letter_id))
+    dead_letter = _ask_dead_letters(lambda dead_letters: dead_letters.read_dead_letter(letter_id))
     if dead_letter is None:
         raise click.ClickException(f"there is no dead letter {letter_id}")
     print_result(_describe(dead_letter), _print_description, as_json=as_json)
@@ -67,14 +70,14 @@ def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bo
     """Publish dead letters again, then remove them. A second replay stores nothing twice."""
     settings = read_settings("database_url", "broker_url")
 
-    async def run(dead_letters: Letters) -> dict[int, str]:
+    async def run(dead_letters: DeadLetters) -> dict[int, str]:
         async with _open_publisher(settings) as publisher:
 
-            async def replay(dead_letter: Letter) -> str:
+            async def replay(dead_letter: DeadLetter) -> str:
                 if dead_letter.chunk is None:
                     return _UNREADABLE
                 await publisher.publish(dead_letter.chunk)
-                return "replayed" if await dead_letters.replayed(dead_letter) else _AGAIN
+                return "replayed" if await dead_letters.remove_replayed(dead_letter) else _AGAIN
 
             return await _treat_each(dead_letters, letter_ids, replay)
 
@@ -89,9 +92,9 @@ def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bo
 def drop_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
     """Remove dead letters for good. Their ingests stay failed."""
 
-    async def run(dead_letters: Letters) -> dict[int, str]:
-        async def drop(dead_letter: Letter) -> str:
-            return "dropped" if await dead_letters.drop(dead_letter) else _AGAIN
+    async def run(dead_letters: DeadLetters) -> dict[int, str]:
+        async def drop(dead_letter: DeadLetter) -> str:
+            return "dropped" if await dead_letters.drop_dead_letter(dead_letter) else _AGAIN
 
         return await _treat_each(dead_letters, letter_ids, drop)
 
@@ -104,9 +107,9 @@ def _require_choice(letter_ids: tuple[int, ...], *, every: bool) -> None:
         raise click.UsageError("name dead letters, or give --all")
 
 
-def _describe(dead_letter: Letter) -> dict[str, Any]:
+def _describe(dead_letter: DeadLetter) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "letter_id": dead_letter.letter_id,
+        "letter_id": dead_letter.dead_letter_id,
         "died_at": dead_letter.died_at,
         "reason": dead_letter.reason,
     }
@@ -119,11 +122,13 @@ def _describe(dead_letter: Letter) -> dict[str, Any]:
     }
 
 
-async def _treat_each(dead_letters: Letters, ids: tuple[int, ...], treat: Treat) -> dict[int, str]:
+async def _treat_each(
+    dead_letters: DeadLetters, ids: tuple[int, ...], treat: Treat
+) -> dict[int, str]:
     """Treat the dead letters of these ids, or all; the first failure of a server ends it."""
     results: dict[int, str] = {}
-    for letter_id in ids or [row["letter_id"] for row in await dead_letters.list()]:
-        dead_letter = await dead_letters.read(letter_id)
+    for letter_id in ids or [row["letter_id"] for row in await dead_letters.list_dead_letters()]:
+        dead_letter = await dead_letters.read_dead_letter(letter_id)
         results[letter_id] = await treat(dead_letter) if dead_letter else _ABSENT
     return results
 
@@ -173,5 +178,5 @@ async def _open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
         await publisher.stop()
 
 
-def _ask_dead_letters(ask: Callable[[Letters], Awaitable[T]]) -> T:
-    return ask_database("letters", lambda pool: ask(Letters(pool)))
+def _ask_dead_letters(ask: Callable[[DeadLetters], Awaitable[T]]) -> T:
+    return ask_database("letters", lambda pool: ask(DeadLetters(pool)))

@@ -8,7 +8,7 @@ import click
 
 from workers.commands.output import json_option, print_result
 from workers.commands.setup import read_settings
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 
 @click.command()
@@ -18,7 +18,7 @@ def command(*, as_json: bool) -> None:
 
     A second run changes nothing.
     """
-    done = asyncio.run(bring_up(read_settings()))
+    done = asyncio.run(prepare_system(read_settings()))
     print_result(done, _print_names, as_json=as_json)
 
 

@@ -32,7 +32,7 @@ def list_months(*, as_json: bool) -> None:
     """List every month with its estimated number of rows and its size."""
     months = [
         {"month": f"{month.first:%Y-%m}", "rows": month.rows, "bytes": month.bytes}
-        for month in _use_connection(partitions.months)
+        for month in _use_connection(partitions.list_months)
     ]
     print_result(months, _print_months, as_json=as_json)
 
@@ -46,7 +46,7 @@ def create_months(*, first: datetime, last: datetime, as_json: bool) -> None:
     if first > last:
         raise click.UsageError("--from is after --to")
     created = _use_connection(
-        lambda connection: partitions.ensure(connection, first.date(), last.date())
+        lambda connection: partitions.ensure_months(connection, first.date(), last.date())
     )
     names = [f"{month:%Y-%m}" for month in created]
     print_result({"created": names}, _print_created, as_json=as_json)

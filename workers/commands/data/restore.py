@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from pipeline.backup.backup import figures
-from pipeline.backup.restore import Restored, restore
+from pipeline.backup.backup import list_figures
+from pipeline.backup.restore import Restored, restore_backup
 from pipeline.cache.connection import open_redis
 from pipeline.cache.positions import PositionCache
 from pipeline.settings import Settings
 from workers.commands.output import json_option, print_figures, print_notice, print_result
 from workers.commands.setup import name_operator, read_settings
-from workers.preparation import bring_up_database
+from workers.preparation import prepare_database
 
 
 @click.command()
@@ -37,7 +37,7 @@ def command(*, file: Path, replace: bool, as_json: bool) -> None:
     done = {
         "seconds": round(time.monotonic() - began, 1),
         "replaced": restored.replaced,
-        **figures(restored.manifest),
+        **list_figures(restored.manifest),
     }
     print_result(done, print_figures, as_json=as_json)
     _print_remaining_steps(restored, settings.cache_seconds, forgotten=forgotten)
@@ -45,12 +45,12 @@ def command(*, file: Path, replace: bool, as_json: bool) -> None:
 
 async def _restore(settings: Settings, file: Path, *, replace: bool) -> tuple[Restored, bool]:
     """Return what was done, and whether Redis has dropped the positions of the old database."""
-    restored = await restore(
+    restored = await restore_backup(
         settings.database_url,
         file,
         replace=replace,
         actor=name_operator(),
-        prepare=lambda url: bring_up_database(url, settings.months_ahead),
+        prepare=lambda url: prepare_database(url, settings.months_ahead),
         say=print_notice,
     )
     async with open_redis(settings.redis_url) as redis:

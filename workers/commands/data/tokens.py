@@ -48,7 +48,7 @@ def create_token(
     """Create a token called NAME and print it; it cannot be shown again."""
     expires_in = timedelta(days=days) if days else None
     created = _ask_tokens(
-        lambda tokens: tokens.create(
+        lambda tokens: tokens.create_token(
             name, scopes, user_id=user_id, expires_in=expires_in, actor=name_operator()
         )
     )
@@ -64,7 +64,7 @@ def create_token(
 @json_option
 def list_tokens(*, as_json: bool) -> None:
     """List all tokens with their scopes and their last use, without the secrets."""
-    rows = [dict(row) for row in _ask_tokens(lambda tokens: tokens.list())]
+    rows = [dict(row) for row in _ask_tokens(lambda tokens: tokens.list_tokens())]
     print_result({"tokens": rows}, _print_tokens, as_json=as_json)
 
 
@@ -73,7 +73,7 @@ def list_tokens(*, as_json: bool) -> None:
 @json_option
 def revoke_token(*, token_id: UUID, as_json: bool) -> None:
     """Revoke the token TOKEN_ID; every API process refuses it within seconds."""
-    if not _ask_tokens(lambda tokens: tokens.revoke(token_id, name_operator())):
+    if not _ask_tokens(lambda tokens: tokens.revoke_token(token_id, name_operator())):
         raise click.ClickException(f"there is no token {token_id}")
     print_result(
         {"revoked": token_id},

@@ -44,7 +44,7 @@ def command(
 
     amounts = np.array([int(amount.scaleb(2).to_integral_value())])
     columns = Columns([text], amounts, np.array([mcc], dtype=np.int16), [currency])
-    explanation = evaluate.load(model).explain(columns)
+    explanation = evaluate.load_model(model).explain(columns)
     result = asdict(explanation) | {
         "reasons": [reason._asdict() for reason in explanation.reasons],
         "alternatives": [other._asdict() for other in explanation.alternatives],

@@ -42,25 +42,25 @@ def command(
 ) -> None:
     """Print the accuracy, macro-F1, coverage and calibration of a model, and a table of categories."""
     from models import dataset, evaluate  # noqa: PLC0415 - numba is slow to import
-    from models.simulation import user_years  # noqa: PLC0415
-    from models.splits import side_by_side  # noqa: PLC0415
+    from models.simulation import simulate_years  # noqa: PLC0415
+    from models.splits import compare_splits  # noqa: PLC0415
 
-    labelled = dataset.read(files, taxonomy)
-    scorer = evaluate.load(model)
+    labelled = dataset.read_labelled(files, taxonomy)
+    scorer = evaluate.load_model(model)
     if months:
-        years = user_years(scorer, labelled, taxonomy)
+        years = simulate_years(scorer, labelled, taxonomy)
         print_result(years, _print_months, as_json=as_json)
         return
     if splits:
-        table = side_by_side(scorer, labelled, taxonomy)
+        table = compare_splits(scorer, labelled, taxonomy)
         print_result(table, _print_splits, as_json=as_json)
         return
-    answers = evaluate.answer(scorer, labelled, taxonomy)
-    figures = evaluate.figures(labelled, answers)
+    answers = evaluate.answer_rows(scorer, labelled, taxonomy)
+    figures = evaluate.measure_answers(labelled, answers)
     if report:
         from models import report as page  # noqa: PLC0415 - matplotlib is an extra
 
-        print_notice(f"report: {page.write(report, labelled, answers, figures)}")
+        print_notice(f"report: {page.write_report(report, labelled, answers, figures)}")
     print_result(figures, _print_figures, as_json=as_json)
 
 

@@ -20,7 +20,7 @@ def command(*, shipped: bool, out: Path | None, as_json: bool) -> None:
 
     if shipped == (out is not None):
         raise click.UsageError("give either --shipped or --out")
-    metrics = train.train(out or evaluate.SHIPPED)
+    metrics = train.train_model(out or evaluate.SHIPPED)
     print_result(dict(sorted(metrics.items())), _print_metrics, as_json=as_json)
 
 

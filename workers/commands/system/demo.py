@@ -15,14 +15,14 @@ import click
 
 from client import Client, ClientError
 from workers.commands.output import json_option, print_result
-from workers.commands.progress import progress
+from workers.commands.progress import show_progress
 from workers.local.demo import cards
 from workers.local.demo.cards import CardPurchase
 from workers.local.demo.outcome import DemoOutcome
 from workers.local.demo.pushing import warm_up
 from workers.local.demo.replay import replay_purchases
 from workers.local.demo.report import print_outcome
-from workers.local.private_system import Site, lap, system, watched
+from workers.local.private_system import RunningSystem, open_system, record_seconds, run_watched
 
 
 @click.command()
@@ -54,13 +54,13 @@ def command(
     when no row was lost or duplicated and every sum agrees.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    purchases = cards.read(feed, rows)
+    purchases = cards.read_purchases(feed, rows)
     if not purchases:
         raise click.ClickException("the feed has no rows")
     times = _read_setup_seconds()
     try:
-        with system("demo", api, token, cards.find_date_range(purchases), times) as site:
-            outcome = asyncio.run(watched(_run(site, purchases, batch, times), site.watch))
+        with open_system("demo", api, token, cards.find_date_range(purchases), times) as site:
+            outcome = asyncio.run(run_watched(_run(site, purchases, batch, times), site.watch))
     except ClientError as error:
         raise click.ClickException(str(error)) from None
     result = asdict(outcome) | {"right": outcome.is_right, "times_s": times}
@@ -69,14 +69,14 @@ def command(
 
 
 async def _run(
-    site: Site, purchases: Sequence[CardPurchase], batch: int, times: dict[str, float]
+    site: RunningSystem, purchases: Sequence[CardPurchase], batch: int, times: dict[str, float]
 ) -> DemoOutcome:
     run = f"demo-{uuid4().hex[:8]}"
     began = time.monotonic()
     async with Client(site.url, site.token) as client:
         await warm_up(client, run)
-    lap(times, "warm-up", began)
-    with progress("pushed and stored", len(purchases)) as advance:
+    record_seconds(times, "warm-up", began)
+    with show_progress("pushed and stored", len(purchases)) as advance:
         outcome = await replay_purchases(
             site.url, site.token, purchases, run=run, batch=batch, advance=advance
         )

@@ -23,15 +23,15 @@ from rich.console import Console
 from rich.table import Table
 
 from client import Client
-from pipeline.database.migrate import migrations
+from pipeline.database.migrate import load_migrations
 from pipeline.database.pool import open_connection
 from pipeline.database.programs import OLDEST_POSTGRES
-from pipeline.database.queries import queries
+from pipeline.database.queries import load_queries
 from pipeline.errors import StoreUnavailable
 from pipeline.queue.connection import open_connection as open_broker_connection
-from pipeline.settings import Settings, redacted
+from pipeline.settings import Settings, redact_url
 from workers.commands.output import json_option, print_result
-from workers.local.stack.binaries import PACKAGES, SERVERS, find
+from workers.local.stack.binaries import PACKAGES, SERVERS, find_programs
 
 _SECONDS = 5.0
 _LEAST_SPACE = 2 * 1024**3
@@ -42,7 +42,7 @@ _SETTING = {
     "rabbitmq": "BROKER_URL",
     "redis": "REDIS_URL",
 }
-_SQL = queries("workers.commands.system", "doctor")
+_SQL = load_queries("workers.commands.system", "doctor")
 _AWAY = (
     OSError,
     TimeoutError,
@@ -159,7 +159,7 @@ async def _check_api(settings: Settings) -> Finding:
 
 def _check_private_server(server: str) -> Finding:
     """Check that a server without a URL has its programs on this machine."""
-    program = find(server)
+    program = find_programs(server)
     if program is None:
         sudo = "" if os.geteuid() == 0 else "sudo "
         package = PACKAGES[server]
@@ -177,7 +177,7 @@ async def _check_server(
         variable = f"SPENDLINE_{_SETTING[server]}"
         return Finding(
             server,
-            f"{redacted(url)}: {type(error.__cause__ or error).__name__}",
+            f"{redact_url(url)}: {type(error.__cause__ or error).__name__}",
             f"start it or unset {variable}",
         )
 
@@ -187,10 +187,10 @@ async def _check_postgres(url: str) -> Finding:
         version = connection.get_server_version()
         journal = await connection.fetchval(_SQL["has_journal"])
         names = await connection.fetch(_SQL["applied_migrations"]) if journal else []
-    state = f"{redacted(url)}: {version.major}"
+    state = f"{redact_url(url)}: {version.major}"
     if version.major < OLDEST_POSTGRES:
         return Finding("postgres", state, f"PostgreSQL {OLDEST_POSTGRES} or newer")
-    behind = len(migrations()) - len(names)
+    behind = len(load_migrations()) - len(names)
     return Finding(
         "postgres", f"{state}, {behind} migrations behind", "spendline migrate" if behind else ""
     )
@@ -200,16 +200,16 @@ async def _check_replica(url: str) -> Finding:
     async with open_connection(url) as connection:
         standby, behind = await connection.fetchrow(_SQL["replay_state"])
     if not standby:
-        return Finding("replica", f"{redacted(url)}: is no standby", "SPENDLINE_REPLICA_URLS=...")
-    return Finding("replica", f"{redacted(url)}: {behind} bytes of log not replayed")
+        return Finding("replica", f"{redact_url(url)}: is no standby", "SPENDLINE_REPLICA_URLS=...")
+    return Finding("replica", f"{redact_url(url)}: {behind} bytes of log not replayed")
 
 
 async def _check_rabbitmq(url: str) -> Finding:
     async with open_broker_connection(url, _SECONDS):
-        return Finding("rabbitmq", f"{redacted(url)}: answers")
+        return Finding("rabbitmq", f"{redact_url(url)}: answers")
 
 
 async def _check_redis(url: str) -> Finding:
     async with redis.asyncio.Redis.from_url(url) as client:
         version = (await client.info("server"))["redis_version"]
-    return Finding("redis", f"{redacted(url)}: {version}")
+    return Finding("redis", f"{redact_url(url)}: {version}")

@@ -10,8 +10,8 @@ import click
 
 from pipeline.errors import AlreadyUp
 from pipeline.settings import Settings
-from workers.local.lock import Lock
-from workers.local.pid_files import clear
+from workers.local.lock import FolderLock
+from workers.local.pid_files import end_survivors
 
 _SECONDS = 40.0  # seconds; a draining worker takes 30
 
@@ -31,18 +31,18 @@ def command() -> None:
 
 
 def _end_system(folder: Path) -> list[str]:
-    lock = Lock(folder)
+    lock = FolderLock(folder)
     owner = lock.take_over(_SECONDS)
-    ended = clear(folder / "pids")
+    ended = end_survivors(folder / "pids")
     lock.release()
     return ([f"process {owner}"] if owner else []) + ended
 
 
 def _clean_test_run(folder: Path) -> list[str]:
-    lock = Lock(folder)
+    lock = FolderLock(folder)
     with contextlib.suppress(AlreadyUp):
-        lock.take()
-        ended = clear(folder / "pids")
+        lock.acquire()
+        ended = end_survivors(folder / "pids")
         shutil.rmtree(folder.resolve())
         folder.unlink(missing_ok=True)
         lock.release()

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from pipeline.settings import Settings
 from workers.commands.output import print_result
-from workers.local.metrics_summary import Figures, Quantiles, figures
-from workers.local.scraped_metrics import Look, look
+from workers.local.metrics_summary import MetricsSummary, Quantiles, summarize_metrics
+from workers.local.scraped_metrics import Scrape, scrape_processes
 
 _PORTS = 8  # read from each port of the settings on
 _SCHEMES = ("http", "https")
@@ -57,7 +57,7 @@ def command(urls: tuple[str, ...], every: float, *, once: bool, as_json: bool) -
         )
 
 
-def _watch(measured: Iterator[Figures]) -> None:
+def _watch(measured: Iterator[MetricsSummary]) -> None:
     try:
         with Live(render_figures(next(measured)), screen=True, auto_refresh=False) as live:
             for shown in measured:
@@ -66,15 +66,15 @@ def _watch(measured: Iterator[Figures]) -> None:
         return
 
 
-def _measure(targets: list[str], every: float, *, local: bool) -> Iterator[Figures]:
+def _measure(targets: list[str], every: float, *, local: bool) -> Iterator[MetricsSummary]:
     """Yield the figures of each interval; a local port that does not answer is not in use."""
     for before, after in pairwise(_take_looks(targets, every)):
-        measured = figures(before, after)
+        measured = summarize_metrics(before, after)
         yield msgspec.structs.replace(measured, silent=[]) if local else measured
 
 
-def _take_looks(targets: list[str], every: float) -> Iterator[Look]:
-    first = look(targets)
+def _take_looks(targets: list[str], every: float) -> Iterator[Scrape]:
+    first = scrape_processes(targets)
     if not first.samples:
         raise click.ClickException(
             f"no process answers under {targets[0]} and {len(targets) - 1} others; "
@@ -83,7 +83,7 @@ def _take_looks(targets: list[str], every: float) -> Iterator[Look]:
     yield first
     while True:
         time.sleep(every)
-        yield look(targets)
+        yield scrape_processes(targets)
 
 
 def _complete_url(url: str) -> str:
@@ -102,7 +102,7 @@ def _list_local_urls(settings: Settings) -> list[str]:
     return [f"http://{host}:{port}/metrics" for port in ports]
 
 
-def render_figures(shown: Figures) -> Group:
+def render_figures(shown: MetricsSummary) -> Group:
     """Arrange the figures for the screen."""
     left = Columns([_show_rates(shown), _show_times(shown), _show_queues(shown)], padding=(0, 2))
     right = Columns([_show_model(shown), _show_cache(shown), _show_machine(shown)], padding=(0, 2))
@@ -122,14 +122,14 @@ def _build_table(title: str, rows: Iterable[tuple[str, ...]], *headings: str) ->
     return table
 
 
-def _show_rates(shown: Figures) -> Table:
+def _show_rates(shown: MetricsSummary) -> Table:
     rates = msgspec.structs.asdict(shown.rates)
     return _build_table(
         "a second", [(name.replace("_", " "), f"{value:,.1f}") for name, value in rates.items()]
     )
 
 
-def _show_times(shown: Figures) -> Table:
+def _show_times(shown: MetricsSummary) -> Table:
     rows = [
         (name.replace("_", " "), *_format_quantiles(times)) for name, times in shown.times.items()
     ]
@@ -140,14 +140,14 @@ def _format_quantiles(times: Quantiles) -> tuple[str, str]:
     return _format_ms(times.p50), _format_ms(times.p99)
 
 
-def _show_queues(shown: Figures) -> Table:
+def _show_queues(shown: MetricsSummary) -> Table:
     waiting = [(queue, f"{count:,}") for queue, count in shown.queues.items()]
     colour = "red" if shown.dead_letters else ""
     dead = ("dead letters", f"[{colour}]{shown.dead_letters}[/]" if colour else "0")
     return _build_table("messages", [*waiting, dead])
 
 
-def _show_model(shown: Figures) -> Table:
+def _show_model(shown: MetricsSummary) -> Table:
     model = shown.model
     rows = [(f"version {v}", f"{count} processes") for v, count in model.versions.items()]
     rows += [(f"by {source}", _format_percent(share)) for source, share in model.sources.items()]
@@ -158,12 +158,12 @@ def _show_model(shown: Figures) -> Table:
     return _build_table("model", rows)
 
 
-def _show_cache(shown: Figures) -> Table:
+def _show_cache(shown: MetricsSummary) -> Table:
     rows = [(f"{kind} hits", _format_percent(share)) for kind, share in shown.cache.items()]
     return _build_table("cache", [*rows, ("events lost", str(shown.events_lost))])
 
 
-def _show_machine(shown: Figures) -> Table:
+def _show_machine(shown: MetricsSummary) -> Table:
     machine, days = shown.machine, shown.days_of_months_ahead
     return _build_table(
         "processes",

@@ -21,9 +21,9 @@ from pipeline.database.pool import open_pool
 from pipeline.errors import ServerFailed
 from pipeline.observe import logs
 from pipeline.settings import Settings
-from workers.local.stack import LocalStack, discover
+from workers.local.stack import LocalStack, discover_servers
 from workers.local.supervisor import API, WORKERS, System
-from workers.preparation import bring_up
+from workers.preparation import prepare_system
 
 _CORES = len(os.sched_getaffinity(0))
 _TOKEN_LIFE = timedelta(days=30)
@@ -73,21 +73,21 @@ def _serve(everything: ExitStack, apis: int, workers: int, replicas: int, port: 
     settings = Settings.from_environment()
     settings = replace(settings, api_port=port or settings.api_port)
     folder = Path(settings.data_folder)
-    stack = discover(settings, folder / "stack", say=_print)
+    stack = discover_servers(settings, folder / "stack", say=_print)
     urls = everything.enter_context(stack)
     settings = replace(
         settings, database_url=urls.database, broker_url=urls.broker, redis_url=urls.redis
     )
     if replicas:
-        urls_of_replicas = [stack.replicate() for _ in range(replicas)]
+        urls_of_replicas = [stack.start_replica() for _ in range(replicas)]
         settings = replace(settings, replica_urls=",".join(urls_of_replicas))
     _require_free(settings.api_host, settings.api_port)
-    asyncio.run(bring_up(settings))
+    asyncio.run(prepare_system(settings))
     system = everything.enter_context(System(settings, folder / "system"))
     for number in range(1, apis + 1):
-        system.start(f"api-{number}", API)
+        system.start_process(f"api-{number}", API)
     for number in range(1, workers + 1):
-        system.start(f"worker-{number}", WORKERS)
+        system.start_process(f"worker-{number}", WORKERS)
     system.wait_until_ready()
     _print_welcome(settings)
     _watch(stack, system)
@@ -101,7 +101,7 @@ def _print_welcome(settings: Settings) -> None:
 
 async def _create_token(url: str) -> str:
     async with await open_pool(url, size=1, name="spendline-up", timeout=10) as pool:
-        created = await Tokens(pool).create("local", SCOPES, expires_in=_TOKEN_LIFE)
+        created = await Tokens(pool).create_token("local", SCOPES, expires_in=_TOKEN_LIFE)
     if created is None:
         raise ServerFailed("no token was created")
     return created.text
@@ -109,10 +109,10 @@ async def _create_token(url: str) -> str:
 
 def _watch(stack: LocalStack, system: System) -> None:
     while True:
-        for name in stack.mend() + system.mend():
+        for name in stack.restart_ended() + system.restart_ended():
             _print(f"{name} had ended and was started again")
-        for name, line in system.lines():
-            if not logs.routine(line):
+        for name, line in system.read_new_lines():
+            if not logs.is_routine(line):
                 _print(f"{name} | {line}")
         time.sleep(0.2)
 

@@ -48,7 +48,7 @@ class CardPurchase(NamedTuple):
         )
 
 
-def read(path: Path, rows: int | None) -> list[CardPurchase]:
+def read_purchases(path: Path, rows: int | None) -> list[CardPurchase]:
     """Read the first `rows` purchases of the file (.csv or .csv.gz), or all.
 
     Raises UnreadableFeed when the file is missing or has other columns.

@@ -20,13 +20,13 @@ PACKAGES = {
 _PATH = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/rabbitmq/sbin"))
 
 
-def find(server: str) -> Program | None:
+def find_programs(server: str) -> Program | None:
     """Find the programs of `postgres`, `rabbitmq` or `redis`; None when they are missing."""
     return {"postgres": find_postgres, "rabbitmq": _find_rabbitmq, "redis": _find_redis}[server]()
 
 
-def missing(servers: tuple[str, ...]) -> list[str]:
-    return [server for server in servers if find(server) is None]
+def list_missing(servers: tuple[str, ...]) -> list[str]:
+    return [server for server in servers if find_programs(server) is None]
 
 
 def _find_rabbitmq() -> Program | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.settings import Settings, redacted
-from workers.local.stack.binaries import SERVERS, missing
-from workers.local.stack.install import install
+from pipeline.settings import Settings, redact_url
+from workers.local.stack.binaries import SERVERS, list_missing
+from workers.local.stack.install import install_servers
 from workers.local.stack.local_stack import LocalStack
 from workers.local.stack.server_urls import ServerUrls
 
 
-def discover(
+def discover_servers(
     settings: Settings,
     folder: Path,
     *,
@@ -26,10 +26,10 @@ def discover(
     external = ServerUrls(settings.database_url, settings.broker_url, settings.redis_url)
     for name, url in zip(SERVERS, external, strict=True):
         if url:
-            say(f"{name}: {redacted(url)} (settings)")
+            say(f"{name}: {redact_url(url)} (settings)")
     needed = tuple(name for name, url in zip(SERVERS, external, strict=True) if not url)
-    if absent := missing(needed):
-        install(absent, say)
+    if absent := list_missing(needed):
+        install_servers(absent, say)
     if needed:
         say(f"{', '.join(needed)}: a private stack of this machine's programs")
-    return LocalStack(folder, given=external, keep=keep, say=say)
+    return LocalStack(folder, external=external, keep=keep, say=say)

@@ -17,7 +17,7 @@ _WAIT = "DPkg::Lock::Timeout=120"  # seconds to wait for another installation
 _FORBID = "#!/bin/sh\nexit 101\n"  # invoke-rc.d: action forbidden by policy
 
 
-def install(servers: Sequence[str], say: Callable[[str], None]) -> None:
+def install_servers(servers: Sequence[str], say: Callable[[str], None]) -> None:
     """Install the packages of these servers with apt-get.
 
     Raises ServersMissing with the command to type when this user may not install.

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pipeline.errors import InvalidSettings, ServerFailed, ServersMissing
 from workers.local.child import Child
-from workers.local.lock import Lock
-from workers.local.pid_files import clear
+from workers.local.lock import FolderLock
+from workers.local.pid_files import end_survivors
 from workers.local.stack.account import ServerAccount, choose_account, choose_folder
-from workers.local.stack.binaries import PACKAGES, SERVERS, find
+from workers.local.stack.binaries import PACKAGES, SERVERS, find_programs
 from workers.local.stack.postgres import Postgres
 from workers.local.stack.rabbitmq import RabbitMQ
 from workers.local.stack.redis import Redis
@@ -33,7 +33,7 @@ _STOP_SECONDS = 15.0
 
 
 class LocalStack:
-    """The servers that are not `given`, in a folder that one stack at a time may use.
+    """The servers that are not `external`, in a folder that one stack at a time may use.
 
     The folder stays afterwards, unless `keep` is false. Entering raises AlreadyUp, ServersMissing
     and ServerFailed, and then leaves nothing running.
@@ -43,11 +43,11 @@ class LocalStack:
         self,
         folder: Path,
         *,
-        given: ServerUrls = NO_URLS,
+        external: ServerUrls = NO_URLS,
         keep: bool = True,
         say: Callable[[str], None] = print,
     ) -> None:
-        self._external = dict(zip(SERVERS, given, strict=True))
+        self._external = dict(zip(SERVERS, external, strict=True))
         self._needed = tuple(name for name in _KINDS if not self._external[name])
         self._keep = keep
         self._say = say
@@ -55,7 +55,7 @@ class LocalStack:
         self._wanted = folder.absolute()
         self.folder = choose_folder(self._wanted, self._account)
         self._pids = self.folder / "pids"
-        self._lock = Lock(self.folder)
+        self._lock = FolderLock(self.folder)
         self.servers: dict[str, Server] = {}
 
     def __enter__(self) -> ServerUrls:
@@ -82,10 +82,10 @@ class LocalStack:
     def close(self) -> None:
         """Stop all servers in parallel, then their helper processes, and release the folder."""
         for name in self.servers:
-            self.process(name).signal(self.process(name).stop_signal)
+            self.get_process(name).send_signal(self.get_process(name).stop_signal)
         deadline = time.monotonic() + _STOP_SECONDS
         for name, server in self.servers.items():
-            self.process(name).end(max(0.0, deadline - time.monotonic()))
+            self.get_process(name).wait_or_kill(max(0.0, deadline - time.monotonic()))
             for helper in server.children[:-1]:
                 helper.kill()
         if self._needed and not self._keep:
@@ -97,7 +97,7 @@ class LocalStack:
         if self._wanted.is_symlink():
             self._wanted.unlink()
 
-    def replicate(self) -> str:
+    def start_replica(self) -> str:
         """Start one more streaming replica of our PostgreSQL, and return its URL."""
         primary = self.servers.get("postgres")
         if not isinstance(primary, Postgres):
@@ -108,32 +108,32 @@ class LocalStack:
         replica = PostgresReplica(primary.programs, self._make_files(name), name, primary)
         replica.prepare_files()
         self.servers[name] = replica
-        self.start(name)
+        self.start_server(name)
         return replica.url
 
-    def stop(self, name: str) -> None:
+    def stop_server(self, name: str) -> None:
         """Stop one server in good order."""
         self.servers[name].children[-1].stop(_STOP_SECONDS)
 
-    def kill(self, name: str) -> None:
+    def kill_server(self, name: str) -> None:
         """Kill one server, as a crash would."""
         self.servers[name].children[-1].kill()
 
-    def start(self, name: str) -> None:
+    def start_server(self, name: str) -> None:
         """Start an ended server at its old address, and wait until it answers."""
-        self.process(name).start()
+        self.get_process(name).start()
         self._wait_until_ready({name: self.servers[name]})
 
-    def process(self, name: str) -> Child:
+    def get_process(self, name: str) -> Child:
         """The process of one server."""
         return self.servers[name].children[-1]
 
-    def mend(self) -> list[str]:
+    def restart_ended(self) -> list[str]:
         """Restart the servers that have ended, at their old addresses, and return their names."""
-        ended = [name for name in self.servers if not self.process(name).alive]
+        ended = [name for name in self.servers if not self.get_process(name).is_alive]
         for name in ended:
-            self.process(name).kill()
-            self.start(name)
+            self.get_process(name).kill()
+            self.start_server(name)
         return ended
 
     def _open_folder(self) -> None:
@@ -144,8 +144,8 @@ class LocalStack:
             self._wanted.symlink_to(self.folder)  # `down` looks there
             name = self._account.name
             self._say(f"stack: {name} cannot enter {self._wanted.parent}: data in {self.folder}")
-        self._lock.take()
-        if survivors := clear(self._pids):
+        self._lock.acquire()
+        if survivors := end_survivors(self._pids):
             self._say(f"stack: ended what a crash had left: {', '.join(survivors)}")
 
     def _start_servers(self) -> None:
@@ -161,7 +161,7 @@ class LocalStack:
         self._say(f"stack: {names} ready in {time.monotonic() - began:.1f} s in {self.folder}")
 
     def _make_server(self, name: str) -> Server:
-        program = find(name)
+        program = find_programs(name)
         if program is None:
             raise ServersMissing(f"{name} not found: apt-get install {PACKAGES[name]}")
         return _KINDS[name](program.folder, self._make_files(name))
@@ -178,11 +178,11 @@ class LocalStack:
         while waiting:
             for name in waiting:
                 self._require_starting(name, deadline)
-            waiting = {name: server for name, server in waiting.items() if not server.ready()}
+            waiting = {name: server for name, server in waiting.items() if not server.is_ready()}
             time.sleep(0.05)
 
     def _require_starting(self, name: str, deadline: float) -> None:
-        if self.process(name).alive and time.monotonic() < deadline:
+        if self.get_process(name).is_alive and time.monotonic() < deadline:
             return
         log = self.folder / f"{name}.log"
         words = log.read_text(errors="replace")[-800:].strip()

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from workers.local.child import Child
-from workers.local.stack.server import HOST, USER, ServerFiles, free_ports
+from workers.local.stack.server import HOST, USER, ServerFiles, find_free_ports
 
 # Durability stays as in production: a test that kills PostgreSQL must find what was committed.
 # Fewer checkpoints and compressed full-page images serve sustained COPY; wal_keep_size serves
@@ -36,7 +36,7 @@ class Postgres:
     """Listens on loopback TCP with a password. The path of a socket file could be too long."""
 
     def __init__(self, programs: Path, files: ServerFiles, name: str = "postgres") -> None:
-        (self.port,) = free_ports(1)
+        (self.port,) = find_free_ports(1)
         self.programs = programs
         self._files = files
         self._data = files.folder / "data"
@@ -79,7 +79,7 @@ class Postgres:
         self._files.run_program(alone, self._environment, f"CREATE DATABASE {USER}\n")
         self._files.account.write_file(self._complete, "")
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether pg_isready says that it accepts connections."""
         probe = [str(self.programs / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]
         return subprocess.run(probe, check=False).returncode == 0  # noqa: S603 - ours

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from workers.local.child import Child
-from workers.local.stack.server import HOST, USER, ServerFiles, free_ports, is_answering
+from workers.local.stack.server import HOST, USER, ServerFiles, find_free_ports, is_answering
 
 _CONFIGURATION = """
 listeners.tcp.1 = {host}:{port}
@@ -31,7 +31,7 @@ class RabbitMQ:
     """
 
     def __init__(self, programs: Path, files: ServerFiles) -> None:
-        self.port, self._distribution, self._epmd = free_ports(3)
+        self.port, self._distribution, self._epmd = find_free_ports(3)
         self._programs = programs
         self._files = files
         self._configuration = files.folder / "rabbitmq.conf"
@@ -82,7 +82,7 @@ class RabbitMQ:
         self._files.account.write_file(self._configuration, text)
         self._files.account.write_file(self._files.folder / "enabled_plugins", "[].\n")
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it answers the AMQP greeting."""
         return is_answering(self.port, _GREETING, _START)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workers.local.child import Child
-from workers.local.stack.server import HOST, ServerFiles, free_ports, is_answering
+from workers.local.stack.server import HOST, ServerFiles, find_free_ports, is_answering
 
 _CONFIGURATION = """
 bind {host}
@@ -23,7 +23,7 @@ class Redis:
     """A cache of bounded memory, which evicts the least recently used values."""
 
     def __init__(self, programs: Path, files: ServerFiles) -> None:
-        (self.port,) = free_ports(1)
+        (self.port,) = find_free_ports(1)
         self._files = files
         self._configuration = files.folder / "redis.conf"
         self.url = f"redis://:{files.password}@{HOST}:{self.port}/0"
@@ -47,7 +47,7 @@ class Redis:
         )
         self._files.account.write_file(self._configuration, text)
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it accepts the password and answers PING."""
         request = f"AUTH {self._files.password}\r\nPING\r\n".encode()
         return is_answering(self.port, request, b"+OK\r\n+PONG")

@@ -52,11 +52,11 @@ class Server(Protocol):
     def prepare_files(self) -> None:
         """Write the files that a start needs."""
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it answers clients now."""
 
 
-def free_ports(count: int) -> list[int]:
+def find_free_ports(count: int) -> list[int]:
     """Loopback ports on which nothing listens."""
     with ExitStack() as held:
         ports: list[int] = []

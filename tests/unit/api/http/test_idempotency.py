@@ -17,7 +17,7 @@ from api.http.idempotency import HEADER, answer_once, open_answer, seal_answer
 from api.http.problems import Forbidden, Gone, render_problem
 from api.http.requests import PRINCIPAL, REQUEST_ID
 from api.services import IDEMPOTENCY
-from pipeline.access.idempotency import Claim
+from pipeline.access.idempotency import KeyClaim
 from pipeline.access.tokens import Principal
 from pipeline.errors import BrokerUnavailable
 from pipeline.transactions.money import MAX_BODY
@@ -26,7 +26,7 @@ from pipeline.transactions.money import MAX_BODY
 @pytest.fixture
 def keys() -> AsyncMock:
     """One key that nobody has."""
-    return AsyncMock(**{"claim.return_value": Claim(uuid4(), same=True, answer=None)})
+    return AsyncMock(**{"claim_key.return_value": KeyClaim(uuid4(), same=True, answer=None)})
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ async def test_an_outcome_that_is_unknown_frees_the_key(
 
     with pytest.raises(type(error)):
         await answer_once(request_, handler)
-    (key, _), _ = keys.release.call_args
+    (key, _), _ = keys.release_key.call_args
     assert key.text == "k"
-    keys.keep.assert_not_called()
+    keys.keep_answer.assert_not_called()
 
 
 async def test_a_refusal_is_kept(request_: web.Request, keys: AsyncMock) -> None:
@@ -60,8 +60,8 @@ async def test_a_refusal_is_kept(request_: web.Request, keys: AsyncMock) -> None
         raise Forbidden("no")
 
     assert (await answer_once(request_, handler)).status == 403
-    keys.keep.assert_called_once()
-    keys.release.assert_not_called()
+    keys.keep_answer.assert_called_once()
+    keys.release_key.assert_not_called()
 
 
 SECRET, PLACE, PLAIN = b"secret", b"place", bytes(range(100))
@@ -90,7 +90,7 @@ async def test_a_kept_answer_that_cannot_be_read_is_gone_and_nothing_runs_again(
     request_: web.Request, keys: AsyncMock, kept: bytes
 ) -> None:
     # Given
-    keys.claim.return_value = Claim(None, same=True, answer=kept)
+    keys.claim_key.return_value = KeyClaim(None, same=True, answer=kept)
     handler = AsyncMock()
     # When
     with pytest.raises(Gone) as refusal:
@@ -98,4 +98,4 @@ async def test_a_kept_answer_that_cannot_be_read_is_gone_and_nothing_runs_again(
     # Then
     assert render_problem(refusal.value, "r").status == 410
     handler.assert_not_called()
-    keys.release.assert_not_called()
+    keys.release_key.assert_not_called()

@@ -13,7 +13,7 @@ from api.http.answers import answer_versioned
 from api.http.authorization import TOKEN_HOLDERS, authorize_request
 from api.http.problems import Forbidden
 from api.http.rate_limits import RATE_LIMITS
-from api.http.routing import add_routes, route_of
+from api.http.routing import add_routes, find_route
 from api.routes import ROUTES
 from api.services import ANSWERS, POSITIONS, READS
 from pipeline.access.tokens import Principal
@@ -54,7 +54,7 @@ async def test_two_routes_of_one_handler_keep_their_own_scopes(app: web.Applicat
 
 
 async def test_what_is_not_served_matches_no_route(app: web.Application) -> None:
-    assert route_of(await matched(app, "GET", "/v1/c", TOKEN)) is None
+    assert find_route(await matched(app, "GET", "/v1/c", TOKEN)) is None
 
 
 async def test_two_routes_of_one_module_share_no_answer(app: web.Application) -> None:

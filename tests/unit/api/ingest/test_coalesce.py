@@ -109,7 +109,7 @@ def made(
 
 
 def submit(coalescer: Coalescer, columns: Columns) -> asyncio.Task[list[bytes]]:
-    return asyncio.create_task(coalescer.submit(uuid4().bytes, columns))
+    return asyncio.create_task(coalescer.submit_rows(uuid4().bytes, columns))
 
 
 async def settle() -> None:
@@ -216,7 +216,7 @@ async def test_beyond_the_bound_nothing_is_taken(coalescer: Coalescer, broker: B
     held = submit(coalescer, rows(95))
     await settle()
     with pytest.raises(Overloaded):
-        await coalescer.submit(uuid4().bytes, rows(6))
+        await coalescer.submit_rows(uuid4().bytes, rows(6))
     small = submit(coalescer, rows(5))
     while not small.done():
         for _, confirm in broker.sent:

@@ -22,7 +22,7 @@ from pipeline.access.accounts import Owner
 from pipeline.database.partitions import Managed
 from pipeline.transactions.chunk import Chunk
 from pipeline.transactions.envelope import MAX_BYTES, encode_envelope
-from pipeline.transactions.money import CURRENCIES, MAX_BODY, decimal_text, minor_units
+from pipeline.transactions.money import CURRENCIES, MAX_BODY, format_amount, parse_amount
 
 ACCOUNT = str(uuid4())
 OWNERS = {ACCOUNT: Owner(UUID(ACCOUNT).bytes, uuid4().bytes)}
@@ -86,7 +86,7 @@ def test_amounts_are_exact_in_any_form_and_currency(
 ) -> None:
     rows = []
     for minor, currency, as_number in amounts:
-        text = decimal_text(minor, currency)
+        text = format_amount(minor, currency)
         rows.append(
             row(currency=currency, amount=msgspec.Raw(text.encode()) if as_number else text)
         )
@@ -96,7 +96,7 @@ def test_amounts_are_exact_in_any_form_and_currency(
 @given(st.text(max_size=12) | st.from_regex(r"-?[0-9]{0,4}\.?[0-9]{0,3}", fullmatch=True))
 def test_both_ways_accept_the_same_amounts(text: str) -> None:
     try:
-        expected: list[int] | None = [minor_units(text, "GBP")]
+        expected: list[int] | None = [parse_amount(text, "GBP")]
     except ValueError:
         expected = None
     try:

@@ -34,9 +34,9 @@ async def test_missed_positions_are_sent_once_redis_is_back(monkeypatch):
     worker_events = Events(redis, "test", redis)
     # Given commits that Redis has missed, of which the last is not the greatest
     for positions in ({ANN: 2}, {ANN: 5, BOB: 1}, {ANN: 4}):
-        assert not await worker_events.announce(positions, [])
+        assert not await worker_events.publish_event(positions, [])
     # When Redis is back
-    sending = asyncio.create_task(worker_events.keep_telling())
+    sending = asyncio.create_task(worker_events.keep_resending())
     redis.away = False
     async with asyncio.timeout(5):
         while not redis.received:  # noqa: ASYNC110
@@ -51,7 +51,7 @@ async def test_the_memory_for_missed_positions_is_bounded(monkeypatch):
     redis = Unreachable()
     worker_events = Events(redis, "test", redis)
     for number in range(10):
-        await worker_events.announce({bytes([number]) * 16: 1}, [])
+        await worker_events.publish_event({bytes([number]) * 16: 1}, [])
     assert len(worker_events._unsent) <= 2
 
 
@@ -59,4 +59,4 @@ async def test_the_memory_for_missed_positions_is_bounded(monkeypatch):
 async def test_an_announcement_says_whether_redis_received_it(away):
     redis = Unreachable()
     redis.away = away
-    assert await Events(redis, "test", redis).announce({ANN: 1}, []) is not away
+    assert await Events(redis, "test", redis).publish_event({ANN: 1}, []) is not away

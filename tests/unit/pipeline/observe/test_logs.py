@@ -14,8 +14,8 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 def test_a_request_is_told_with_what_it_pushed(lines: Lines) -> None:
-    ingest, sent = clock.uuid7(), clock.uuid7()
-    logs.request_answered("r-2", "ingest.push", 202, 0.0021, logs.Pushed(ingest, [sent], 5, 1))
+    ingest, sent = clock.make_uuid7(), clock.make_uuid7()
+    logs.log_request("r-2", "ingest.push", 202, 0.0021, logs.Pushed(ingest, [sent], 5, 1))
     (line,) = lines()
     assert line["ingest_id"].replace("-", "") == ingest.hex()
     assert [c.replace("-", "") for c in line["chunk_ids"]] == [sent.hex()]
@@ -52,7 +52,7 @@ def test_lines_below_the_level_are_not_written(lines: Lines) -> None:
 
 def test_lines_of_work_that_went_well_are_routine(written: StringIO) -> None:
     logs.log.info("chunk", rows=1)
-    logs.request_answered("r", "health.live", 200, 0.1, None)
+    logs.log_request("r", "health.live", 200, 0.1, None)
     logging.getLogger("library").warning("not so well")
     lines = written.getvalue().splitlines()
-    assert [logs.routine(line) for line in lines] == [True, True, False]
+    assert [logs.is_routine(line) for line in lines] == [True, True, False]

@@ -46,13 +46,13 @@ def test_only_the_version_that_serves_now_is_told() -> None:
 
 
 def test_a_queue_that_was_not_measured_is_not_told() -> None:
-    telemetry.queues_measured({"ingest": 3, "dead": 0})
-    telemetry.queues_measured({})
+    telemetry.set_queue_depths({"ingest": 3, "dead": 0})
+    telemetry.set_queue_depths({})
     assert "spendline_queue_messages{" not in generate_latest(telemetry.REGISTRY).decode()
 
 
 def test_the_end_of_the_months_is_a_time() -> None:
-    telemetry.partitions_end(date(2027, 3, 1))
+    telemetry.set_partitions_end(date(2027, 3, 1))
     value = telemetry.REGISTRY.get_sample_value(
         "spendline_partitions_end_timestamp_seconds", {"table": "transactions"}
     )
@@ -60,4 +60,4 @@ def test_the_end_of_the_months_is_a_time() -> None:
 
 
 def test_port_zero_serves_nothing() -> None:
-    assert telemetry.serve("127.0.0.1", 0) == 0
+    assert telemetry.serve_metrics("127.0.0.1", 0) == 0

@@ -35,7 +35,7 @@ from tests.support.chunks import chunk, clock
 from tests.support.doubles import ConstantScorer
 from tests.support.routing import matched
 from tests.unit.api.ingest.test_coalesce import Broker, rows
-from workers.chunk_processor import Work
+from workers.chunk_processor import ChunkProcessor
 from workers.loop import LoopThread
 from workers.model_slot import ModelSlot
 from workers.resources import Resources
@@ -64,7 +64,7 @@ class Events:
 @pytest.fixture
 def exporter() -> Iterator[InMemorySpanExporter]:
     kept = InMemorySpanExporter()
-    with tracing.recording(Spans(SimpleSpanProcessor(kept), "test", 1.0)):
+    with tracing.record_spans(Spans(SimpleSpanProcessor(kept), "test", 1.0)):
         yield kept
 
 
@@ -77,8 +77,8 @@ def resources() -> Resources:
 
 
 @pytest.fixture
-def work(resources: Resources) -> Work:
-    return Work(None, resources, ModelSlot(ConstantScorer()))  # type: ignore[arg-type]
+def work(resources: Resources) -> ChunkProcessor:
+    return ChunkProcessor(None, resources, ModelSlot(ConstantScorer()))  # type: ignore[arg-type]
 
 
 def coalescer(broker: Broker) -> Coalescer:
@@ -93,7 +93,7 @@ async def post(gathering: Coalescer, columns: Columns, **headers: str) -> None:
 
     async def push(request: web.Request) -> web.Response:
         request[REQUEST_ID] = "r-1"
-        await gathering.submit(clock.uuid7(), columns, "r-1")
+        await gathering.submit_rows(clock.make_uuid7(), columns, "r-1")
         return web.Response(status=202)
 
     await trace_request(await matched(routed(), "POST", "/v1/transactions", headers), push)
@@ -136,11 +136,11 @@ def span_id(span: ReadableSpan) -> int:
 
 
 async def test_a_push_is_one_trace_from_its_client_to_the_event(
-    exporter: InMemorySpanExporter, work: Work
+    exporter: InMemorySpanExporter, work: ChunkProcessor
 ) -> None:
     # When a post of a client that traces is stored
     (read,) = await pushed((rows(1, **SECRETS), {"Traceparent": CALLER}))
-    await asyncio.to_thread(work.do, read)
+    await asyncio.to_thread(work.process_chunk, read)
     # Then every span is of the client's trace, each below the one that caused it
     spans = {span.name: span for span in exporter.get_finished_spans()}
     assert {span.get_span_context().trace_id for span in spans.values()} == {int(CALLER[3:35], 16)}
@@ -169,12 +169,12 @@ async def test_a_push_is_one_trace_from_its_client_to_the_event(
 
 
 async def test_posts_that_share_a_message_are_linked_with_the_one_that_carries_it(
-    exporter: InMemorySpanExporter, work: Work
+    exporter: InMemorySpanExporter, work: ChunkProcessor
 ) -> None:
     # Given two posts that gather behind a first one
     _, shared = await pushed(*[(rows(1), {})] * 3)
     # When their message is stored
-    await asyncio.to_thread(work.do, shared)
+    await asyncio.to_thread(work.process_chunk, shared)
     # Then it is in the trace of one of them, and the other is linked with it both ways
     _, publish = by_name(exporter, "publish chunk")
     (process,) = by_name(exporter, "process chunk")
@@ -188,14 +188,14 @@ async def test_posts_that_share_a_message_are_linked_with_the_one_that_carries_i
 
 
 async def test_a_message_follows_a_post_that_is_sampled(
-    exporter: InMemorySpanExporter, work: Work
+    exporter: InMemorySpanExporter, work: ChunkProcessor
 ) -> None:
     _, shared = await pushed(
         (rows(1), {"Traceparent": UNSAMPLED}),
         (rows(1), {"Traceparent": UNSAMPLED}),
         (rows(1), {}),
     )
-    await asyncio.to_thread(work.do, shared)
+    await asyncio.to_thread(work.process_chunk, shared)
     (request,) = by_name(exporter, "POST /v1/transactions")
     (publish,) = by_name(exporter, "publish chunk")
     (process,) = by_name(exporter, "process chunk")
@@ -203,17 +203,17 @@ async def test_a_message_follows_a_post_that_is_sampled(
 
 
 async def test_what_the_client_does_not_sample_is_recorded_nowhere(
-    exporter: InMemorySpanExporter, work: Work
+    exporter: InMemorySpanExporter, work: ChunkProcessor
 ) -> None:
     (read,) = await pushed((rows(1), {"Traceparent": UNSAMPLED}))
     assert read.trace["traceparent"].startswith(UNSAMPLED[:35])
-    await asyncio.to_thread(work.do, read)
+    await asyncio.to_thread(work.process_chunk, read)
     assert exporter.get_finished_spans() == ()
 
 
-async def test_a_share_of_none_records_only_what_clients_sample(work: Work) -> None:
+async def test_a_share_of_none_records_only_what_clients_sample(work: ChunkProcessor) -> None:
     kept = InMemorySpanExporter()
-    with tracing.recording(Spans(SimpleSpanProcessor(kept), "test", 0.0)):
+    with tracing.record_spans(Spans(SimpleSpanProcessor(kept), "test", 0.0)):
         await pushed((rows(1), {}))
         assert kept.get_finished_spans() == ()
         await pushed((rows(1), {"Traceparent": CALLER}))
@@ -221,12 +221,12 @@ async def test_a_share_of_none_records_only_what_clients_sample(work: Work) -> N
 
 
 async def test_no_span_says_what_is_in_a_row_or_whose_it_is(
-    exporter: InMemorySpanExporter, work: Work
+    exporter: InMemorySpanExporter, work: ChunkProcessor
 ) -> None:
     columns = rows(1, **SECRETS)
     headers = {"Traceparent": CALLER, "Tracestate": "secret=1", "Authorization": "Bearer secret"}
     (read,) = await pushed((columns, headers))
-    await asyncio.to_thread(work.do, read)
+    await asyncio.to_thread(work.process_chunk, read)
     told = "".join(span.to_json() for span in exporter.get_finished_spans()).lower()
     ids = [UUID(bytes=owner) for owners in columns.owners for owner in owners]
     for secret in ("secret", "98761", *map(str, ids), *(i.hex for i in ids)):
@@ -234,11 +234,11 @@ async def test_no_span_says_what_is_in_a_row_or_whose_it_is(
 
 
 def test_a_failure_is_told_by_its_kind(
-    exporter: InMemorySpanExporter, work: Work, resources: Resources
+    exporter: InMemorySpanExporter, work: ChunkProcessor, resources: Resources
 ) -> None:
     resources.store.away = True  # type: ignore[attr-defined]
     with pytest.raises(StoreUnavailable):
-        work.do(chunk())
+        work.process_chunk(chunk())
     for name in ("write", "process chunk"):
         (span,) = by_name(exporter, name)
         assert not span.status.is_ok
@@ -269,9 +269,9 @@ async def test_probes_are_not_traced(exporter: InMemorySpanExporter) -> None:
 
 
 def test_a_chunk_from_a_process_that_does_not_trace_begins_a_trace(
-    exporter: InMemorySpanExporter, work: Work
+    exporter: InMemorySpanExporter, work: ChunkProcessor
 ) -> None:
-    work.do(chunk(trace={uuid4().hex: "r-1"}))
+    work.process_chunk(chunk(trace={uuid4().hex: "r-1"}))
     (process,) = by_name(exporter, "process chunk")
     assert process.parent is None
 
@@ -284,7 +284,7 @@ def test_the_end_does_not_wait_for_a_collector_that_hangs() -> None:
             self.answered.wait()
 
     spans = Spans(BatchSpanProcessor(Hanging(), schedule_delay_millis=1), "test", 1.0)
-    with spans.span("one", "internal", None, (), {}):
+    with spans.open_span("one", "internal", None, (), {}):
         pass
     spans.stop(seconds=0.05)
     assert not Hanging.answered.is_set()
@@ -297,9 +297,9 @@ before = set(sys.modules)
 import api.__main__, workers.app
 from pipeline.observe import tracing
 from pipeline.settings import Settings
-with tracing.exporting(Settings(), "test"), tracing.span("one", "producer", among=[tracing.here()]):
-    tracing.note(rows=1)
-    assert tracing.carrier() == {}
+with tracing.export_spans(Settings(), "test"), tracing.open_span("one", "producer", among=[tracing.get_span()]):
+    tracing.add_attributes(rows=1)
+    assert tracing.make_carrier() == {}
 imported = set(sys.modules) - before
 print(sorted(n for n in imported if n.startswith(("opentelemetry", "pipeline.observe.spans", "requests"))))
 """
@@ -322,6 +322,6 @@ def test_a_collector_without_the_extra_says_what_to_install(
     settings = Settings(traces_url="http://127.0.0.1:4318/v1/traces")
     with (
         pytest.raises(InvalidSettings, match=r"pip install 'spendline\[traces\]'"),
-        tracing.exporting(settings, "test"),
+        tracing.export_spans(settings, "test"),
     ):
         pytest.fail("it began without the extra")

@@ -23,7 +23,7 @@ from pipeline.transactions.columns import (
     UUID,
     Column,
     to_elements,
-    to_table,
+    to_table_elements,
     to_values,
 )
 
@@ -79,4 +79,7 @@ def test_nothing_survives_it_too_where_a_column_is_nullable(kind):
 def test_days_of_a_chunk_become_days_of_postgresql_and_none_stays_none():
     column = Column("any", DATE, nullable=True)
     days = np.array([(date(2026, 3, 1) - date(1970, 1, 1)).days, DATE.null], DATE.chunk_type)
-    assert to_values(column, to_table(column, days), np.arange(2)) == [date(2026, 3, 1), None]
+    assert to_values(column, to_table_elements(column, days), np.arange(2)) == [
+        date(2026, 3, 1),
+        None,
+    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.transactions.money import CURRENCIES, MAX_AMOUNT, decimal_text, minor_units
+from pipeline.transactions.money import CURRENCIES, MAX_AMOUNT, format_amount, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from pipeline.transactions.money import CURRENCIES, MAX_AMOUNT, decimal_text, mi
      ("150", "JPY", 150), ("1.234", "BHD", 1234), ("-0.01", "EUR", -1)],
 )  # fmt: skip
 def test_a_decimal_is_minor_units(text, currency, amount):
-    assert minor_units(text, currency) == amount
+    assert parse_amount(text, currency) == amount
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ def test_a_decimal_is_minor_units(text, currency, amount):
 )  # fmt: skip
 def test_anything_else_is_refused(text, currency):
     with pytest.raises(ValueError, match=r"."):
-        minor_units(text, currency)
+        parse_amount(text, currency)
 
 
 @given(st.integers(-MAX_AMOUNT + 1, MAX_AMOUNT - 1), st.sampled_from(sorted(CURRENCIES)))
 def test_what_is_read_out_is_what_was_pushed_in(amount, currency):
-    text = decimal_text(amount, currency)
+    text = format_amount(amount, currency)
     if len(text.split(".")[0].lstrip("-")) <= 15:
-        assert minor_units(text, currency) == amount
+        assert parse_amount(text, currency) == amount
