@@ -6,6 +6,7 @@ so each process measures the offset of its own clock from PostgreSQL's.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -35,7 +36,12 @@ class Clock:
 
     async def keep_synchronized(self, pool: asyncpg.Pool) -> None:
         """Synchronize every ten seconds until cancelled; while PostgreSQL is away the offset stays."""
-        await keep_running("the clock", lambda: self.synchronize(pool), every=_KEEP_SECONDS)
+        await keep_running("the clock", lambda: self._synchronize_later(pool))
+
+    async def _synchronize_later(self, pool: asyncpg.Pool) -> None:
+        """Wait first: a measure while the process still starts would have a large error."""
+        await asyncio.sleep(_KEEP_SECONDS)
+        await self.synchronize(pool)
 
     def now(self) -> datetime:
         """The current time of the database, in UTC."""
