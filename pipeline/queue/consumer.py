@@ -110,9 +110,15 @@ class RabbitConsumer(Consumer):
             self._answer_broker(partial(self._channel.basic_nack, delivery.tag, requeue=False))
 
     def close(self) -> None:
-        """Send waiting answers, then close; unanswered deliveries return to the queue."""
+        """Stop deliveries, send waiting answers, then close; what is unanswered returns to the queue.
+
+        pika returns deliveries before it cancels. The queue could then deliver them again at once,
+        and a second return would send a chunk to quarantine, as if it had killed a worker.
+        """
         answered = Event()
         try:
+            for tag in self._channel.consumer_tags:
+                self._channel.basic_cancel(tag)
             self._connection.add_callback_threadsafe(answered.set)
             while not answered.is_set():  # callbacks run in the order of their addition
                 self._connection.process_data_events(time_limit=0.05)

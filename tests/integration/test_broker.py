@@ -371,3 +371,22 @@ def test_a_queue_with_other_arguments_says_what_to_do(
 def test_an_absent_broker_is_an_error_of_ours() -> None:
     with pytest.raises(BrokerUnavailable):
         declare_queues("amqp://guest:guest@127.0.0.1:1/", "test", BOUND)
+
+
+def test_consumers_that_close_send_no_waiting_chunk_to_quarantine(
+    broker: RabbitBroker, broker_url: str, queues: Queues
+) -> None:
+    # Given chunks that are about to be delivered while their consumer closes
+    for _ in range(10):
+        publish(broker_url, queues.ingest, encoded(queues))
+    for _ in range(40):
+        publish(broker_url, queues.ingest, encoded(queues))
+        consumer = broker.consume(queues.ingest, timeout=200)
+        delivery = next(delivery for delivery in consumer if delivery is not None)
+        delivery.settled = True
+        consumer.ack(delivery)
+        # When it closes
+        consumer.close()
+    # Then all of them wait in their own queue, and none is suspected of having killed a worker
+    until(lambda: count(broker_url, queues.ingest) == 10)
+    assert count(broker_url, queues.suspects) == 0

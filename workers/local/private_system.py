@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from pipeline.access.tokens import Tokens
 from pipeline.database import partitions
 from pipeline.database.pool import open_connection, open_pool, translate_errors
-from pipeline.errors import InvalidSettings, ServerFailed
+from pipeline.errors import Permanent, ServerFailed
 from pipeline.settings import Settings
 from workers.local.child import Child
 from workers.local.stack import LocalStack, discover_servers
@@ -77,7 +77,7 @@ def open_system(
         with _start_private_system(name, span, times, changed) as site:
             yield site
     elif token is None:
-        raise InvalidSettings("--api needs --token")
+        raise Permanent("--api needs --token")
     else:
         yield RunningSystem(url=api, token=token)
 
@@ -173,4 +173,4 @@ def _find_free_port(host: str) -> int:
 
 
 def _print_notice(line: str) -> None:
-    print(line, file=sys.stderr)
+    sys.stderr.write(f"{line}\n")
