@@ -24,7 +24,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from api.http.problems import Overloaded
-from api.ingest.columns import Columns, build_chunk
+from api.ingest.columns import PushedColumns, build_chunk
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
 from pipeline.observe import tracing
@@ -47,7 +47,7 @@ class Publishes(Protocol):
 class _Waiting:
     ingest: bytes
     number: int
-    columns: Columns
+    columns: PushedColumns
     request_id: str
     span: object
     confirmed: asyncio.Future[bytes]
@@ -106,7 +106,7 @@ class Coalescer:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def submit_rows(
-        self, ingest: bytes, columns: Columns, request_id: str = ""
+        self, ingest: bytes, columns: PushedColumns, request_id: str = ""
     ) -> list[bytes]:
         """Wait until the broker has confirmed all rows; return the chunk id of each part.
 
@@ -144,7 +144,7 @@ class Coalescer:
             await asyncio.wait(self._sending)
 
     def _enqueue(
-        self, ingest: bytes, columns: Columns, request_id: str
+        self, ingest: bytes, columns: PushedColumns, request_id: str
     ) -> list[asyncio.Future[bytes]]:
         loop = asyncio.get_running_loop()
         pieces = [

@@ -40,7 +40,7 @@ Values = NDArray[Any] | Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
+class PushedColumns:
     """Rows and removals of one request, as columns of equal length.
 
     `account` and `removed_account` are indexes into `owners`, `currency` into `currencies`.
@@ -71,7 +71,7 @@ class Columns:
         """List the users (16 bytes each) whose feeds these rows change."""
         return {owner.user_id for owner in self.owners}
 
-    def split_rows(self, size: int) -> Iterator[Columns]:
+    def split_rows(self, size: int) -> Iterator[PushedColumns]:
         """Yield pieces of at most `size` rows and removals; removals come last."""
         if len(self) <= size:
             yield self
@@ -81,7 +81,7 @@ class Columns:
             removals = slice(max(0, start - self.rows), max(0, stop - self.rows))
             yield self._choose_rows(slice(start, stop), removals)
 
-    def split_by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, Columns]]:
+    def split_by_user(self, lanes: int, *, whole: int) -> Iterator[tuple[int, PushedColumns]]:
         """Yield each lane of these users with its rows and removals, in their order.
 
         Up to `whole` rows and removals stay together in the lane of one of their users.
@@ -95,9 +95,9 @@ class Columns:
         for number in chosen:
             yield number, self._choose_rows(rows == number, removals == number)
 
-    def _choose_rows(self, rows: Chosen, removals: Chosen) -> Columns:
+    def _choose_rows(self, rows: Chosen, removals: Chosen) -> PushedColumns:
         """Return some of the rows and removals, with all owners."""
-        return Columns(
+        return PushedColumns(
             owners=self.owners,
             currencies=self.currencies,
             account=self.account[rows],
@@ -108,7 +108,9 @@ class Columns:
         )
 
 
-def build_columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]) -> Columns:
+def build_columns(
+    items: Items, owners: Mapping[str, Owner], amounts: NDArray[np.int64]
+) -> PushedColumns:
     """Build the columns of checked items.
 
     `amounts` are in minor units; `owners` holds every account that the items name.
@@ -116,7 +118,7 @@ def build_columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np
     fields = items.fields
     accounts = {name: place for place, name in enumerate(items.accounts)}
     currencies = {code: place for place, code in enumerate(set(fields["currency"]))}
-    return Columns(
+    return PushedColumns(
         owners=[owners[name] for name in accounts],
         currencies=list(currencies),
         account=_look_up_places(accounts, fields["account_id"], np.int32),
@@ -129,7 +131,7 @@ def build_columns(items: Items, owners: Mapping[str, Owner], amounts: NDArray[np
 
 def build_chunk(
     chunk_id: bytes,
-    parts: Sequence[tuple[bytes, int, Columns]],
+    parts: Sequence[tuple[bytes, int, PushedColumns]],
     trace: Mapping[str, str] = MappingProxyType({}),
 ) -> Chunk:
     """Build one chunk of parts: ingest id, number of the part, and columns.
@@ -223,7 +225,7 @@ def _chain_lists(lists: Any) -> list[Any]:
 
 
 def _join_accounts(
-    pieces: Sequence[Columns], owners: dict[Owner, int]
+    pieces: Sequence[PushedColumns], owners: dict[Owner, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the accounts of all rows and of all removals as indexes into `owners`.
 
@@ -240,7 +242,9 @@ def _join_accounts(
     return np.concatenate(rows), np.concatenate(removals)
 
 
-def _join_currencies(pieces: Sequence[Columns], currencies: dict[str, int]) -> NDArray[np.uint8]:
+def _join_currencies(
+    pieces: Sequence[PushedColumns], currencies: dict[str, int]
+) -> NDArray[np.uint8]:
     """Return the currency of all rows as indexes into `currencies`; missing ones are added."""
     columns = []
     for piece in pieces:
@@ -249,7 +253,9 @@ def _join_currencies(pieces: Sequence[Columns], currencies: dict[str, int]) -> N
     return np.concatenate(columns)
 
 
-def _join_column(pieces: Sequence[Columns], column: Column) -> bytes | list[str | None] | None:
+def _join_column(
+    pieces: Sequence[PushedColumns], column: Column
+) -> bytes | list[str | None] | None:
     """Join a column of all pieces; None when no row has a value."""
     parts = [piece.values.get(column.name) for piece in pieces]
     if all(part is None for part in parts):

@@ -12,7 +12,7 @@ from api.http.answers import answer_json
 from api.http.bodies import INTAKE, JSON, NDJSON, read_body, require_content_type
 from api.http.requests import PRINCIPAL, PUSHED, REQUEST_ID
 from api.ingest.coalesce import COALESCER
-from api.ingest.columns import Columns
+from api.ingest.columns import PushedColumns
 from api.ingest.parse import read_items
 from api.ingest.validate import check_items
 from api.lookups import MONTHS, OWNERS
@@ -51,7 +51,7 @@ async def push_transactions(request: web.Request) -> web.Response:
     )
 
 
-async def _check_body(request: web.Request, body: bytes, content_type: str) -> Columns:
+async def _check_body(request: web.Request, body: bytes, content_type: str) -> PushedColumns:
     app = request.app
     items = read_items(body, content_type)
     owners = await app[OWNERS].find_owners(items.accounts, request[PRINCIPAL].user_id)
@@ -59,7 +59,7 @@ async def _check_body(request: web.Request, body: bytes, content_type: str) -> C
     return check_items(items, owners, await app[MONTHS].find_range(days))
 
 
-def _find_only_user(columns: Columns) -> bytes:
+def _find_only_user(columns: PushedColumns) -> bytes:
     """Return the only user of an ingest, whose tokens may see its receipt, or NO_OWNER."""
     users = columns.list_users()
     return users.pop() if len(users) == 1 else NO_OWNER

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from api.http.bodies import refuse_repeated_keys
 from api.http.problems import Fault, Invalid, Malformed
-from api.ingest.columns import NO_METADATA, Columns, build_columns
+from api.ingest.columns import NO_METADATA, PushedColumns, build_columns
 from api.ingest.parse import Items
 from api.wire import MAX_METADATA, Transaction
 from pipeline.access.accounts import Owner
@@ -34,7 +34,7 @@ _UNKNOWN_ACCOUNT: Final = "there is no such account"
 _anything: Final = msgspec.json.Decoder()
 
 
-def check_items(items: Items, owners: Mapping[str, Owner], managed: Managed) -> Columns:
+def check_items(items: Items, owners: Mapping[str, Owner], managed: Managed) -> PushedColumns:
     """Return the batch as columns. Raises Invalid with every fault.
 
     `owners` holds the accounts that the caller may write, `managed` the dates that can be stored.
@@ -53,7 +53,7 @@ def check_items(items: Items, owners: Mapping[str, Owner], managed: Managed) -> 
 
 def _build_columns_at_once(
     items: Items, owners: Mapping[str, Owner], managed: Managed
-) -> Columns | None:
+) -> PushedColumns | None:
     """Return the columns, or None when a check needs a closer look at each item."""
     is_usual = (
         items.accounts <= owners.keys()

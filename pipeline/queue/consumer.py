@@ -112,8 +112,8 @@ class RabbitConsumer(Consumer):
     def close(self) -> None:
         """Stop deliveries, send waiting answers, then close; what is unanswered returns to the queue.
 
-        pika returns deliveries before it cancels. The queue could then deliver them again at once,
-        and a second return would send a chunk to quarantine, as if it had killed a worker.
+        pika itself returns deliveries before it cancels, and the queue may deliver them at once
+        again. A second return would send a chunk to quarantine, as if it had killed a worker.
         """
         answered = Event()
         try:

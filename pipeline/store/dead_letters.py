@@ -45,7 +45,7 @@ class DeadLetters:
             await connection.execute(_SQL["fail_parts"], *_part_keys(chunk), reason)
 
     async def list_dead_letters(self, only: Collection[int] | None = None) -> list[asyncpg.Record]:
-        """Rows of letter_id, chunk_id, reason, rows, bytes, died_at, oldest first."""
+        """The id, chunk, reason, rows, bytes and time of death of each dead letter, oldest first."""
         async with translate_errors():
             wanted = None if only is None else list(only)
             rows: list[asyncpg.Record] = await self._pool.fetch(_SQL["list_dead_letters"], wanted)

@@ -18,7 +18,7 @@ from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID  # noqa: N811 - a class
 from numpy.typing import NDArray
 
 from pipeline.transactions.identity import digest_identity
-from pipeline.transactions.rows import Removal, Row, has_same_content
+from pipeline.transactions.rows import CandidateRemoval, Row, has_same_content
 
 FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _FIRST_VERSION: Final = ("added", "pending_posted")
@@ -96,7 +96,7 @@ class Walk:
         self.current[key] = new if old is None else _update_version(old, new)
         return Fate.ADDED if old is None else Fate.MODIFIED
 
-    def remove_transaction(self, removal: Removal) -> Fate:
+    def remove_transaction(self, removal: CandidateRemoval) -> Fate:
         """Apply one removal by the provider."""
         if removal.user in self._erased:
             return Fate.DISCARDED

@@ -72,7 +72,7 @@ class Scored:
     model_version: int
 
 
-class Removal(NamedTuple):
+class CandidateRemoval(NamedTuple):
     """A removal by the provider; `user` is an index of users, `part` one of the chunk's parts."""
 
     id: bytes
@@ -97,7 +97,7 @@ class Candidates:
     users: list[bytes]
     part: NDArray[np.intp]
     parts: int
-    removals: list[Removal]
+    removals: list[CandidateRemoval]
     references: dict[int, bytes]
 
     def __len__(self) -> int:
@@ -172,7 +172,7 @@ def _make_columns(scored: Scored, rows: int) -> dict[str, Values]:
     }
 
 
-def _list_removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
+def _list_removals(chunk: Chunk, users: list[bytes]) -> list[CandidateRemoval]:
     """The chunk's removals, with the ids of the transactions that they name."""
     if not chunk.removed_transaction_id:
         return []
@@ -183,7 +183,7 @@ def _list_removals(chunk: Chunk, users: list[bytes]) -> list[Removal]:
     user = index_account_users(chunk, users)[account].tolist()
     part = np.repeat(np.arange(len(chunk.parts)), [p.removals for p in chunk.parts]).tolist()
     when = [read_uuid7_time(p.ingest_id) for p in chunk.parts]
-    return [Removal(i, u, p, when[p]) for i, u, p in zip(ids, user, part, strict=True)]
+    return [CandidateRemoval(i, u, p, when[p]) for i, u, p in zip(ids, user, part, strict=True)]
 
 
 def _map_references(chunk: Chunk) -> dict[int, bytes]:

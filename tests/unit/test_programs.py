@@ -12,7 +12,7 @@ def test_all_that_is_missing_is_installed_at_once(monkeypatch: pytest.MonkeyPatc
     installed: list[list[str]] = []
     monkeypatch.setattr(programs.shutil, "which", {"promtool": "/usr/bin/promtool"}.get)
     monkeypatch.setattr(programs, "list_missing", list)
-    monkeypatch.setattr(programs, "install", lambda packages, _: installed.append(packages))
+    monkeypatch.setattr(programs, "install_servers", lambda packages, _: installed.append(packages))
     # When
     programs.install_missing()
     # Then
@@ -23,7 +23,7 @@ def test_nothing_is_installed_where_all_is_there(monkeypatch: pytest.MonkeyPatch
     installed: list[list[str]] = []
     monkeypatch.setattr(programs.shutil, "which", "/usr/bin/{}".format)
     monkeypatch.setattr(programs, "list_missing", lambda _: [])
-    monkeypatch.setattr(programs, "install", lambda packages, _: installed.append(packages))
+    monkeypatch.setattr(programs, "install_servers", lambda packages, _: installed.append(packages))
 
     programs.install_missing()
 

@@ -97,8 +97,8 @@ JOURNEYS: Final = {
             "API process, until RabbitMQ confirms",
             (
                 *("api.ingest.push", "api.ingest.parse", "api.ingest.validate"),
-                *("api.ingest.columns", "api.ingest.coalesce", "pipeline.transactions.chunk"),
-                "pipeline.queue.publisher",
+                *("api.ingest.columns", "api.ingest.coalesce", "pipeline.queue.publisher"),
+                *("pipeline.transactions.envelope", "pipeline.transactions.chunk"),
             ),
             _API_ROOTS,
         ),
@@ -118,11 +118,18 @@ JOURNEYS: Final = {
     ),
     "a read, from the request to the rows": (
         Leg(
-            "API process",
+            "API process, until Redis answers",
             (
-                *("api.routes", "api.resources.transactions.feed", "pipeline.cache.positions"),
-                *("pipeline.cache.answers", "pipeline.reads.feed", "pipeline.reads.source"),
-                "pipeline.database.queries",
+                *("api.routes", "api.resources.transactions.feed", "api.http.answers"),
+                *("api.services", "pipeline.cache.positions", "pipeline.cache.answers"),
+            ),
+            _API_ROOTS,
+        ),
+        Leg(
+            "API process, when Redis has no answer",
+            (
+                *("api.resources.transactions.feed", "pipeline.reads.feed"),
+                *("pipeline.reads.source", "pipeline.database.queries"),
             ),
             _API_ROOTS,
         ),

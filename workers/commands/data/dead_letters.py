@@ -28,7 +28,7 @@ _UNREADABLE: Final = "unreadable: it can only be dropped"
 _AGAIN: Final = "has died again"
 _ABSENT: Final = "there is no such letter"
 
-_chosen = click.argument("letter_ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
+_chosen = click.argument("dead_letter_ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
 _all = click.option("--all", "every", is_flag=True, help="Choose all dead letters.")
 
 
@@ -52,13 +52,15 @@ def list_dead_letters(*, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("letter_id", type=click.IntRange(1), metavar="ID")
+@click.argument("dead_letter_id", type=click.IntRange(1), metavar="ID")
 @json_option
-def show_dead_letter(*, letter_id: int, as_json: bool) -> None:
+def show_dead_letter(*, dead_letter_id: int, as_json: bool) -> None:
     """Show why a dead letter died, and which users and ingests it belongs to."""
-    dead_letter = _ask_dead_letters(lambda dead_letters: dead_letters.read_dead_letter(letter_id))
+    dead_letter = _ask_dead_letters(
+        lambda dead_letters: dead_letters.read_dead_letter(dead_letter_id)
+    )
     if dead_letter is None:
-        raise click.ClickException(f"there is no dead letter {letter_id}")
+        raise click.ClickException(f"there is no dead letter {dead_letter_id}")
     print_result(_describe(dead_letter), _print_description, as_json=as_json)
 
 
@@ -66,7 +68,7 @@ def show_dead_letter(*, letter_id: int, as_json: bool) -> None:
 @_chosen
 @_all
 @json_option
-def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
+def replay_dead_letters(*, dead_letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
     """Publish dead letters again, then remove them. A second replay stores nothing twice."""
     settings = read_settings("database_url", "broker_url")
 
@@ -79,9 +81,9 @@ def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bo
                 await publisher.publish(dead_letter.chunk)
                 return "replayed" if await dead_letters.remove_replayed(dead_letter) else _AGAIN
 
-            return await _treat_each(dead_letters, letter_ids, replay)
+            return await _treat_each(dead_letters, dead_letter_ids, replay)
 
-    _require_choice(letter_ids, every=every)
+    _require_choice(dead_letter_ids, every=every)
     _report(_ask_dead_letters(run), "replayed", as_json=as_json)
 
 
@@ -89,21 +91,21 @@ def replay_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bo
 @_chosen
 @_all
 @json_option
-def drop_dead_letters(*, letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
+def drop_dead_letters(*, dead_letter_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
     """Remove dead letters for good. Their ingests stay failed."""
 
     async def run(dead_letters: DeadLetters) -> dict[int, str]:
         async def drop(dead_letter: DeadLetter) -> str:
             return "dropped" if await dead_letters.drop_dead_letter(dead_letter) else _AGAIN
 
-        return await _treat_each(dead_letters, letter_ids, drop)
+        return await _treat_each(dead_letters, dead_letter_ids, drop)
 
-    _require_choice(letter_ids, every=every)
+    _require_choice(dead_letter_ids, every=every)
     _report(_ask_dead_letters(run), "dropped", as_json=as_json)
 
 
-def _require_choice(letter_ids: tuple[int, ...], *, every: bool) -> None:
-    if every == bool(letter_ids):
+def _require_choice(dead_letter_ids: tuple[int, ...], *, every: bool) -> None:
+    if every == bool(dead_letter_ids):
         raise click.UsageError("name dead letters, or give --all")
 
 
@@ -127,9 +129,11 @@ async def _treat_each(
 ) -> dict[int, str]:
     """Treat the dead letters of these ids, or all; the first failure of a server ends it."""
     results: dict[int, str] = {}
-    for letter_id in ids or [row["letter_id"] for row in await dead_letters.list_dead_letters()]:
-        dead_letter = await dead_letters.read_dead_letter(letter_id)
-        results[letter_id] = await treat(dead_letter) if dead_letter else _ABSENT
+    for dead_letter_id in ids or [
+        row["letter_id"] for row in await dead_letters.list_dead_letters()
+    ]:
+        dead_letter = await dead_letters.read_dead_letter(dead_letter_id)
+        results[dead_letter_id] = await treat(dead_letter) if dead_letter else _ABSENT
     return results
 
 

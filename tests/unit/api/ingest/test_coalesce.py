@@ -11,7 +11,7 @@ import pytest
 
 from api.http.problems import Overloaded
 from api.ingest.coalesce import Coalescer
-from api.ingest.columns import Columns, build_chunk
+from api.ingest.columns import PushedColumns, build_chunk
 from pipeline.access.accounts import Owner
 from pipeline.database.clock import Clock
 from pipeline.errors import BrokerUnavailable, MessageTooLarge
@@ -63,7 +63,7 @@ def rows(
     removed_account: object = None,
     currencies: tuple[str, ...] = ("GBP",),
     **values: object,
-) -> Columns:
+) -> PushedColumns:
     required: dict[str, object] = {
         "transaction_id": [f"t{i}" for i in range(count)],
         "booked_on": np.full(count, TODAY, np.int32),
@@ -71,7 +71,7 @@ def rows(
         "description": [f"d{i}" for i in range(count)],
         "pending": np.zeros(count, np.uint8),
     }
-    return Columns(
+    return PushedColumns(
         owners=owners or [Owner(uuid4().bytes, uuid4().bytes)],
         currencies=currencies,
         account=np.zeros(count, np.int32) if account is None else account,  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def made(
     )
 
 
-def submit(coalescer: Coalescer, columns: Columns) -> asyncio.Task[list[bytes]]:
+def submit(coalescer: Coalescer, columns: PushedColumns) -> asyncio.Task[list[bytes]]:
     return asyncio.create_task(coalescer.submit_rows(uuid4().bytes, columns))
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from api.http.bodies import JSON, NDJSON
 from api.http.problems import Invalid, Malformed, TooLarge
 from api.ingest import validate
-from api.ingest.columns import Columns, build_chunk
+from api.ingest.columns import PushedColumns, build_chunk
 from api.ingest.parse import read_items
 from api.ingest.validate import check_items
 from pipeline.access.accounts import Owner
@@ -41,12 +41,12 @@ def row(**fields: Any) -> dict[str, Any]:
     return right | fields
 
 
-def read(*rows: dict[str, Any]) -> Columns:
+def read(*rows: dict[str, Any]) -> PushedColumns:
     items = read_items(msgspec.json.encode({"transactions": rows}), JSON)
     return check_items(items, OWNERS, MANAGED)
 
 
-def sent(columns: Columns) -> Chunk:
+def sent(columns: PushedColumns) -> Chunk:
     return build_chunk(bytes(16), [(bytes(16), 0, columns)])
 
 

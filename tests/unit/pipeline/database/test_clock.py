@@ -32,7 +32,7 @@ async def test_each_measure_comes_after_a_pause(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(module, "asyncio", Module())
     # When the clock is kept until its task is cancelled
-    keeping = asyncio.ensure_future(Clock().keep(Pool()))
+    keeping = asyncio.ensure_future(Clock().keep_synchronized(Pool()))
     async with asyncio.timeout(5):
         while len(events) < 4:  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0)

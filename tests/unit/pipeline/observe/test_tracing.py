@@ -22,7 +22,7 @@ from api.http.middlewares import trace_request
 from api.http.requests import REQUEST_ID
 from api.http.routing import add_routes
 from api.ingest.coalesce import Coalescer
-from api.ingest.columns import Columns
+from api.ingest.columns import PushedColumns
 from api.routes import ROUTES
 from pipeline.database.clock import Clock
 from pipeline.errors import InvalidSettings, StoreUnavailable
@@ -50,14 +50,14 @@ class Store:
 
     away = False
 
-    async def write(self, *_: object) -> dict[bytes, int]:
+    async def store_chunk(self, *_: object) -> dict[bytes, int]:
         if self.away:
             raise StoreUnavailable("secret words of a row")
         return {}
 
 
 class Events:
-    async def announce(self, *_: object) -> bool:
+    async def publish_event(self, *_: object) -> bool:
         return True
 
 
@@ -88,7 +88,7 @@ def coalescer(broker: Broker) -> Coalescer:
     )  # fmt: skip
 
 
-async def post(gathering: Coalescer, columns: Columns, **headers: str) -> None:
+async def post(gathering: Coalescer, columns: PushedColumns, **headers: str) -> None:
     """What the API does with a post, from the route on."""
 
     async def push(request: web.Request) -> web.Response:
@@ -106,7 +106,7 @@ def routed() -> web.Application:
     return app
 
 
-async def pushed(*posts: tuple[Columns, dict[str, str]]) -> list[Chunk]:
+async def pushed(*posts: tuple[PushedColumns, dict[str, str]]) -> list[Chunk]:
     """The chunks as workers read them: one of the first post, one of all others."""
     broker = Broker()
     gathering = coalescer(broker)
