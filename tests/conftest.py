@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import hypothesis
 import pika
 import pytest
 import redis
@@ -22,8 +23,14 @@ from workers.local.stack import ServerUrls, discover_servers
 
 
 def pytest_configure() -> None:
-    """A test and its children behave alike on every machine, whatever its image sets."""
+    """A test and its children behave alike on every machine, however it is set up and busy."""
     os.environ.pop("PYTHONUNBUFFERED", None)
+    hypothesis.settings.register_profile(
+        "busy machine",
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("busy machine")
 
 
 @pytest.hookimpl(wrapper=True)

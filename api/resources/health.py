@@ -15,7 +15,7 @@ from api.http.problems import Fault, NotReady
 from api.lookups import MONTHS
 from api.services import CLOCK, DEAD_LETTERS, DRAINING, POOL, PUBLISHER, REDIS
 from pipeline.cache.connection import REDIS_AWAY
-from pipeline.database.pool import translate_errors
+from pipeline.database.pool import is_writable, translate_errors
 from pipeline.errors import SpendlineError, StoreUnavailable
 
 _CHECK_SECONDS: Final = 2.0
@@ -74,12 +74,10 @@ async def show_version(_: web.Request) -> web.Response:
 async def _check_postgres(app: web.Application) -> str:
     try:
         async with asyncio.timeout(_CHECK_SECONDS), translate_errors():
-            is_writable = await app[POOL].fetchval(
-                "SELECT current_setting('transaction_read_only') = 'off'"
-            )
+            writable = await is_writable(app[POOL])
     except (StoreUnavailable, TimeoutError) as error:
         return _describe_failure(error)
-    return _OK if is_writable else "PostgreSQL is read-only"
+    return _OK if writable else "PostgreSQL is read-only"
 
 
 async def _check_redis(app: web.Application) -> str:

@@ -21,6 +21,12 @@ _SQL: Final = load_queries("pipeline.database", "clock")
 _KEEP_SECONDS: Final = 10.0
 
 
+async def read_time(connection: asyncpg.Connection) -> datetime:
+    """PostgreSQL's time at the start of the transaction."""
+    now: datetime = await connection.fetchval(_SQL["read_time"])
+    return now
+
+
 class Clock:
     """The time of the database, and ids that grow with it."""
 

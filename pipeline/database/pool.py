@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from pipeline.database.queries import load_queries
 from pipeline.errors import StoreUnavailable
 
 # Session settings live here because RESET ALL at release would undo a SET. Joins against the arrays
@@ -26,6 +27,7 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "30s",
 }
 
+_SQL: Final = load_queries("pipeline.database", "pool")
 _OPEN_SECONDS: Final = 10.0
 
 _TRANSIENT = (
@@ -41,6 +43,11 @@ _TRANSIENT = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
+
+
+async def is_writable(pool: asyncpg.Pool) -> bool:
+    """Whether the server takes writes. Raises the driver's errors when it does not answer."""
+    return bool(await pool.fetchval(_SQL["is_writable"]))
 
 
 async def _skip_reset(_: asyncpg.Connection) -> None:

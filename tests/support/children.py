@@ -23,8 +23,7 @@ def running(command: Sequence[str | Path], **options: Any) -> Iterator[subproces
 
 def children() -> set[int]:
     """The process ids of our own children."""
-    files = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for file in files for pid in file.read_text().split()}
+    return {child.pid for child in psutil.Process().children()}
 
 
 def kill_families(pids: set[int]) -> None:

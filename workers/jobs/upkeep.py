@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import asyncpg
 
 from pipeline.access.idempotency import Idempotency
 from pipeline.database import partitions
+from pipeline.database.clock import read_time
 from pipeline.database.pool import translate_errors
 from pipeline.settings import Settings
 from pipeline.store.retention import delete_old_receipts
@@ -32,7 +33,7 @@ async def maintain_database(pool: asyncpg.Pool, settings: Settings) -> None:
     The time is PostgreSQL's: a machine with a wrong clock must create and delete nothing.
     """
     async with translate_errors(), pool.acquire() as connection:
-        now: datetime = await connection.fetchval("SELECT now()")
+        now = await read_time(connection)
         ahead = partitions.go_months_back(now.date(), -settings.months_ahead)
         await partitions.ensure_months(connection, now.date(), ahead)
     await delete_old_receipts(pool, now - timedelta(days=settings.ledger_days))

@@ -78,7 +78,7 @@ def draw_journeys(source: Source) -> Iterator[str]:
     for title, legs in JOURNEYS.items():
         yield f"{title}:"
         for number, leg in enumerate(legs):
-            yield from ["     ~~> RabbitMQ"] if number else []
+            yield from ["     ~~>"] if number else []
             yield f"  [{leg.title}]"
             steps = walk_leg(leg, graph, rules)
             yield from (_draw_step(step, "-->" if n else "") for n, step in enumerate(steps))

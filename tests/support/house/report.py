@@ -15,13 +15,12 @@ _SHOWN = 78  # characters of a place in the table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One thing to count. `step` is the smallest difference that matters; no bar: only told."""
+    """One thing to count, and the bar that its figure has to keep, if it has one."""
 
     title: str
     count: Callable[[Source], Count]
     most: float | None = None
     least: float | None = None
-    step: float = 1
 
     def keeps(self, value: float) -> bool:
         return (self.most is None or value <= self.most) and (
@@ -48,13 +47,12 @@ MEASURES = {
         title="lines of the median body", count=shape.measure_median_body, most=9
     ),
     "long_bodies": Measure(
-        title="% of bodies above 50 lines", count=shape.measure_long_bodies, most=3, step=0.2
+        title="% of bodies above 50 lines", count=shape.measure_long_bodies, most=3
     ),
     "words_per_public_function": Measure(
         title="words per public function name",
         count=names.measure_words_per_public_function,
         least=1.55,
-        step=0.05,
     ),
     "words_per_function": Measure(
         title="words per function name", count=names.measure_words_per_function
@@ -72,7 +70,6 @@ MEASURES = {
         title="% of public things with a docstring",
         count=prose.measure_documented,
         least=75,
-        step=1,
     ),
     "long_sentences": Measure(
         title="sentences above 25 words", count=prose.count_long_sentences, most=0
@@ -96,21 +93,6 @@ MEASURES = {
 }
 # What speaks of the shipped packages only.
 _CODE_ONLY = {"climbs", "column_places", "broken_steps"}
-
-
-def judge_value(measure: Measure, value: float, exception: float | None) -> str:
-    """What is wrong with a value; empty when it keeps its bar, or else its exception.
-
-    The exception of a figure that got better by the measure's step has to follow it.
-    """
-    if measure.keeps(value):
-        return "" if exception is None else "the bar is kept: remove the exception"
-    if exception is None:
-        return f"{value:g} breaks the bar {measure.bar}"
-    gain = exception - value if measure.most is not None else value - exception
-    if gain < 0:
-        return f"{value:g} is worse than the exception {exception:g}"
-    return f"{value:g} is better: tighten the exception" if gain >= measure.step else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 
 from categorizer import artifact, taxonomy
 from categorizer.columns import Columns
@@ -13,11 +12,6 @@ from categorizer.rules import MCC_COUNT, Rules
 from categorizer.scorer import Scorer
 from categorizer.training.estimator import Categorizer
 from categorizer.training.export import export_weights
-
-settings.register_profile(
-    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("busy machine")
 
 FAST_FOOD_MCC = 5814
 

@@ -8,34 +8,22 @@ from pathlib import Path
 import pytest
 
 from tests.support.house.__main__ import main
-from tests.support.house.report import MEASURES, Measure, judge_value
+from tests.support.house.report import MEASURES, Measure
 from tests.support.house.shape import count_functions
 from tests.unit.support.conftest import WriteTree
 
 COUNT = Measure(title="", count=count_functions, most=3)
-MEAN = Measure(title="", count=count_functions, least=1.5, step=0.05)
+MEAN = Measure(title="", count=count_functions, least=1.5)
 
 
 @pytest.mark.parametrize(
-    ("measure", "value", "exception", "verdict"),
-    [
-        (COUNT, 3, None, ""),
-        (COUNT, 4, None, "4 breaks the bar <= 3"),
-        (COUNT, 9, 9, ""),
-        (COUNT, 10, 9, "10 is worse than the exception 9"),
-        (COUNT, 8, 9, "8 is better: tighten the exception"),
-        (COUNT, 3, 9, "the bar is kept: remove the exception"),
-        (MEAN, 1.3, 1.3, ""),
-        (MEAN, 1.34, 1.3, ""),
-        (MEAN, 1.36, 1.3, "1.36 is better: tighten the exception"),
-        (MEAN, 1.29, 1.3, "1.29 is worse than the exception 1.3"),
-        (MEAN, 1.5, None, ""),
-    ],
+    ("measure", "value", "kept"),
+    [(COUNT, 3, True), (COUNT, 4, False), (MEAN, 1.5, True), (MEAN, 1.49, False)],
 )
-def test_an_exception_follows_its_figure_and_never_gives_way(
-    measure: Measure, value: float, exception: float | None, verdict: str
+def test_a_figure_keeps_its_bar_up_to_the_bar_itself(
+    *, measure: Measure, value: float, kept: bool
 ) -> None:
-    assert judge_value(measure, value, exception) == verdict
+    assert measure.keeps(value) is kept
 
 
 def test_the_table_names_the_places_of_what_is_not_kept(

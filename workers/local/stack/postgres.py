@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Final
 
+from pipeline.database.queries import load_queries
 from workers.local.child import Child
 from workers.local.stack.server import HOST, USER, ServerFiles, find_free_ports
 
@@ -30,6 +32,9 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 logging_collector = off
 """
+
+
+_SQL: Final = load_queries("workers.local.stack", "postgres")
 
 
 class Postgres:
@@ -76,7 +81,9 @@ class Postgres:
         )
         secret.unlink()
         alone = [str(self.programs / "postgres"), "--single", "-D", str(self._data), "postgres"]
-        self._files.run_program(alone, self._environment, f"CREATE DATABASE {USER}\n")
+        self._files.run_program(
+            alone, self._environment, _SQL["create_database"].format(name=USER) + "\n"
+        )
         self._files.account.write_file(self._complete, "")
 
     def is_ready(self) -> bool:
