@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
-import sys
 import time
 from typing import Any, ClassVar
 
@@ -77,4 +77,6 @@ def _take_all_memory() -> None:
 if __name__ == "__main__":
     settings = Settings.from_environment()
     logs.configure_logs(settings.log_level)
-    sys.exit(app.run_worker(settings, lambda _: ModelSlot(ConstantScorer())))
+    status = app.run_worker(settings, lambda _: ModelSlot(ConstantScorer()))
+    logging.shutdown()
+    os._exit(status)  # as `python -m workers`: the thread of the loop outlives the interpreter
