@@ -35,7 +35,7 @@ doctor: .venv/run  ## what is here, what is missing, and the fix
 test: programs lint docs test-unit test-slow test-servers test-faults  ## everything that CI checks
 
 programs: .venv/dev  # what the tests run beside Python
-	@$(BIN)/python -m tests.programs
+	@$(BIN)/python -m tests.support.programs
 
 lint: .venv/dev  ## style, types and the layer map
 	$(BIN)/ruff check .
