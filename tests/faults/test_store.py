@@ -150,7 +150,7 @@ async def test_a_date_without_a_month_is_refused_or_becomes_a_dead_letter_and_is
 async def publish_past_the_door(site: Site, days: int) -> None:
     settings = site.settings
     lost = chunk(
-        users=site.ledger.users[:1], ids=["nowhere"], date=np.array([days], np.int32).tobytes()
+        users=site.ledger.users[:1], ids=["nowhere"], booked_on=np.array([days], np.int32).tobytes()
     )
     queue = Queues(settings.queue_prefix).ingest
     publisher = Publisher(settings.broker_url, queue, Clock(), confirm_seconds=5)

@@ -140,10 +140,10 @@ async def test_a_removal_before_its_row_is_kept_until_the_row_comes(pool, store)
 async def test_transactions_that_share_a_digest_are_not_confused(pool, store, monkeypatch):
     # Given that all transactions of a user are looked up under one number
     monkeypatch.setattr(
-        "pipeline.transactions.rows.digests", lambda _, ids: np.full(len(ids), 7, ">i8")
+        "pipeline.transactions.rows.digest_identities", lambda _, ids: np.full(len(ids), 7, ">i8")
     )
-    for module in ("store.writer", "transactions.changes"):
-        monkeypatch.setattr(f"pipeline.{module}.digest", lambda *_: 7)
+    for module in ("store.writer", "transactions.lifecycle"):
+        monkeypatch.setattr(f"pipeline.{module}.digest_identity", lambda *_: 7)
     # When they are added, changed, moved and removed
     await write(store, Ingest([Push("t1"), Push("t2"), Push("t3")]))
     await write(store, Ingest([Push("t1", amount=-1, day=date(2026, 3, 2)), Push("t4")]))
@@ -172,7 +172,7 @@ async def test_identities_of_an_older_database_are_found(older_url, monkeypatch)
     )
     older = [m for m in load_migrations() if m.name < "0005"]
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.database.migrate.migrations", lambda: older)
+        patched.setattr("pipeline.database.migrate.load_migrations", lambda: older)
         await migrate_database(older_url)
     async with asyncpg.create_pool(older_url, min_size=1, max_size=1) as pool:
         await pool.execute(
