@@ -54,8 +54,8 @@ def system(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         worker = stack.enter_context(
             System(as_role(own, "spendline_worker"), tmp_path_factory.mktemp("worker"))
         )
-        api.start("api", "api")
-        worker.start("worker", "tests.support.doubles")
+        api.start_process("api", "api")
+        worker.start_process("worker", "tests.support.doubles")
         api.wait_until_ready()
         yield api
 

@@ -88,7 +88,7 @@ async def test_a_stop_under_load_loses_nothing_and_refuses_nobody(
     async with aiohttp.ClientSession(address) as http:
         pushing = [asyncio.create_task(push_until_closed(http)) for _ in range(8)]
         await busy.wait()
-        stopped = asyncio.to_thread(second.stop, "api")
+        stopped = asyncio.to_thread(second.stop_process, "api")
         status, *_ = await asyncio.gather(stopped, *pushing)
     # Then
     assert status == 0

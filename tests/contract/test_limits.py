@@ -38,7 +38,7 @@ def limited(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     try:
         for settings in every:
             systems.append(System(settings, tmp_path_factory.mktemp("limited")).__enter__())
-            systems[-1].start("api", "api")
+            systems[-1].start_process("api", "api")
         for system in systems:
             system.wait_until_ready()
         yield every

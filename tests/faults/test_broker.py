@@ -62,12 +62,12 @@ async def test_an_alarm_makes_the_system_unready_and_late_copies_are_absorbed(
 ) -> None:
     broker = stack.servers["rabbitmq"]
     limit, alarm, calm = LIMITS[kind]
-    await asyncio.to_thread(broker.control, limit, alarm)
+    await asyncio.to_thread(broker.run_control, limit, alarm)
     try:
         await site.refused()
         await site.eventually(lambda: not_ready(site))
     finally:
-        await asyncio.to_thread(broker.control, limit, calm)
+        await asyncio.to_thread(broker.run_control, limit, calm)
     await site.recovered()
     await site.eventually(site.traffic.ready)
     rows.append(await site.outcome(f"7 {kind} alarm"))

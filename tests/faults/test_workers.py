@@ -24,7 +24,7 @@ async def die_at(site: Site, place: Place, folder: Path) -> None:
     """A further worker takes one chunk and dies at that place."""
     broken = replace(site.settings, fail_point=place)
     with System(broken, folder) as other:
-        worker = other.start("broken", "tests.support.doubles")
+        worker = other.start_process("broken", "tests.support.doubles")
         await site.eventually(lambda: not worker.is_alive)
         assert worker.wait() == EXIT
     await site.recovered()

@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from pipeline.access.accounts import Accounts
+from pipeline.access.users import Users
 from pipeline.access.tokens import Tokens
 from pipeline.database.migrate import migrate_database
 from pipeline.database.pool import open_pool
@@ -70,7 +70,7 @@ async def test_an_act_leaves_its_line_whatever_temporary_tables_its_session_has(
     url: str, pool: asyncpg.Pool
 ) -> None:
     # Given a login of the API that has made temporary tables of all names
-    user = await Accounts(pool).create_user("somebody")
+    user = await Users(pool).create_user("somebody")
     token = await Tokens(pool).create_token("one", ("read",))
     assert token is not None
     connection = await asyncpg.connect(url)
