@@ -10,8 +10,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from pipeline.access.users import Users
 from pipeline.access.tokens import Tokens
+from pipeline.access.users import Users
 from pipeline.database.migrate import migrate_database
 from pipeline.database.pool import open_pool
 
