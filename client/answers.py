@@ -87,7 +87,7 @@ class AssignedCategory(Struct, frozen=True):
     needs_review: bool
 
 
-class Transaction(Struct, frozen=True):
+class Transaction(Struct, frozen=True, kw_only=True):
     """One row of a feed. Treat a new `reason` as a change."""
 
     id: UUID
@@ -102,6 +102,12 @@ class Transaction(Struct, frozen=True):
     pending: bool
     position: int
     reason: str
+    datetime: dt.datetime | None = None
+    authorized_date: dt.date | None = None
+    merchant_name: str | None = None
+    mcc: str | None = None
+    pending_transaction_id: str | None = None
+    metadata: dict[str, Any] = {}
 
 
 class CategoryExplanation(Struct, frozen=True):
@@ -114,7 +120,7 @@ class CategoryExplanation(Struct, frozen=True):
     mcc: str | None
 
 
-class ExplainedTransaction(Transaction, frozen=True):
+class ExplainedTransaction(Transaction, frozen=True, kw_only=True):
     explanation: CategoryExplanation
 
 

@@ -27,7 +27,8 @@ class NewTransaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A transaction as the bank reports it; a negative amount is money out.
 
     `transaction_id` is the bank's and unique within the account. `currency` is an ISO 4217 code,
-    and `mcc` has the four digits of the merchant category. `metadata` is any JSON object.
+    and `mcc` has the four digits of the merchant category. `metadata` is any JSON object. `datetime`
+    needs a time zone.
     """
 
     transaction_id: str
@@ -40,6 +41,7 @@ class NewTransaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mcc: str | None = None
     pending: bool = False
     pending_transaction_id: str | None = None
+    datetime: dt.datetime | None = None
     authorized_date: dt.date | None = None
     category: str | None = None
     metadata: dict[str, Any] | None = None

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import client
 from api.wire import Details, FeedItem, Transaction
 from pipeline.transactions.columns import (
     BIGINT,
@@ -43,6 +44,11 @@ def test_a_field_may_be_left_out_where_its_column_is_nullable():
 def test_what_may_be_pushed_can_be_read_back():
     assert set(FeedItem.__struct_fields__) >= set(PUSHED) - {"category"}
     assert set(Details.__struct_fields__) <= {column.wire for column in CHUNK_COLUMNS}
+
+
+def test_the_client_pushes_and_reads_what_the_api_takes_and_shows():
+    assert set(client.NewTransaction.__struct_fields__) == set(PUSHED)
+    assert set(client.Transaction.__struct_fields__) == set(FeedItem.__struct_fields__)
 
 
 def test_what_is_pushed_is_content():
