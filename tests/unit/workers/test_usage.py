@@ -34,7 +34,7 @@ def test_the_cost_of_a_process_includes_its_descendants_and_those_it_has_reaped(
         once = measure_cpu_seconds([parent.pid])
         twice = measure_cpu_seconds([parent.pid, parent.pid])
     # Then the cost of both children is in it, and counts once
-    assert once >= 0.6
+    assert once > 0.55  # of 0.6, which the kernel counts in ticks of a hundredth
     assert twice < 1.5 * once
 
 
