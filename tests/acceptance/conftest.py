@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +22,7 @@ from pipeline.queue.topology import Queues
 from pipeline.settings import Settings
 from tests.acceptance.flow import Flow
 from tests.support.programs import program
+from workers.local.stack.server import find_free_ports
 from workers.local.supervisor import API, WORKERS, System
 from workers.preparation import prepare_system
 
@@ -53,7 +53,7 @@ def reader(
     """The environment of somebody who follows the pages: a system as `make up` leaves it, and a token."""
     program("curl")
     folder = tmp_path_factory.mktemp("system")
-    listening = replace(settings, api_port=find_free_port())
+    listening = replace(settings, api_port=find_free_ports(1)[0])
     with migrate_system(listening, make_database()) as ours, System(ours, folder) as processes:
         processes.start_process("api", API)
         processes.start_process("worker", WORKERS)
@@ -63,13 +63,6 @@ def reader(
             "TOKEN": asyncio.run(_create_token(ours.database_url)),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-
-
-def find_free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _create_token(url: str) -> str:

@@ -7,7 +7,6 @@ import csv
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +19,7 @@ from pipeline.access.tokens import SCOPES, Tokens
 from pipeline.database.pool import open_pool
 from tests.acceptance.workers import start_worker
 from tests.support.waiting import until
+from workers.local.stack.server import find_free_ports
 from workers.local.supervisor import System
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -46,9 +46,7 @@ def _run(caller: dict[str, str], program: str, *arguments: object) -> str:
 @pytest.fixture
 def serving(own, tmp_path):
     """A system of one API process and one worker, ready to answer."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = find_free_ports(1)
     with System(replace(own, api_port=port), tmp_path) as system:
         system.start_process("api", "api")
         start_worker(system, "worker")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from pipeline.settings import Settings
 from tests.support.waiting import until
 from workers.local.pid_files import identify_process
+from workers.local.stack.server import find_free_ports
 
 UP = (
     "import workers.commands.system.up as up\n"
@@ -55,13 +55,9 @@ class Up:
 
 @pytest.fixture
 def own(own: Settings, tmp_path: Path) -> Settings:
-    return replace(own, api_port=free_port(), data_folder=str(tmp_path), api_metrics_port=0)
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return replace(
+        own, api_port=find_free_ports(1)[0], data_folder=str(tmp_path), api_metrics_port=0
+    )
 
 
 @pytest.fixture
@@ -83,7 +79,7 @@ def test_the_printed_token_opens_the_printed_address_and_a_second_one_is_refused
     up: Up, tmp_path: Path
 ) -> None:
     up.wait_until_up()
-    second = Up(replace(up.settings, api_port=free_port()), tmp_path / "second.log")
+    second = Up(replace(up.settings, api_port=find_free_ports(1)[0]), tmp_path / "second.log")
 
     token = next(line.split()[-1] for line in up.said.splitlines() if line.startswith("token"))
 
